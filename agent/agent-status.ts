@@ -1,0 +1,99 @@
+/** What `box-agent status` tells, as JSON and for people. */
+
+import type { PeerId, ZoneKey } from '../src/base/ids.ts'
+import { formatAddress } from '../src/base/stream.ts'
+import { VERSION } from '../src/base/version.ts'
+import type { Grant } from '../src/box/grant.ts'
+import { zoneToText } from '../src/gns/name.ts'
+import type { MeshStatus } from '../src/mesh/mesh.ts'
+import { encodeBase32 } from '../src/wire/base32.ts'
+import type { AgentConfig } from './config.ts'
+
+export interface AgentStatus {
+  readonly running: true
+  readonly version: string
+  /** Of this process. */
+  readonly process: number
+  readonly name: string
+  readonly device_zone: string
+  /** Of the peer. */
+  readonly pid: string
+  /** HELLO URL: what others need to use this one as a hub, if it listens. */
+  readonly hello: string
+  readonly hub: boolean
+  readonly listen: readonly string[]
+  /** Of the hubs of the configuration, how many have a link to us now; and how many there are. */
+  readonly hubs: number
+  readonly hubs_configured: number
+  readonly neighbours: readonly { pid: string; address: string; state: string }[]
+  readonly owners: readonly { name: string; zone: string; calls_it: string }[]
+  readonly ssh_connections: number
+  /** ISO 8601, or null. */
+  readonly pairing_until: string | null
+  readonly published_until: string | null
+  readonly started_at: string
+}
+
+export interface StatusParts {
+  readonly config: AgentConfig
+  readonly mesh: MeshStatus
+  readonly pid: PeerId
+  readonly hello: string
+  readonly device: ZoneKey
+  readonly grants: readonly Grant[]
+  readonly hubsUp: number
+  readonly sessions: number
+  readonly pairingUntil: number | null
+  readonly publishedUntil: number | null
+  readonly startedAt: number
+}
+
+export const agentStatus = (parts: StatusParts): AgentStatus => ({
+  running: true,
+  version: VERSION,
+  process: process.pid,
+  name: parts.config.name,
+  device_zone: zoneToText(parts.device),
+  pid: encodeBase32(parts.pid),
+  hello: parts.hello,
+  hub: parts.config.hub,
+  listen: parts.config.listen.map(formatAddress),
+  hubs: parts.hubsUp,
+  hubs_configured: parts.config.hubs.length,
+  neighbours: parts.mesh.neighbours.map(({ peer, address, state }) => ({
+    pid: encodeBase32(peer),
+    address,
+    state,
+  })),
+  owners: parts.grants.map(({ holder, zone, deviceName }) => ({
+    name: holder,
+    zone: zoneToText(zone),
+    calls_it: deviceName,
+  })),
+  ssh_connections: parts.sessions,
+  pairing_until: timeText(parts.pairingUntil),
+  published_until: timeText(parts.publishedUntil),
+  started_at: new Date(parts.startedAt).toISOString(),
+})
+
+const timeText = (ms: number | null): string | null =>
+  ms === null ? null : new Date(ms).toISOString()
+
+/** For people. */
+export function statusText(status: AgentStatus): string {
+  const { owners, neighbours } = status
+  const up = neighbours.filter(({ state }) => state === 'up').length
+  const rows = [
+    ['device', status.device_zone],
+    ['peer', status.pid],
+    ['owners', owners.map(({ name, calls_it }) => `${name} (as ${calls_it})`).join(', ') || 'none'],
+    ['hubs', `${status.hubs} of ${status.hubs_configured} connected`],
+    ['neighbours', `${up} connected`],
+    ['published', status.published_until ? `until ${status.published_until}` : 'not yet'],
+    ['ssh', `${status.ssh_connections} connections`],
+    ['pairing', status.pairing_until ? `open until ${status.pairing_until}` : 'closed'],
+    ['running', `since ${status.started_at}, process ${status.process}, version ${status.version}`],
+    ...(status.listen.length > 0 ? [['hello', status.hello]] : []),
+  ]
+  return rows.map(([name, value]) => `${name!.padEnd(11)} ${value}`).join('\n')
+}

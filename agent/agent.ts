@@ -1,0 +1,160 @@
+/**
+ * A running agent: the one place of `box-agent` where things are made and joined.
+ *
+ * It starts from whatever a killed one left: each value on disk is replaced as a whole, keys are made when
+ * there are none and never again. Started in the order in which things need each other, stopped the other
+ * way round.
+ */
+
+import type { Clock } from '../src/base/clock.ts'
+import type { Log } from '../src/base/log.ts'
+import type { Random } from '../src/base/random.ts'
+import type { Store } from '../src/base/store.ts'
+import { VERSION } from '../src/base/version.ts'
+import { GrantBook, ownerGrant } from '../src/box/grant.ts'
+import type { PairingCode } from '../src/box/pairing-code.ts'
+import { PairingDesk, type WindowEnd } from '../src/box/pairing-window.ts'
+import type { ZoneSecret } from '../src/crypto/zone-key.ts'
+import { zoneToText } from '../src/gns/name.ts'
+import { Publisher } from '../src/gns/publisher.ts'
+import { ZoneDatabase } from '../src/gns/zone.ts'
+import type { Mesh } from '../src/mesh/mesh.ts'
+import { type AgentStatus, agentStatus } from './agent-status.ts'
+import type { AgentConfig } from './config.ts'
+import { openDeviceKey } from './device-key.ts'
+import { ownAccount } from './environment.ts'
+import { openHostKey } from './host-key.ts'
+import { watchNetwork } from './network-watch.ts'
+import { Services } from './services.ts'
+import { SshServer } from './ssh-server.ts'
+import { Whereabouts } from './whereabouts.ts'
+
+/** An engine; the embedded one wants to know when the machine has moved. */
+export type AgentMesh = Mesh & { networkChanged?(): void }
+
+export interface AgentParts {
+  readonly config: AgentConfig
+  readonly store: Store
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+}
+
+export type StartMesh = (parts: AgentParts) => Promise<AgentMesh>
+
+export class Agent {
+  readonly device: ZoneSecret
+  private readonly parts: AgentParts
+  private readonly mesh: AgentMesh
+  private readonly grants: GrantBook
+  private readonly publisher: Publisher
+  private readonly whereabouts: Whereabouts
+  private readonly desk: PairingDesk
+  private readonly ssh: SshServer
+  private readonly services: Services
+  private readonly network: { close(): void }
+  private readonly startedAt: number
+
+  /** Fails with KEY_UNREADABLE, STATE_UNREADABLE, STATE_UNWRITABLE, ADDRESS_IN_USE, CONFIG_INVALID. */
+  static async start(parts: AgentParts, startMesh: StartMesh): Promise<Agent> {
+    const { store, random } = parts
+    const device = openDeviceKey(store, random)
+    const hostKey = openHostKey(store, random)
+    const grants = new GrantBook(store)
+    const mesh = await startMesh(parts)
+    try {
+      return new Agent(parts, mesh, { device, hostKey, grants })
+    } catch (error) {
+      await mesh.close()
+      throw error
+    }
+  }
+
+  private constructor(
+    parts: AgentParts,
+    mesh: AgentMesh,
+    kept: {
+      readonly device: ZoneSecret
+      readonly hostKey: ReturnType<typeof openHostKey>
+      readonly grants: GrantBook
+    },
+  ) {
+    const { config, store, clock, random, log } = parts
+    const { device, hostKey, grants } = kept
+    this.parts = parts
+    this.mesh = mesh
+    this.device = device
+    this.grants = grants
+    this.startedAt = clock.now()
+    const database = new ZoneDatabase(store)
+    const publisher = new Publisher({ mesh, clock, random, log, database })
+    publisher.publish(device)
+    this.publisher = publisher
+    this.whereabouts = new Whereabouts({
+      ...{ mesh, device, database, publisher, clock },
+      hostKey: hostKey.fingerprint,
+      hubs: config.hubs,
+    })
+    this.desk = new PairingDesk({
+      ...{ device: device.zone, clock, random, log },
+      record: () => this.whereabouts.record(),
+      store: ({ zone, ...names }) => grants.set(ownerGrant(zone, names, clock.now())),
+    })
+    const account = ownAccount(config.shell)
+    this.ssh = new SshServer({ hostKey: hostKey.secret, account, clock, log })
+    this.services = new Services({
+      ...{ mesh, device, clock, random, log, grants },
+      desk: this.desk,
+      ssh: this.ssh,
+      info: () => ({
+        version: VERSION,
+        hostName: config.name,
+        startedAt: this.startedAt,
+        owners: grants.all().length,
+      }),
+    })
+    this.network = watchNetwork(clock, () => {
+      log.note('info', 'agent', 'network changed')
+      mesh.networkChanged?.()
+    })
+    log.note('info', 'agent', 'started', { device: zoneToText(device.zone), version: VERSION })
+  }
+
+  /** Opens the pairing window; see PairingDesk. */
+  pair(minutes: number, ended: (end: WindowEnd) => void): PairingCode {
+    return this.desk.open(minutes, this.whereabouts.hellos(), ended)
+  }
+
+  /** Closes the pairing window, if one is open. */
+  endPairing(): void {
+    this.desk.close()
+  }
+
+  status(): AgentStatus {
+    const { config } = this.parts
+    return agentStatus({
+      config,
+      mesh: this.mesh.status(),
+      pid: this.mesh.self,
+      hello: this.mesh.hello(),
+      device: this.device.zone,
+      grants: this.grants.all(),
+      hubsUp: this.whereabouts.hubsUp,
+      sessions: this.ssh.size,
+      pairingUntil: this.desk.openUntil(),
+      publishedUntil: this.publisher.publishedUntil(this.device.zone, '@'),
+      startedAt: this.startedAt,
+    })
+  }
+
+  async close(): Promise<void> {
+    this.network.close()
+    this.services.close()
+    this.desk.close()
+    this.whereabouts.close()
+    this.publisher.close()
+    await this.ssh.close()
+    await this.mesh.close()
+    this.parts.log.note('info', 'agent', 'stopped')
+  }
+}

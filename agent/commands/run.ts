@@ -1,0 +1,63 @@
+/** box-agent run: is the device, until told to end. */
+
+import { BoxError } from '../../src/base/errors.ts'
+import type { Log } from '../../src/base/log.ts'
+import { systemClock } from '../../src/sys/clock.ts'
+import { isLevel, lineLog, stderrWriter } from '../../src/sys/log.ts'
+import { lockState } from '../../src/sys/state-lock.ts'
+import { command } from '../command.ts'
+import { readConfig, type Settings } from '../config.ts'
+
+const list = (describe: string) => ({ type: 'string', array: true, describe }) as const
+
+export const run = command({
+  name: 'run',
+  describe: 'be the device: reachable by its owners, wherever it is',
+  examples: [
+    ['box-agent run --hub-url gnunet://hello/…', 'a device behind NAT, reachable through that hub'],
+    ['box-agent run --hub', 'a hub, on a machine with a public address'],
+  ],
+  options: {
+    hub: {
+      type: 'boolean',
+      describe: 'accept connections (on port 2086 unless told otherwise) and relay for others',
+    },
+    listen: list('accept connections at ADDRESS:PORT'),
+    advertise: list('tell others that we can be dialled at ADDRESS:PORT'),
+    'hub-url': list('keep a link to this hub, given by its HELLO URL'),
+    name: { type: 'string', describe: 'how this machine calls itself' },
+    shell: { type: 'string', describe: 'the shell of sessions' },
+    log: {
+      type: 'string',
+      choices: ['debug', 'info', 'warn', 'error'],
+      describe: 'what to write to standard error (or set BOX_LOG; info unless told otherwise)',
+    },
+  },
+  run: async (surroundings, args) => {
+    const { directory } = surroundings
+    const { hub, listen, advertise, name, shell } = args
+    const config = readConfig(
+      directory,
+      given({ hub, listen, advertise, name, shell, hubs: args['hub-url'] }),
+    )
+    const lock = lockState(directory)
+    const log = openLog(args.log ?? process.env.BOX_LOG ?? 'info', args.json)
+    try {
+      // Loaded here: the other commands need none of it.
+      const { live } = await import('../life.ts')
+      while (await live(surroundings, config, log)) log.note('info', 'agent', 'reset')
+    } finally {
+      lock.release()
+    }
+  },
+})
+
+/** What was really typed. */
+const given = (settings: Settings): Settings =>
+  Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined))
+
+function openLog(level: string, json: boolean): Log {
+  if (!isLevel(level)) throw new BoxError('INPUT_INVALID', `"${level}" is no level of the log.`)
+  const format = json ? 'json' : 'text'
+  return lineLog({ level, format, clock: systemClock, write: stderrWriter() })
+}

@@ -1,0 +1,151 @@
+/**
+ * What can be set, in agent.json in the state directory or on the command line, which wins. Few options,
+ * each with a default that is right for a device behind NAT; every error names the file, the field and
+ * what is wrong with it.
+ */
+
+import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { BoxError } from '../src/base/errors.ts'
+import type { Address } from '../src/base/stream.ts'
+import { HUBS_MAX, helloPeer } from '../src/box/device-record.ts'
+
+export interface AgentConfig {
+  /** How the machine calls itself until an owner calls it something. */
+  readonly name: string
+  /** Accepts connections and relays for others. */
+  readonly hub: boolean
+  /** Where connections are accepted; nowhere where empty. */
+  readonly listen: readonly Address[]
+  /** Where others can dial us, if that is not where we listen. */
+  readonly advertise: readonly Address[]
+  /** HELLO URLs of the hubs to keep links to. */
+  readonly hubs: readonly string[]
+  /** The shell of sessions; null: the login shell of whoever runs the agent. */
+  readonly shell: string | null
+}
+
+export const CONFIG_FILE = 'agent.json'
+/** GNUnet's TCP port: a hub is an ordinary peer. */
+const HUB_PORT = 2086
+const ADDRESSES_MAX = 8
+const PORT_MAX = 0xffff
+const FILE_SIZE_MAX = 64 * 1024
+const FIELDS = ['name', 'hub', 'listen', 'advertise', 'hubs', 'shell'] as const
+type Field = (typeof FIELDS)[number]
+
+/** What a person has set: texts and lists of texts, not checked yet. */
+export type Settings = { readonly [F in Field]?: unknown }
+
+/** The configuration of a state directory, with what the command line says on top. Throws CONFIG_INVALID, INPUT_INVALID. */
+export function readConfig(directory: string, commandLine: Settings): AgentConfig {
+  const path = join(directory, CONFIG_FILE)
+  const file = checkSettings(readFile(path), (field, wrong) => {
+    return new BoxError('CONFIG_INVALID', `${path}: ${field} ${wrong}.`)
+  })
+  const typed = checkSettings(commandLine, (field, wrong) => {
+    const option = field.replace(/^hubs/, 'hub-url')
+    return new BoxError('INPUT_INVALID', `--${option} ${wrong}.`)
+  })
+  const { name, hub, listen, advertise, hubs, shell } = { ...file, ...typed }
+  const isHub = hub ?? false
+  return {
+    name: name ?? hostname(),
+    hub: isHub,
+    listen: listen ?? (isHub ? [{ host: '::', port: HUB_PORT }] : []),
+    advertise: advertise ?? [],
+    hubs: hubs ?? [],
+    shell: shell ?? null,
+  }
+}
+
+type Complaint = (field: string, wrong: string) => BoxError
+
+/** The settings that are there, each checked. */
+function checkSettings(settings: Settings, complain: Complaint): Partial<AgentConfig> {
+  const unknown = Object.keys(settings).find(name => !FIELDS.includes(name as Field))
+  if (unknown !== undefined)
+    throw complain(unknown, `is no setting: there are ${FIELDS.join(', ')}`)
+  const present = <T>(field: Field, check: (value: unknown, field: string) => T) =>
+    settings[field] === undefined ? {} : { [field]: check(settings[field], field) }
+  const text = (value: unknown, field: string) => checkText(value, field, complain)
+  const address = (value: unknown, field: string) => {
+    const parsed = parseAddress(text(value, field))
+    if (parsed) return parsed
+    throw complain(field, 'is no address: 192.0.2.1:2086 and [2001:db8::1]:2086 are')
+  }
+  const hello = (value: unknown, field: string) => {
+    const url = text(value, field)
+    try {
+      helloPeer(url)
+      return url
+    } catch {
+      throw complain(field, 'is no HELLO URL: `box-agent status` on the hub prints it')
+    }
+  }
+  return {
+    ...present('name', (value, field) => checkName(text(value, field), complain)),
+    ...present('hub', (value, field) => {
+      if (typeof value === 'boolean') return value
+      throw complain(field, 'is neither true nor false')
+    }),
+    ...present('listen', listOf(address, ADDRESSES_MAX, complain)),
+    ...present('advertise', listOf(address, ADDRESSES_MAX, complain)),
+    ...present('hubs', listOf(hello, HUBS_MAX, complain)),
+    ...present('shell', (value, field) => {
+      const path = text(value, field)
+      if (path.startsWith('/')) return path
+      throw complain(field, 'is no path from the root')
+    }),
+  }
+}
+
+/** `192.0.2.1:2086` or `[2001:db8::1]:2086`; null where it is neither. */
+function parseAddress(text: string): Address | null {
+  const [, v6, v4, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? []
+  const host = v6 ?? v4 ?? ''
+  return isIP(host) === (v6 ? 6 : 4) && Number(port) <= PORT_MAX
+    ? { host, port: Number(port) }
+    : null
+}
+
+const listOf =
+  <T>(item: (value: unknown, field: string) => T, max: number, complain: Complaint) =>
+  (value: unknown, field: string): readonly T[] => {
+    if (!Array.isArray(value)) throw complain(field, 'is no list')
+    if (value.length > max) throw complain(field, `has more than ${max} entries`)
+    return value.map((one, at) => item(one, `${field}[${at}]`))
+  }
+
+function checkText(value: unknown, field: string, complain: Complaint): string {
+  if (typeof value !== 'string') throw complain(field, 'is no text')
+  if (value.length > 0 && !/[\p{Cc}]/u.test(value)) return value
+  throw complain(field, value.length === 0 ? 'is empty' : 'has control characters in it')
+}
+
+function checkName(name: string, complain: Complaint): string {
+  if (new TextEncoder().encode(name).length <= 63 && !/[\p{C}\p{Z}]/u.test(name)) return name
+  throw complain('name', 'is too long, or has blanks in it')
+}
+
+function readFile(path: string): Settings {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return {}
+    throw new BoxError('CONFIG_INVALID', `${path} cannot be read.`, cause)
+  }
+  if (text.length > FILE_SIZE_MAX) throw new BoxError('CONFIG_INVALID', `${path} is too long.`)
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw new BoxError('CONFIG_INVALID', `${path} is no JSON: ${(cause as Error).message}.`, cause)
+  }
+  if (value === null || typeof value !== 'object' || Array.isArray(value))
+    throw new BoxError('CONFIG_INVALID', `${path} holds no { … }.`)
+  return value
+}

@@ -1,0 +1,84 @@
+/**
+ * The environment of a program on the device: what its user would have after a login, what the client may
+ * add, and nothing of the agent's own (a service has NOTIFY_SOCKET, NODE_OPTIONS and the like).
+ */
+
+import { existsSync } from 'node:fs'
+import { userInfo } from 'node:os'
+import { basename } from 'node:path'
+
+/** Kept from the agent's environment: how the machine is set up, not what the agent is. */
+const KEPT = /^(PATH|LANG|LC_[A-Z]+|TZ)$/
+/** What a client may set (the whitelist of stock OpenSSH), and how much of it. */
+const ALLOWED = /^(LANG|LC_[A-Z]+|COLORTERM)$/
+const VALUE_MAX = 256
+const VARIABLES_MAX = 32
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+const NO_SHELLS = ['nologin', 'false', 'true']
+
+/** Who runs the agent, and therefore every program of a session. */
+export interface Account {
+  readonly name: string
+  readonly home: string
+  readonly shell: string
+}
+
+/** The account of this process; `shell` of the configuration wins over that of the system. */
+export function ownAccount(shell: string | null): Account {
+  const { username, homedir, shell: login } = userInfo()
+  const usable = login && !NO_SHELLS.includes(basename(login)) ? login : '/bin/sh'
+  return { name: username, home: existsSync(homedir) ? homedir : '/', shell: shell ?? usable }
+}
+
+/** Variables that a client has set. */
+export class RequestedVariables {
+  private readonly values = new Map<string, string>()
+
+  /** False where the variable is not one that clients may set. */
+  set(name: string, value: string): boolean {
+    if (!ALLOWED.test(name) || value.length > VALUE_MAX || value.includes('\0')) return false
+    if (this.values.size >= VARIABLES_MAX) return false
+    this.values.set(name, value)
+    return true
+  }
+
+  entries(): Record<string, string> {
+    return Object.fromEntries(this.values)
+  }
+}
+
+export interface EnvironmentOptions {
+  readonly account: Account
+  /** How the owner calls the device. */
+  readonly deviceName: string
+  readonly requested: RequestedVariables
+  /** The kind of terminal; null without one. */
+  readonly term: string | null
+  /** The agent's own environment. */
+  readonly base: NodeJS.ProcessEnv
+}
+
+export function loginEnvironment({
+  account,
+  deviceName,
+  requested,
+  term,
+  base,
+}: EnvironmentOptions): Record<string, string> {
+  const env: Record<string, string> = { PATH: DEFAULT_PATH }
+  for (const [name, value] of Object.entries(base))
+    if (value !== undefined && KEPT.test(name)) env[name] = value
+  return {
+    ...env,
+    ...requested.entries(),
+    HOME: account.home,
+    USER: account.name,
+    LOGNAME: account.name,
+    SHELL: account.shell,
+    BOX_DEVICE: deviceName,
+    ...(term === null ? {} : { TERM: termOf(term) }),
+  }
+}
+
+/** The names of terminals are words; anything else would be a surprise for the program. */
+const termOf = (term: string): string => (/^[A-Za-z0-9._+-]{1,64}$/.test(term) ? term : 'dumb')

@@ -1,0 +1,155 @@
+/**
+ * A command on three pipes: binary-safe, standard error apart, its exit with code or signal.
+ *
+ * They are pipes of the file system, made by mkfifo, and not the sockets of child_process: what is a
+ * socket cannot be opened again as /dev/stdin, /dev/stdout or /dev/stderr, which scripts do.
+ */
+
+import { execFile, spawn } from 'node:child_process'
+import { closeSync, constants, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { Socket } from 'node:net'
+import { constants as osConstants, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Readable, Writable } from 'node:stream'
+import type { Clock, Timer } from '../src/base/clock.ts'
+import { signalGroup } from './process-group.ts'
+import type { Exit, Program } from './program.ts'
+
+export interface ExecOptions {
+  readonly shell: string
+  readonly command: string
+  readonly env: Readonly<Record<string, string>>
+  readonly cwd: string
+  readonly clock: Clock
+}
+
+/** What a shell reports where it cannot run the program at all. */
+const EXIT_NOT_RUN = 127
+
+const { O_RDONLY, O_WRONLY, O_RDWR, O_NONBLOCK } = constants
+
+/** Runs the command. Fails where the machine has no process left. */
+export async function exec({ shell, command, env, cwd, clock }: ExecOptions): Promise<Program> {
+  const pipes = await makePipes()
+  const child = spawn(shell, ['-c', command], {
+    cwd,
+    env,
+    stdio: pipes ? [pipes.stdin.theirs, pipes.stdout.theirs, pipes.stderr.theirs] : 'pipe',
+    detached: true, // A process group of its own, which signals reach as a whole.
+  })
+  for (const pipe of Object.values(pipes ?? {})) closeSync(pipe.theirs)
+  const exited = new Promise<Exit>(resolve => {
+    child.once('error', () => resolve({ code: EXIT_NOT_RUN }))
+    child.once('exit', (code, signal) => resolve(exitOf(code, signal)))
+  })
+  const input: Writable = pipes ? writing(pipes.stdin.ours) : child.stdin!
+  const output: Readable = pipes ? reading(pipes.stdout.ours) : child.stdout!
+  const errors: Readable = pipes ? reading(pipes.stderr.ours) : child.stderr!
+  if (pipes) wakeReaders(input, pipes.stdin.ours, exited, clock)
+  // A command may stop reading before it was told everything.
+  input.on('error', () => {})
+  return {
+    pid: child.pid ?? 0,
+    input,
+    output,
+    errors,
+    exited,
+    signal: name => {
+      if (child.pid) signalGroup(child.pid, name)
+    },
+    hangUp: () => {
+      if (child.pid && child.exitCode === null && child.signalCode === null)
+        signalGroup(child.pid, 'SIGHUP')
+      input.destroy()
+      output.destroy()
+      errors.destroy()
+    },
+  }
+}
+
+const exitOf = (code: number | null, signal: NodeJS.Signals | null): Exit =>
+  signal === null ? { code: code ?? EXIT_NOT_RUN } : { signal: signal.slice('SIG'.length) }
+
+/** The signal of an SSH request, `INT` or `TERM`; null where this system has none of that name. */
+export function signalOf(name: string): NodeJS.Signals | null {
+  const signal = `SIG${name}`
+  return Object.hasOwn(osConstants.signals, signal) ? (signal as NodeJS.Signals) : null
+}
+
+interface Pipe {
+  readonly ours: number
+  readonly theirs: number
+}
+
+interface Pipes {
+  readonly stdin: Pipe
+  readonly stdout: Pipe
+  readonly stderr: Pipe
+}
+
+/** Null where the machine cannot make them: then the command gets sockets. */
+async function makePipes(): Promise<Pipes | null> {
+  let directory: string | null = null
+  try {
+    directory = mkdtempSync(join(tmpdir(), 'box-exec-'))
+    const [stdin, stdout, stderr] = ['0', '1', '2'].map(name => join(directory!, name))
+    await mkfifo([stdin!, stdout!, stderr!])
+    return { stdin: toProgram(stdin!), stdout: toUs(stdout!), stderr: toUs(stderr!) }
+  } catch {
+    return null
+  } finally {
+    if (directory) rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+const mkfifo = (paths: readonly string[]): Promise<void> =>
+  new Promise((resolve, reject) => {
+    execFile('mkfifo', ['-m', '600', ...paths], error => (error ? reject(error) : resolve()))
+  })
+
+const toProgram = (path: string): Pipe => openBoth(path, O_WRONLY, O_RDONLY)
+const toUs = (path: string): Pipe => openBoth(path, O_RDONLY, O_WRONLY)
+
+/** Opening one side of a pipe waits for the other, unless a third holds both. */
+function openBoth(path: string, ourMode: number, theirMode: number): Pipe {
+  const both = openSync(path, O_RDWR)
+  const ours = openSync(path, ourMode | O_NONBLOCK)
+  const theirs = openSync(path, theirMode)
+  closeSync(both)
+  return { ours, theirs }
+}
+
+/** How often it is made sure that nobody waits for a writer, at first and at most. */
+const POKE_MIN_MS = 20
+const POKE_MAX_MS = 1_000
+
+/**
+ * A named pipe differs from a nameless one in one thing: opening it for reading waits for a writer, even
+ * where the last writer has closed it already (`bash /dev/stdin` after our end of input). So from then on
+ * a writer comes and goes now and again.
+ */
+function wakeReaders(input: Writable, fd: number, exited: Promise<Exit>, clock: Clock): void {
+  input.once('prefinish', () => {
+    let reader: number
+    try {
+      reader = openSync(`/proc/self/fd/${fd}`, O_RDONLY | O_NONBLOCK)
+    } catch {
+      return // The program has closed its input: it will not open it again.
+    }
+    let timer: Timer
+    const poke = (ms: number) => {
+      timer = clock.after(ms, () => {
+        closeSync(openSync(`/proc/self/fd/${reader}`, O_WRONLY | O_NONBLOCK))
+        poke(Math.min(2 * ms, POKE_MAX_MS))
+      })
+    }
+    poke(POKE_MIN_MS)
+    void exited.then(() => {
+      timer.cancel()
+      closeSync(reader)
+    })
+  })
+}
+
+const reading = (fd: number): Readable => new Socket({ fd, readable: true, writable: false })
+const writing = (fd: number): Writable => new Socket({ fd, readable: false, writable: true })

@@ -1,0 +1,19 @@
+/** What an SSH session runs, on a terminal (pty.ts) or on three pipes (exec.ts). */
+
+import type { Readable, Writable } from 'node:stream'
+
+/** How a program ended: with a code, or by a signal (its name without SIG, as SSH has it). */
+export type Exit = { readonly code: number } | { readonly signal: string }
+
+export interface Program {
+  readonly pid: number
+  /** What it prints; ends with the last byte. */
+  readonly output: Readable
+  /** What it prints to standard error; null where that is the same. */
+  readonly errors: Readable | null
+  readonly input: Writable
+  readonly exited: Promise<Exit>
+  signal(name: NodeJS.Signals): void
+  /** Nobody listens any more: it is told so, and nothing more is read. */
+  hangUp(): void
+}

@@ -1,0 +1,154 @@
+/**
+ * The services of the device on the mesh: SSH, pairing, control. Every channel begins with the handshake
+ * (src/box/handshake.ts); what a caller may do is decided by its grant, at the beginning and at each request.
+ */
+
+import { equalBytes } from '../src/base/bytes.ts'
+import type { Clock } from '../src/base/clock.ts'
+import { BoxError } from '../src/base/errors.ts'
+import type { PeerId, ZoneKey } from '../src/base/ids.ts'
+import type { Log } from '../src/base/log.ts'
+import type { Random } from '../src/base/random.ts'
+import { type DeviceInfo, serveControl } from '../src/box/control.ts'
+import type { GrantBook } from '../src/box/grant.ts'
+import { type Admission, acceptHandshake, type Session } from '../src/box/handshake.ts'
+import type { PairingDesk } from '../src/box/pairing-window.ts'
+import { type Service, servicePort } from '../src/box/ports.ts'
+import { decodeSshAnnouncement } from '../src/box/ssh-announcement.ts'
+import type { ZoneSecret } from '../src/crypto/zone-key.ts'
+import { zoneToText } from '../src/gns/name.ts'
+import { asDuplex } from '../src/mesh/duplex.ts'
+import type { Channel, Listening, Mesh } from '../src/mesh/mesh.ts'
+import type { SshServer } from './ssh-server.ts'
+
+/** Each costs two signatures and an exponentiation; more than a fleet's worth at once is an attack. */
+const HANDSHAKES_MAX = 32
+/** A controller tries several ways at once; no peer may take all places. */
+const HANDSHAKES_PER_PEER_MAX = 8
+const NOTHING = new Uint8Array(0)
+
+export interface ServiceOptions {
+  readonly mesh: Mesh
+  readonly device: ZoneSecret
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly grants: GrantBook
+  readonly desk: PairingDesk
+  readonly ssh: SshServer
+  readonly info: () => DeviceInfo
+}
+
+export class Services {
+  private readonly options: ServiceOptions
+  private readonly listening: readonly Listening[]
+  /** The peers we are finding out about. */
+  private readonly meeting: PeerId[] = []
+
+  /** Begins to listen. Throws ADDRESS_IN_USE. */
+  constructor(options: ServiceOptions) {
+    this.options = options
+    this.listening = [
+      this.listen(
+        'ssh',
+        (zone, payload) => this.admitSsh(zone, payload),
+        s => this.serveSsh(s),
+      ),
+      this.listen(
+        'pair',
+        () => ({ payload: NOTHING }),
+        s => void options.desk.serve(s),
+      ),
+      this.listen(
+        'control',
+        zone => this.admit(zone),
+        s => this.serveControl(s),
+      ),
+    ]
+  }
+
+  close(): void {
+    for (const one of this.listening) one.close()
+  }
+
+  private listen(
+    service: Service,
+    admit: (zone: ZoneKey, payload: Uint8Array) => Admission,
+    serve: (session: Session) => void,
+  ): Listening {
+    const { mesh, device } = this.options
+    return mesh.listen(servicePort(service, device.zone), channel => {
+      void this.meet(channel, service, admit, serve)
+    })
+  }
+
+  /** Finds out who it is, and serves it. */
+  private async meet(
+    channel: Channel,
+    purpose: Service,
+    admit: (zone: ZoneKey, payload: Uint8Array) => Admission,
+    serve: (session: Session) => void,
+  ): Promise<void> {
+    const { mesh, device: own, clock, random, log } = this.options
+    const { meeting } = this
+    const { peer } = channel
+    const ofPeer = meeting.filter(other => equalBytes(other, peer)).length
+    if (meeting.length >= HANDSHAKES_MAX || ofPeer >= HANDSHAKES_PER_PEER_MAX) {
+      log.note('warn', 'services', 'too many at once', { purpose })
+      channel.close()
+      return
+    }
+    meeting.push(peer)
+    try {
+      const self = mesh.self
+      serve(await acceptHandshake(channel, { self, purpose, own, clock, random, admit }))
+    } catch (error) {
+      if (!(error instanceof BoxError)) throw error
+      log.note('info', 'services', 'not served', { purpose, reason: error.code })
+    } finally {
+      meeting.splice(meeting.indexOf(peer), 1)
+    }
+  }
+
+  private admit(zone: ZoneKey): Admission {
+    const { grants, clock, log } = this.options
+    if (grants.find(zone, clock.now())) return { payload: NOTHING }
+    log.note('info', 'services', 'stranger', { zone: zoneToText(zone) })
+    return { refused: 'NOT_PERMITTED' }
+  }
+
+  private admitSsh(zone: ZoneKey, payload: Uint8Array): Admission {
+    return decodeSshAnnouncement(payload) ? this.admit(zone) : { refused: 'NOT_PERMITTED' }
+  }
+
+  private serveSsh({ peerZone: zone, payload, channel }: Session): void {
+    const { grants, clock, ssh } = this.options
+    const { publicKey, deviceName } = decodeSshAnnouncement(payload)!
+    const grant = grants.find(zone, clock.now())
+    if (!grant) {
+      channel.close() // Revoked while the verdict was on its way.
+      return
+    }
+    void ssh.serve(asDuplex(channel, clock), {
+      zone,
+      publicKey,
+      deviceName: deviceName || grant.deviceName,
+      name: grant.holder,
+      allows: right => grants.allows(zone, right, clock.now()),
+    })
+  }
+
+  private serveControl(session: Session): void {
+    const { grants, clock, info, ssh } = this.options
+    const { peerZone: zone } = session
+    void serveControl(session, {
+      clock,
+      info,
+      allows: right => grants.allows(zone, right, clock.now()),
+      leave: () => {
+        grants.remove(zone)
+        ssh.expel(zone)
+      },
+    })
+  }
+}

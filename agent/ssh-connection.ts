@@ -1,0 +1,147 @@
+/**
+ * One SSH connection: login by the announced key, then sessions, until either side ends it.
+ *
+ * What ssh2 lacks is added here: a time to log in within, a number of tries, an end to idle connections.
+ */
+
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import ssh2, { type AuthContext, type Connection, type ParsedKey } from 'ssh2'
+import { equalBytes } from '../src/base/bytes.ts'
+import type { Timer } from '../src/base/clock.ts'
+import { VERSION } from '../src/base/version.ts'
+import type { Caller, SshServerOptions } from './ssh-server.ts'
+import { SshSession } from './ssh-session.ts'
+
+/** Logging in takes three round trips, and nobody types anything. */
+const LOGIN_MS = 30_000
+/** A client has one key to offer, and may try a few others of its agent first. */
+const TRIES_MAX = 12
+const KEEPALIVE_MS = 15_000
+const KEEPALIVES_MISSED_MAX = 4
+/** A connection without any session is kept for the next one (ControlMaster), but not for ever. */
+const IDLE_MS = 15 * 60_000
+/** A round trip through two hubs, for the last words. */
+const GOODBYE_MS = 1_000
+/** sshd's MaxSessions is 10. */
+const SESSIONS_MAX = 10
+
+export class SshConnection {
+  private readonly caller: Caller
+  private readonly carrier: Duplex
+  private readonly options: SshServerOptions
+  private readonly sessions = new Set<SshSession>()
+  private timer: Timer
+  private client: Connection | null = null
+  private tries = 0
+  private isEnding = false
+
+  constructor(carrier: Duplex, caller: Caller, options: SshServerOptions) {
+    this.carrier = carrier
+    this.caller = caller
+    this.options = options
+    this.timer = options.clock.after(LOGIN_MS, () => this.giveUp('login took too long'))
+    // Each session may wait for it to drain.
+    carrier.setMaxListeners(2 * SESSIONS_MAX)
+    carrier.once('close', () => this.closed())
+    // SSH has no half-open connections, and ssh2 leaves this to the socket.
+    carrier.once('end', () => carrier.end())
+    const server = new ssh2.Server({
+      hostKeys: [options.hostKey],
+      ident: `secushare-box_${VERSION}`,
+      algorithms: { compress: ['none'] },
+      keepaliveInterval: KEEPALIVE_MS,
+      keepaliveCountMax: KEEPALIVES_MISSED_MAX,
+    } as ssh2.ServerConfig)
+    server.on('connection', client => this.greet(client))
+    // Any Duplex will do (packaging: tried with OpenSSH); the types ask for a socket.
+    server.injectSocket(carrier as Socket)
+  }
+
+  /** Says goodbye; whoever does not hear it is not waited for. */
+  end(): void {
+    if (this.isEnding) return
+    this.isEnding = true
+    for (const session of this.sessions) session.hangUp()
+    this.timer.cancel()
+    this.timer = this.options.clock.after(GOODBYE_MS, () => this.carrier.destroy())
+    if (this.client) this.client.end()
+    else this.carrier.destroy()
+  }
+
+  private greet(client: Connection): void {
+    this.client = client
+    // Broken packets, a lost carrier, a client that is silent.
+    client.on('error', error => {
+      this.note('debug', 'client failed', { reason: error.message })
+      this.end()
+    })
+    client.on('authentication', context => this.authenticate(context))
+    client.on('ready', () => this.ready())
+    client.on('session', (accept, reject) => {
+      if (this.sessions.size >= SESSIONS_MAX) reject()
+      else this.open(accept())
+    })
+  }
+
+  private authenticate(context: AuthContext): void {
+    if (context.method === 'publickey' && equalBytes(context.key.data, this.caller.publicKey)) {
+      const key = ssh2.utils.parseKey(context.key.data)
+      if (!(key instanceof Error) && isProven(key, context)) {
+        context.accept()
+        return
+      }
+    }
+    this.tries++
+    if (this.tries > TRIES_MAX) this.giveUp('too many tries')
+    else context.reject(['publickey'])
+  }
+
+  private ready(): void {
+    this.note('info', 'logged in', { caller: this.caller.name })
+    this.rest()
+  }
+
+  /** Waits for a session; not for ever. */
+  private rest(): void {
+    if (this.isEnding) return
+    this.timer.cancel()
+    if (this.sessions.size === 0)
+      this.timer = this.options.clock.after(IDLE_MS, () => this.giveUp('idle'))
+  }
+
+  private open(session: ssh2.Session): void {
+    const { account, clock, log } = this.options
+    const { deviceName, allows } = this.caller
+    const { carrier } = this
+    const opened = new SshSession(session, { account, deviceName, allows, carrier, clock, log })
+    this.sessions.add(opened)
+    this.rest()
+    session.on('close', () => {
+      this.sessions.delete(opened)
+      this.rest()
+    })
+  }
+
+  private giveUp(reason: string): void {
+    this.note('info', 'connection ended', { reason })
+    this.end()
+  }
+
+  private closed(): void {
+    this.timer.cancel()
+    for (const session of this.sessions) session.hangUp()
+    this.sessions.clear()
+  }
+
+  private note(level: 'debug' | 'info', event: string, fields: Record<string, string>): void {
+    this.options.log.note(level, 'ssh', event, fields)
+  }
+}
+
+/** Whether the client has the key; where it only asks whether that would do, it may go on. */
+function isProven(key: ParsedKey, context: ssh2.PublicKeyAuthContext): boolean {
+  const { signature, blob, hashAlgo } = context
+  if (!signature || !blob) return true
+  return key.verify(blob, signature, hashAlgo) === true
+}

@@ -1,0 +1,95 @@
+/**
+ * The SSH server of a device (design decision 5): one connection over each channel whose opener has proven
+ * its zone key. It lets in the one SSH key that was announced with that proof, and runs sessions for it.
+ *
+ * ssh2 and node-pty are loaded when somebody comes: an agent that waits needs neither, and they take 12 MB.
+ * They are known to ssh-connection.ts, ssh-session.ts, session-output.ts and pty.ts only.
+ */
+
+import type { Duplex } from 'node:stream'
+import { equalBytes } from '../src/base/bytes.ts'
+import type { Clock } from '../src/base/clock.ts'
+import type { ZoneKey } from '../src/base/ids.ts'
+import type { Log } from '../src/base/log.ts'
+import type { Right } from '../src/box/grant.ts'
+import type { Account } from './environment.ts'
+import type { SshConnection } from './ssh-connection.ts'
+
+/** Each connection costs some 200 KB. */
+const CONNECTIONS_MAX = 64
+
+/** Who has opened a channel, and what it may do. */
+export interface Caller {
+  readonly zone: ZoneKey
+  /** The SSH key it announced: the blob of RFC 4253 section 6.6. */
+  readonly publicKey: Uint8Array
+  readonly deviceName: string
+  /** Asked at each request, so that what is revoked ends at once. */
+  readonly allows: (right: Right) => boolean
+  /** For the log. */
+  readonly name: string
+}
+
+export interface SshServerOptions {
+  /** In OpenSSH's format. A secret. */
+  readonly hostKey: string
+  readonly account: Account
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** What is open, or about to be. */
+interface Line {
+  readonly caller: Caller
+  readonly carrier: Duplex
+  connection: SshConnection | null
+}
+
+export class SshServer {
+  private readonly options: SshServerOptions
+  private readonly lines = new Set<Line>()
+
+  constructor(options: SshServerOptions) {
+    this.options = options
+  }
+
+  /** Serves SSH to `caller` over a stream of its own, until either side ends it. */
+  async serve(carrier: Duplex, caller: Caller): Promise<void> {
+    // A failure of the carrier is followed by its `close`.
+    carrier.on('error', () => {})
+    if (this.lines.size >= CONNECTIONS_MAX) {
+      this.options.log.note('warn', 'ssh', 'too many connections')
+      carrier.destroy()
+      return
+    }
+    const line: Line = { carrier, caller, connection: null }
+    this.lines.add(line)
+    carrier.once('close', () => this.lines.delete(line))
+    const { SshConnection } = await import('./ssh-connection.ts')
+    if (!carrier.destroyed) line.connection = new SshConnection(carrier, caller, this.options)
+  }
+
+  /** How many connections are open. */
+  get size(): number {
+    return this.lines.size
+  }
+
+  /** Ends the connections of one caller: it was granted something, and is no longer. */
+  expel(zone: ZoneKey): void {
+    for (const line of this.lines) if (equalBytes(line.caller.zone, zone)) end(line)
+  }
+
+  /** Ends all connections; what runs in their sessions is hung up. Resolves when all have ended, a second later at most. */
+  async close(): Promise<void> {
+    const closed = [...this.lines].map(
+      ({ carrier }) => new Promise<void>(resolve => void carrier.once('close', () => resolve())),
+    )
+    for (const line of this.lines) end(line)
+    await Promise.all(closed)
+  }
+}
+
+function end({ connection, carrier }: Line): void {
+  if (connection) connection.end()
+  else carrier.destroy()
+}

@@ -1,0 +1,128 @@
+/**
+ * Keeps published, in the device's own zone, where it is now: its peer, the hubs it keeps links to, its
+ * host key. What changes rarely only (design decision 10): whether it is there, a connection tells.
+ */
+
+import { equalBytes } from '../src/base/bytes.ts'
+import type { Clock, Timer } from '../src/base/clock.ts'
+import type { PeerId } from '../src/base/ids.ts'
+import {
+  type DeviceRecord,
+  deviceRecords,
+  formatDeviceRecord,
+  HUBS_MAX,
+  type HubRecord,
+  helloPeer,
+} from '../src/box/device-record.ts'
+import type { ZoneSecret } from '../src/crypto/zone-key.ts'
+import { APEX } from '../src/gns/name.ts'
+import type { Publisher } from '../src/gns/publisher.ts'
+import type { ZoneDatabase } from '../src/gns/zone.ts'
+import type { Listening, Mesh } from '../src/mesh/mesh.ts'
+
+/** Version of what runs on the ports: handshake.ts, control.ts, SSH. */
+const SERVICES = 1
+/** Resolvers keep a record until it expires; shorter ones are frowned upon (under 15 minutes). */
+const EXPIRY = { afterMs: 60 * 60_000 }
+/** Neighbours come and go several at a time. */
+const SETTLE_MS = 1_000
+/** Our own HELLO changes with time alone, and has addresses that expire: it is taken anew so often. */
+const RENEW_MS = 30 * 60_000
+
+export interface WhereaboutsOptions {
+  readonly mesh: Mesh
+  readonly device: ZoneSecret
+  /** SHA-256 of the SSH host key. */
+  readonly hostKey: Uint8Array
+  /** HELLO URLs of the hubs of the configuration. */
+  readonly hubs: readonly string[]
+  readonly database: ZoneDatabase
+  readonly publisher: Publisher
+  readonly clock: Clock
+}
+
+export class Whereabouts {
+  private readonly options: WhereaboutsOptions
+  private readonly hubs: readonly HubRecord[]
+  private readonly up = new Set<HubRecord>()
+  private readonly watching: Listening
+  private current: DeviceRecord
+  private settling: Timer | null = null
+  private renewing: Timer
+
+  constructor(options: WhereaboutsOptions) {
+    this.options = options
+    this.hubs = options.hubs.map(hello => ({ pid: helloPeer(hello), hello }))
+    this.watching = options.mesh.watch({
+      up: peer => this.changed(peer, true),
+      down: peer => this.changed(peer, false),
+    })
+    this.current = this.look()
+    this.publish()
+    this.renewing = this.renewLater()
+  }
+
+  /** What is published now. */
+  record(): DeviceRecord {
+    return this.current
+  }
+
+  /** How many of the configured hubs have a link to us now. */
+  get hubsUp(): number {
+    return this.up.size
+  }
+
+  /** HELLO URLs by which a controller that knows nothing finds us: what is up first. */
+  hellos(): readonly string[] {
+    return this.look().hubs.map(({ hello }) => hello)
+  }
+
+  close(): void {
+    this.watching.close()
+    this.settling?.cancel()
+    this.renewing.cancel()
+  }
+
+  private changed(peer: PeerId, isUp: boolean): void {
+    const hub = this.hubs.find(({ pid }) => equalBytes(pid, peer))
+    if (!hub) return
+    if (isUp) this.up.add(hub)
+    else this.up.delete(hub)
+    this.settling ??= this.options.clock.after(SETTLE_MS, () => {
+      this.settling = null
+      this.refresh()
+    })
+  }
+
+  /** Publishes again where something is different. */
+  private refresh(): void {
+    const now = this.look()
+    if (formatDeviceRecord(now) === formatDeviceRecord(this.current)) return
+    this.current = now
+    this.publish()
+  }
+
+  private look(): DeviceRecord {
+    const { mesh, hostKey } = this.options
+    const own = mesh.hello()
+    // Without addresses it is only the name of the peer.
+    const self = own.includes('+tcp') ? [{ pid: mesh.self, hello: own }] : []
+    const up = this.hubs.filter(hub => this.up.has(hub))
+    const down = this.hubs.filter(hub => !this.up.has(hub))
+    const hubs = [...self, ...up, ...down].slice(0, HUBS_MAX)
+    return { pid: mesh.self, services: SERVICES, hostKey, hubs }
+  }
+
+  private publish(): void {
+    const { device, database, publisher } = this.options
+    database.replace(device.zone, APEX, deviceRecords(this.current, EXPIRY))
+    publisher.changed(device.zone, APEX)
+  }
+
+  private renewLater(): Timer {
+    return this.options.clock.after(RENEW_MS, () => {
+      this.refresh()
+      this.renewing = this.renewLater()
+    })
+  }
+}

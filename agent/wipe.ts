@@ -1,0 +1,12 @@
+/** The end of what a device was: after it, the agent starts as if for the first time. */
+
+import type { Store } from '../src/base/store.ts'
+import { CONFIG_FILE } from './config.ts'
+
+/** Forgets owners, then identity, then everything but the configuration. No agent may be running. */
+export function wipe(store: Store): void {
+  const names = store.names().filter(name => name !== CONFIG_FILE)
+  // Owners first: half done, it is a device of nobody, never one of somebody that does not know it.
+  names.sort((a, b) => Number(b === 'grants') - Number(a === 'grants'))
+  for (const name of names) store.delete(name)
+}

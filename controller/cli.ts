@@ -1,0 +1,207 @@
+/** From words to a command: which one is meant, its options, help, and the exit code. */
+
+import type { Argv } from 'yargs'
+import { BoxError } from '../src/base/errors.ts'
+import { VERSION } from '../src/base/version.ts'
+import type { Command, Common } from './command.ts'
+import type { Context } from './context.ts'
+import { Output, type Sink } from './output.ts'
+
+interface Listed {
+  readonly describe: string
+  /** Loaded when it is called, so that no command waits for what another one needs. */
+  load(): Promise<Command>
+}
+
+/** Every command, in the order of the help. */
+export const COMMANDS: Readonly<Record<string, Listed>> = {
+  demo: {
+    describe: 'show all of it on this machine: hub, device, controller, a shell',
+    load: async () => (await import('./commands/demo.ts')).demo,
+  },
+  init: {
+    describe: 'make your identity',
+    load: async () => (await import('./commands/init.ts')).init,
+  },
+  id: {
+    describe: 'show your identity',
+    load: async () => (await import('./commands/id.ts')).id,
+  },
+  pair: {
+    describe: 'take a device into your fleet, by the code it shows',
+    load: async () => (await import('./commands/pair.ts')).pair,
+  },
+  ls: {
+    describe: 'list your devices',
+    load: async () => (await import('./commands/ls.ts')).ls,
+  },
+  rename: {
+    describe: 'give a device another name',
+    load: async () => (await import('./commands/rename.ts')).rename,
+  },
+  tag: {
+    describe: 'mark a device, so that @TAG means it',
+    load: async () => (await import('./commands/tag.ts')).tag,
+  },
+  rm: {
+    describe: 'forget a device',
+    load: async () => (await import('./commands/rm.ts')).rm,
+  },
+  ssh: {
+    describe: 'open a shell on a device, or run a command there',
+    load: async () => (await import('./commands/ssh.ts')).ssh,
+  },
+  exec: {
+    describe: 'run a command on many devices at once',
+    load: async () => (await import('./commands/exec.ts')).exec,
+  },
+  proxy: {
+    describe: "connect standard input and output to a device's SSH (for ProxyCommand)",
+    load: async () => (await import('./commands/proxy.ts')).proxy,
+  },
+  'ssh-config': {
+    describe: 'let the stock ssh, and what builds on it, reach NAME.box',
+    load: async () => (await import('./commands/ssh-config.ts')).sshConfig,
+  },
+  hub: {
+    describe: 'say which hubs to use',
+    load: async () => (await import('./commands/hub.ts')).hub,
+  },
+  name: {
+    describe: 'ask what a name of the GNU Name System has',
+    load: async () => (await import('./commands/name.ts')).name,
+  },
+  doctor: {
+    describe: 'find out what works and what does not',
+    load: async () => (await import('./commands/doctor.ts')).doctor,
+  },
+  completion: {
+    describe: 'print what makes a shell complete box commands',
+    load: async () => (await import('./commands/completion.ts')).completion,
+  },
+}
+
+/** Who runs the command line: the process, or a test. */
+export interface Surroundings {
+  readonly out: Sink
+  readonly err: Sink
+  context(common: Common, output: Output, commands: readonly string[]): Promise<Context>
+}
+
+/** Runs a command line; returns its exit code. Never throws. */
+export async function run(
+  args: readonly string[],
+  surroundings: Surroundings = processSurroundings(),
+): Promise<number> {
+  const { out, err } = surroundings
+  const output = await openOutput(args, surroundings)
+  try {
+    const [only, ...others] = args.filter(word => word !== '--json')
+    if (others.length === 0 && (only === '--version' || only === 'version')) {
+      output.result(VERSION, { version: VERSION })
+      return 0
+    }
+    const words = args[0] === 'help' ? [...args.slice(1), '--help'] : args
+    const name = commandWord(words)
+    if (name !== null && !Object.hasOwn(COMMANDS, name))
+      throw new BoxError('INPUT_INVALID', `There is no command "${name}": see box --help.`)
+    const parsed = await parse(words, name)
+    if ('help' in parsed) {
+      const asked = name !== null || words.length > 0
+      ;(asked ? out : err).write(`${parsed.help}\n`)
+      return asked ? 0 : 64
+    }
+    const context = await surroundings.context(parsed.args, output, Object.keys(COMMANDS))
+    try {
+      return (await parsed.command.run(context, parsed.args)) ?? 0
+    } finally {
+      await context.close()
+    }
+  } catch (error) {
+    return output.failure(error)
+  }
+}
+
+type Parsed = { help: string } | { command: Command; args: Common }
+
+/** Reads the words. Help, where it is asked for or nothing else is, comes back as text. */
+async function parse(words: readonly string[], name: string | null): Promise<Parsed> {
+  const { default: yargs } = await import('yargs')
+  const command = name === null ? null : await COMMANDS[name]!.load()
+  const parser = yargs()
+    .scriptName('box')
+    .locale('en')
+    .wrap(100)
+    .version(false)
+    .help()
+    .alias('help', 'h')
+    .strict()
+    .exitProcess(false)
+    .parserConfiguration({
+      'populate--': true,
+      'camel-case-expansion': false,
+      'unknown-options-as-args': command?.dashedWords ?? false,
+    })
+    .option('json', { type: 'boolean', default: false, describe: 'print JSON' })
+    .option('state', {
+      type: 'string',
+      describe: 'keep keys and devices in this directory (or set BOX_STATE)',
+    })
+    .fail((message, error) => {
+      throw error ?? new BoxError('INPUT_INVALID', `${message.replace(/\.?$/, '.')}`)
+    }) as unknown as Argv<Common>
+  if (command) register(parser, name!, command)
+  else list(parser)
+  let help = ''
+  const args = await parser.parseAsync([...words], {}, (_error, _args, text) => {
+    help = text
+  })
+  return command && !help ? { command, args } : { help: help || (await parser.getHelp()) }
+}
+
+function register(parser: Argv<Common>, name: string, command: Command): void {
+  parser.command(
+    command.usage,
+    COMMANDS[name]!.describe,
+    yargs => command.options(yargs.example([...command.examples] as [string, string][])),
+    () => {},
+  )
+}
+
+/** The table of all commands, without loading any. */
+function list(parser: Argv<Common>): void {
+  parser.usage('$0 <command>\n\nLooks after devices behind NAT, by name, with no server between.')
+  for (const [name, { describe }] of Object.entries(COMMANDS)) parser.command(name, describe)
+  parser.example('$0 pair CODE --as kitchen', 'takes the device that shows CODE')
+  parser.example('$0 ssh kitchen', 'opens a shell on it, wherever it is')
+  parser.epilogue('box COMMAND --help tells more about each.')
+}
+
+/** The first word that is no option, and no value of one. */
+function commandWord(words: readonly string[]): string | null {
+  for (let i = 0; i < words.length && words[i] !== '--'; i++) {
+    if (words[i] === '--state') i++
+    else if (!words[i]!.startsWith('-')) return words[i]!
+  }
+  return null
+}
+
+async function openOutput(args: readonly string[], { out, err }: Surroundings): Promise<Output> {
+  const { systemClock } = await import('../src/sys/clock.ts')
+  const end = args.indexOf('--')
+  const json = (end < 0 ? args : args.slice(0, end)).includes('--json')
+  return new Output({ json, out, err, clock: systemClock })
+}
+
+function processSurroundings(): Surroundings {
+  const sink = (stream: NodeJS.WriteStream): Sink => ({
+    isTerminal: stream.isTTY === true,
+    write: bytes => void stream.write(bytes),
+  })
+  return {
+    out: sink(process.stdout),
+    err: sink(process.stderr),
+    context: async (common, output, commands) =>
+      (await import('./context.ts')).openContext(common, output, commands),
+  }
+}

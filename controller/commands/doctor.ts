@@ -1,0 +1,161 @@
+/** box doctor: what works, what does not, and what to do about it; for one device the whole way to it. */
+
+import { equalBytes } from '../../src/base/bytes.ts'
+import { type BoxError, ERRORS, type ErrorCode, EXIT_CODES } from '../../src/base/errors.ts'
+import { askInfo } from '../../src/box/control.ts'
+import { helloPeer, readDeviceRecords } from '../../src/box/device-record.ts'
+import { zoneToText } from '../../src/gns/name.ts'
+import type { Mesh } from '../../src/mesh/mesh.ts'
+import { encodeBase32 } from '../../src/wire/base32.ts'
+import { command } from '../command.ts'
+import { type Context, knownHubs } from '../context.ts'
+import { reach } from '../device-session.ts'
+import type { Device } from '../fleet.ts'
+import { addressesOf } from '../hubs.ts'
+import { openResolver } from '../names.ts'
+import { readSshKey } from '../ssh-key.ts'
+import { TIMEOUT, timeoutMs } from '../timeout.ts'
+
+/** A hub that has not answered by then is no help now. */
+const HUB_WAIT_MS = 5_000
+const LOOK_EVERY_MS = 50
+
+interface Finding {
+  readonly check: string
+  /** What was found; or the error, with what can be done. */
+  readonly detail: string
+  readonly code?: ErrorCode
+  readonly [more: string]: unknown
+}
+
+export const doctor = command<{ name: string | undefined; timeout: number }>({
+  usage: 'doctor [name]',
+  examples: [
+    ['box doctor', 'looks at your keys, your hubs, your devices'],
+    ['box doctor kitchen', 'goes the whole way to kitchen, and says where it ends'],
+  ],
+  options: yargs =>
+    yargs
+      .positional('name', { type: 'string', describe: 'the device that cannot be reached' })
+      .option('timeout', TIMEOUT),
+  run: async (context, { name, timeout }) => {
+    const codes: ErrorCode[] = []
+    const examine = async (check: string, look: () => Promise<Omit<Finding, 'check'>>) => {
+      const progress = context.output.progress(check)
+      const finding = await look()
+        .catch(error => failed(context, error))
+        .finally(progress.end)
+      if (finding.code) codes.push(finding.code as ErrorCode)
+      const { output } = context
+      output.result(`${finding.code ? 'FAIL' : 'ok  '}  ${check}: ${finding.detail}`, {
+        check,
+        ok: !finding.code,
+        ...finding,
+      })
+      return !finding.code
+    }
+    const isSomebody = await examine('identity', () => identity(context))
+    await examine('devices', async () => devices(context))
+    const isConnected = await examine('hubs', () => hubs(context))
+    if (name !== undefined && isSomebody && isConnected) {
+      const device = context.fleet.device(name)
+      await examine(`name ${name}`, () => nameOf(context, device))
+      await examine(`way to ${name}`, () => wayTo(context, device, timeoutMs(timeout)))
+    }
+    return codes[0] ? EXIT_CODES[ERRORS[codes[0]][0]] : 0
+  },
+})
+
+function failed({ signal }: Context, error: unknown): Omit<Finding, 'check'> {
+  signal.throwIfAborted()
+  const { code, message } = error as BoxError
+  if (!(code in ERRORS)) throw error
+  return { detail: message, code }
+}
+
+async function identity({ ego, state }: Context): Promise<Omit<Finding, 'check'>> {
+  const { name, secret } = ego()
+  await readSshKey(state)
+  const id = zoneToText(secret.zone)
+  return { detail: `${name}, ${id}; keys in ${state.directory}`, ego: name, id }
+}
+
+function devices({ fleet }: Context): Omit<Finding, 'check'> {
+  const all = fleet.devices()
+  const seen = all.filter(({ last }) => last).length
+  return { detail: `${all.length}, of them ${seen} seen`, devices: all.length, seen }
+}
+
+/** Which hubs answer. One is enough. */
+async function hubs(context: Context): Promise<Omit<Finding, 'check'>> {
+  const { clock, state, fleet } = context
+  const known = knownHubs(state, fleet)
+  if (known.length === 0)
+    return { code: 'NO_HUB', detail: 'None is known: pair a device, or see box hub --help.' }
+  const mesh = await context.mesh()
+  const peers = known.map(hello => ({ hello, peer: helloPeer(hello) }))
+  const deadline = clock.elapsed() + HUB_WAIT_MS
+  const isMissing = () => peers.some(({ peer }) => !isUp(mesh, peer))
+  while (isMissing() && clock.elapsed() < deadline)
+    await new Promise<void>(resolve => void clock.after(LOOK_EVERY_MS, resolve))
+  const found = peers.map(({ hello, peer }) => ({
+    peer: encodeBase32(peer),
+    addresses: addressesOf(hello),
+    up: isUp(mesh, peer),
+  }))
+  const detail = found
+    .map(({ peer, addresses, up }) => `${peer.slice(0, 4)} at ${addresses} ${up ? 'up' : 'silent'}`)
+    .join(', ')
+  const neighbours = mesh.status().neighbours.length
+  return found.some(({ up }) => up)
+    ? { detail, hubs: found, neighbours }
+    : { code: 'NO_HUB', detail: `None answers: ${detail}.`, hubs: found, neighbours }
+}
+
+const isUp = (mesh: Mesh, peer: Uint8Array): boolean =>
+  mesh.status().neighbours.some(near => near.state === 'up' && equalBytes(near.peer, peer))
+
+/** What GNS says, asked of the mesh and not of what was known. */
+async function nameOf(context: Context, device: Device): Promise<Omit<Finding, 'check'>> {
+  const ego = context.ego()
+  const { clock, fleet, signal } = context
+  const resolver = openResolver(await context.mesh(), clock, ego, fleet.devices())
+  try {
+    const name = `${device.name}.${ego.name}`
+    const { records, ms } = await resolver.resolve(name, 'any', { signal, fresh: true })
+    const { pid, hubs } = readDeviceRecords(records)
+    const minutes = Math.round(
+      (Math.min(...records.map(({ expiresAt }) => expiresAt)) - clock.now()) / 60_000,
+    )
+    return {
+      detail: `at peer ${encodeBase32(pid).slice(0, 4)}, ${hubs.length} hubs, good for ${minutes} min`,
+      peer: encodeBase32(pid),
+      hubs: hubs.map(({ hello }) => hello),
+      resolve_ms: Math.round(ms),
+      expires_in_s: minutes * 60,
+    }
+  } finally {
+    resolver.close()
+  }
+}
+
+/** A channel, both proofs, and what the device says of itself. */
+async function wayTo(
+  context: Context,
+  device: Device,
+  timeoutMs: number,
+): Promise<Omit<Finding, 'check'>> {
+  const { clock, signal } = context
+  const session = await reach(context, device, { service: 'control', timeoutMs })
+  const info = await askInfo(session, { clock, signal })
+  const path = session.path.map(peer => encodeBase32(peer))
+  const days = ((clock.now() - info.startedAt) / 86_400_000).toFixed(1)
+  return {
+    detail:
+      `${path.map(peer => peer.slice(0, 4)).join(' > ')} in ${Math.round(session.channelMs)} ms; ` +
+      `${info.hostName}, version ${info.version}, up ${days} days, ${info.owners} owners`,
+    path,
+    channel_ms: Math.round(session.channelMs),
+    device: info,
+  }
+}

@@ -1,0 +1,150 @@
+/** box exec: one command on many devices at once; every line says whose it is. */
+
+import { concat } from '../../src/base/bytes.ts'
+import { BoxError, ERRORS, type ErrorCode, EXIT_CODES } from '../../src/base/errors.ts'
+import { command } from '../command.ts'
+import type { Context } from '../context.ts'
+import { openShell } from '../device-shell.ts'
+import type { Device } from '../fleet.ts'
+import { LinePrefix } from '../line-prefix.ts'
+import { inParallel } from '../parallel.ts'
+import { select } from '../selector.ts'
+import { commandLine } from '../shell-words.ts'
+import { TIMEOUT, timeoutMs } from '../timeout.ts'
+
+/** Enough to keep one line busy; each costs a channel and a key exchange. */
+const PARALLEL = 32
+/** What --json keeps of each stream of a device. */
+const KEPT_MAX = 1_048_576
+
+interface Arguments {
+  readonly selector: string | undefined
+  readonly all: boolean
+  readonly parallel: number
+  readonly timeout: number
+}
+
+/** What became of the command on one device. */
+interface Outcome {
+  readonly name: string
+  readonly exit_code: number | null
+  readonly error: { readonly code: ErrorCode; readonly message: string } | null
+  readonly ms: number
+  readonly stdout: string
+  readonly stderr: string
+  /** Whether more was printed than is kept. */
+  readonly truncated: boolean
+}
+
+export const exec = command<Arguments>({
+  usage: 'exec [selector]',
+  examples: [
+    ['box exec @routers -- uptime', 'runs uptime on every device tagged "routers"'],
+    ['box exec --all --json -- df -P /', 'one JSON object a device, with output and exit code'],
+    ["box exec kitchen -- 'dmesg | tail -3'", 'one word is a line for the shell'],
+  ],
+  options: yargs =>
+    yargs
+      .positional('selector', { type: 'string', describe: 'a name, or @tag' })
+      .option('all', { type: 'boolean', default: false, describe: 'all devices' })
+      .option('parallel', { type: 'number', default: PARALLEL, describe: 'so many at a time' })
+      .option('timeout', TIMEOUT)
+      .epilogue(
+        'Exit code: that of the command where it is the same on all devices, 1 where it differs,\n' +
+          'and 69 to 78 as box itself would end where a device could not be asked.',
+      ),
+  run: async (context, args) => {
+    const { fleet, output } = context
+    const words = args['--'] ?? []
+    if (words.length === 0) throw new BoxError('INPUT_INVALID', 'Give the command after "--".')
+    if (!Number.isInteger(args.parallel) || args.parallel < 1)
+      throw new BoxError('INPUT_INVALID', '--parallel takes a whole number from 1.')
+    const devices = select(fleet.devices(), args.selector, { all: args.all })
+    const width = Math.max(...devices.map(({ name }) => name.length))
+    const line = commandLine(words)
+    const outcomes = await inParallel(devices, args.parallel, async device => {
+      const outcome = await runOn(context, device, line, args, width)
+      if (output.json) output.result('', outcome)
+      return outcome
+    })
+    return conclude(context, outcomes)
+  },
+})
+
+async function runOn(
+  context: Context,
+  device: Device,
+  line: string,
+  { timeout }: Arguments,
+  width: number,
+): Promise<Outcome> {
+  const { clock, signal } = context
+  const begun = clock.elapsed()
+  const heard = new Hearing(context, device.name.padEnd(width))
+  let exitCode: number | null = null
+  let error: Outcome['error'] = null
+  try {
+    const { ssh } = await openShell(context, device, {
+      timeoutMs: timeoutMs(timeout),
+    })
+    const end = () => ssh.destroy()
+    signal.addEventListener('abort', end, { once: true })
+    try {
+      const remote = await ssh.start({ line, terminal: null })
+      remote.input.end()
+      remote.output.on('data', piece => heard.take('out', piece))
+      remote.errors.on('data', piece => heard.take('err', piece))
+      exitCode = await remote.ended
+    } finally {
+      signal.removeEventListener('abort', end)
+      ssh.destroy()
+    }
+  } catch (cause) {
+    signal.throwIfAborted()
+    if (!(cause instanceof BoxError)) throw cause
+    error = { code: cause.code, message: cause.message }
+  }
+  const ms = Math.round(clock.elapsed() - begun)
+  return { name: device.name, exit_code: exitCode, error, ms, ...heard.end() }
+}
+
+/** What a device prints: passed on line by line, or kept for --json. */
+class Hearing {
+  private readonly kept = { out: [] as Uint8Array[], err: [] as Uint8Array[] }
+  private readonly size = { out: 0, err: 0 }
+  private readonly lines: { out: LinePrefix; err: LinePrefix } | null
+
+  constructor({ output }: Context, name: string) {
+    const printing = (to: 'out' | 'err') =>
+      new LinePrefix(`${name} | `, line => output.raw(line, to))
+    this.lines = output.json ? null : { out: printing('out'), err: printing('err') }
+  }
+
+  take(stream: 'out' | 'err', piece: Uint8Array): void {
+    this.lines?.[stream].take(piece)
+    if (this.lines) return
+    const room = KEPT_MAX - this.size[stream]
+    if (room > 0) this.kept[stream].push(piece.slice(0, room))
+    this.size[stream] += piece.length
+  }
+
+  end(): Pick<Outcome, 'stdout' | 'stderr' | 'truncated'> {
+    this.lines?.out.end()
+    this.lines?.err.end()
+    const text = (stream: 'out' | 'err') => new TextDecoder().decode(concat(...this.kept[stream]))
+    const truncated = Math.max(this.size.out, this.size.err) > KEPT_MAX
+    return { stdout: text('out'), stderr: text('err'), truncated }
+  }
+}
+
+function conclude({ output }: Context, outcomes: readonly Outcome[]): number {
+  const unasked = outcomes.flatMap(({ name, error }) => (error ? [{ name, error }] : []))
+  for (const { name, error } of unasked) output.remark(`${name}: ${error.message}`)
+  const codes = new Set(outcomes.flatMap(({ exit_code }) => exit_code ?? []))
+  const failed = outcomes.filter(({ exit_code }) => exit_code !== 0).length
+  if (outcomes.length > 1 && failed > 0)
+    output.remark(`${outcomes.length - failed} of ${outcomes.length} devices ended with 0.`)
+  if (unasked.length > 0)
+    return Math.max(...unasked.map(({ error }) => EXIT_CODES[ERRORS[error.code][0]]))
+  return codes.size === 1 ? [...codes][0]! : 1
+}

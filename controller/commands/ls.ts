@@ -1,0 +1,39 @@
+/** box ls: the devices of the fleet. Asks nobody: what is shown is what was last known. */
+
+import { zoneToText } from '../../src/gns/name.ts'
+import { command } from '../command.ts'
+import { table } from '../output.ts'
+import { select } from '../selector.ts'
+
+export const ls = command<{ selector: string | undefined }>({
+  usage: 'ls [selector]',
+  examples: [
+    ['box ls', 'lists all devices'],
+    ['box ls @lab --json', 'prints those tagged "lab", one JSON object a line'],
+  ],
+  options: yargs => yargs.positional('selector', { type: 'string', describe: 'a name, or @tag' }),
+  run: async ({ fleet, output }, { selector }) => {
+    const all = fleet.devices()
+    const devices = all.length === 0 ? [] : select(all, selector, { all: !selector })
+    if (devices.length === 0) output.remark('No devices yet: see box pair --help.')
+    const lines = table(
+      devices.map(({ name, tags, zone, last }) => [
+        name,
+        tags.map(tag => `@${tag}`).join(' '),
+        last ? `seen ${day(last.at)}` : 'never seen',
+        zoneToText(zone),
+      ]),
+    )
+    devices.forEach(({ name, tags, zone, pairedAt, last }, i) => {
+      output.result(lines[i]!, {
+        name,
+        tags,
+        zone: zoneToText(zone),
+        paired: new Date(pairedAt).toISOString(),
+        seen: last && new Date(last.at).toISOString(),
+      })
+    })
+  },
+})
+
+const day = (at: number) => new Date(at).toISOString().slice(0, 16).replace('T', ' ')

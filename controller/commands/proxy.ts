@@ -1,0 +1,55 @@
+/**
+ * box proxy: standard input and output are the device's SSH connection, for OpenSSH's ProxyCommand.
+ * Nothing else is ever written to standard output, and to standard error only why it failed.
+ */
+
+import { pipeline } from 'node:stream/promises'
+import { asDuplex } from '../../src/mesh/duplex.ts'
+import { command } from '../command.ts'
+import type { Context } from '../context.ts'
+import { learnHostKey, reachSsh } from '../device-shell.ts'
+import { readSshKey } from '../ssh-key.ts'
+import { TIMEOUT, timeoutMs } from '../timeout.ts'
+
+const SUFFIX = '.box'
+
+export const proxy = command<{ name: string; timeout: number }>({
+  usage: 'proxy <name>',
+  examples: [
+    ["ssh -o ProxyCommand='box proxy %h' kitchen.box", 'the stock ssh reaches a device'],
+    ['box proxy kitchen < script | tail', 'speaks SSH on both, for programs that do'],
+  ],
+  options: yargs =>
+    yargs
+      .positional('name', {
+        type: 'string',
+        demandOption: true,
+        describe: 'which device; NAME.box is the same',
+      })
+      .option('timeout', TIMEOUT),
+  run: async (context, { name, timeout }) => {
+    const label = name.endsWith(SUFFIX) ? name.slice(0, -SUFFIX.length) : name
+    const device = context.fleet.device(label)
+    const key = await readSshKey(context.state)
+    const options = { timeoutMs: timeoutMs(timeout) }
+    const session = await reachSsh(context, device, key, options)
+    await learnHostKey(context, session)
+    await join(context, asDuplex(session.channel, context.clock))
+  },
+})
+
+/** Until both directions have ended in good order. ssh ends us by a signal, which is no failure to tell. */
+async function join(
+  { stdio, signal }: Context,
+  device: ReturnType<typeof asDuplex>,
+): Promise<void> {
+  try {
+    await Promise.all([
+      pipeline(stdio.input, device, { signal }),
+      pipeline(device, stdio.output, { signal, end: false }),
+    ])
+  } catch (error) {
+    signal.throwIfAborted()
+    throw error
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * What a command is given: its state, its identity, its output, and a mesh that starts when it is first
+ * asked for. The composition root of `box`: nothing else in the controller makes an engine.
+ *
+ * Every process is a peer of its own with a key of its own, so that any number of commands can run at
+ * once: devices know us by our zone key, never by our peer key.
+ */
+
+import type { Readable, Writable } from 'node:stream'
+import type { Clock } from '../src/base/clock.ts'
+import { type Log, silentLog } from '../src/base/log.ts'
+import type { Random } from '../src/base/random.ts'
+import type { Mesh } from '../src/mesh/mesh.ts'
+import { systemClock } from '../src/sys/clock.ts'
+import { isLevel, lineLog } from '../src/sys/log.ts'
+import { stateDirectory, surroundings } from '../src/sys/paths.ts'
+import { systemRandom } from '../src/sys/random.ts'
+import type { Common } from './command.ts'
+import { type Ego, readEgo } from './ego.ts'
+import { Fleet } from './fleet.ts'
+import { readHubs } from './hubs.ts'
+import { EXIT_INTERRUPTED, Interrupted, type Output } from './output.ts'
+import { directoryState, type State } from './state.ts'
+
+/** Hubs that are dialled at the start: enough that one answers, few enough for a phone line. */
+const HUBS_DIALLED_MAX = 8
+
+/** The three streams of the process, or those of a test. */
+export interface Stdio {
+  readonly input: Readable
+  readonly output: Writable
+  readonly errors: Writable
+  /** Whether input and output are a terminal. */
+  readonly isTerminal: boolean
+}
+
+/** Starts an engine; it closes when the command ends. */
+export type StartMesh = (parts: {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+}) => Promise<Mesh>
+
+export interface Context {
+  readonly output: Output
+  readonly stdio: Stdio
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly state: State
+  readonly fleet: Fleet
+  /** Aborted when the person, or the system, wants the command to end. */
+  readonly signal: AbortSignal
+  /** The program and arguments that run `box` on the same state. */
+  readonly box: readonly string[]
+  /** The names of all commands. */
+  readonly commands: readonly string[]
+  /** Who we are. Throws NO_EGO, KEY_UNREADABLE. */
+  readonly ego: () => Ego
+  /** Our peer in the mesh, with the hubs we know of introduced to it. */
+  readonly mesh: () => Promise<Mesh>
+  /** What goes on beside the command; its end is waited for. Where it fails, only the log says so. */
+  readonly meanwhile: (work: Promise<void>) => void
+  /** Called when the command has ended, however it did. */
+  readonly close: () => Promise<void>
+}
+
+export type ContextParts = Omit<Context, 'fleet' | 'ego' | 'mesh' | 'meanwhile' | 'close'> & {
+  readonly startMesh: StartMesh
+}
+
+/** Puts a context together; what costs time is made when it is first needed. */
+export function createContext({ startMesh, ...parts }: ContextParts): Context {
+  const { state, clock, random, log } = parts
+  const fleet = new Fleet(state)
+  let ego: Ego | null = null
+  let mesh: Promise<Mesh> | null = null
+  const beside: Promise<void>[] = []
+  const start = async () => {
+    const started = await startMesh({ clock, random, log })
+    for (const hub of knownHubs(state, fleet)) introduce(started, hub, log)
+    return started
+  }
+  return {
+    ...parts,
+    fleet,
+    ego: () => {
+      ego ??= readEgo(state)
+      return ego
+    },
+    mesh: () => {
+      mesh ??= start()
+      return mesh
+    },
+    meanwhile: work => {
+      beside.push(
+        work.catch(error => log.note('error', 'controller', 'left undone', { why: `${error}` })),
+      )
+    },
+    close: async () => {
+      await Promise.all(beside)
+      // A mesh that could not start has said so to the command that wanted it.
+      await mesh?.then(started => started.close()).catch(() => {})
+    },
+  }
+}
+
+/** The hubs of this controller, then those its devices were last seen at, the latest first. */
+export function knownHubs(state: State, fleet: Fleet): readonly string[] {
+  const seen = fleet
+    .devices()
+    .flatMap(({ last }) => last ?? [])
+    .toSorted((a, b) => b.at - a.at)
+    .flatMap(({ record }) => record.hubs.map(({ hello }) => hello))
+  return [...new Set([...readHubs(state), ...seen])].slice(0, HUBS_DIALLED_MAX)
+}
+
+/** Tells the engine of a hub; a HELLO that is out of date is no reason to give up. */
+export function introduce(mesh: Mesh, hello: string, log: Log): void {
+  try {
+    mesh.introduce(hello)
+  } catch {
+    log.note('info', 'controller', 'hub not introduced', { hello: hello.slice(0, 80) })
+  }
+}
+
+/** The context of this process. */
+export async function openContext(
+  common: Common,
+  output: Output,
+  commands: readonly string[],
+): Promise<Context> {
+  const directory = stateDirectory('controller', {
+    ...surroundings(),
+    env: common.state ? { BOX_STATE: common.state } : process.env,
+  })
+  const end = new AbortController()
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(name, () => {
+      // Whoever says it twice means at once.
+      if (end.signal.aborted) process.exit(EXIT_INTERRUPTED)
+      end.abort(new Interrupted())
+    })
+  const { stdin, stdout, stderr } = process
+  return createContext({
+    output,
+    stdio: {
+      input: stdin,
+      output: stdout,
+      errors: stderr,
+      isTerminal: stdin.isTTY === true && stdout.isTTY === true,
+    },
+    clock: systemClock,
+    random: systemRandom,
+    log: processLog(),
+    state: directoryState(directory, systemClock),
+    signal: end.signal,
+    box: [process.execPath, process.argv[1]!, '--state', directory],
+    commands,
+    startMesh: async parts => (await import('./engine.ts')).startEngine(parts),
+  })
+}
+
+/** Silent, unless BOX_LOG names a level. */
+function processLog(): Log {
+  const level = process.env.BOX_LOG ?? ''
+  if (!isLevel(level)) return silentLog
+  return lineLog({
+    level,
+    format: 'text',
+    clock: systemClock,
+    write: line => void process.stderr.write(`${line}\n`),
+  })
+}

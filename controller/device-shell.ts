@@ -1,0 +1,95 @@
+/** SSH on a device: the way there, the announcement of our key, the login, the host key checked. */
+
+import { equalBytes } from '../src/base/bytes.ts'
+import { BoxError } from '../src/base/errors.ts'
+import { encodeSshAnnouncement } from '../src/box/ssh-announcement.ts'
+import { sha256 } from '../src/crypto/hash.ts'
+import { asDuplex } from '../src/mesh/duplex.ts'
+import type { Context } from './context.ts'
+import { type DeviceSession, type ReachOptions, reach } from './device-session.ts'
+import type { Device } from './fleet.ts'
+import { login, type SshSession } from './ssh-client.ts'
+import { readSshKey, type SshKey } from './ssh-key.ts'
+
+/** Sessions run as whoever the agent runs as, whatever name SSH carries. */
+const USER = 'box'
+
+export interface DeviceShell {
+  readonly session: DeviceSession
+  readonly ssh: SshSession
+}
+
+export type ShellOptions = Pick<ReachOptions, 'timeoutMs' | 'forget'>
+
+/** A channel on which the device's SSH server will take our key. Fails as `reach`. */
+export function reachSsh(
+  context: Context,
+  device: Device,
+  key: SshKey,
+  options: Omit<ReachOptions, 'service' | 'payload'> = {},
+): Promise<DeviceSession> {
+  const payload = encodeSshAnnouncement({ publicKey: key.publicKey, deviceName: device.name })
+  return reach(context, device, { ...options, service: 'ssh', payload })
+}
+
+/** Logs in. Fails as `reach` and `login`. */
+export async function openShell(
+  context: Context,
+  device: Device,
+  options: ShellOptions,
+): Promise<DeviceShell> {
+  const { hostKey, ...shell } = await enter(context, device, options)
+  context.meanwhile(keepHostKey(context, shell.session, hostKey))
+  return shell
+}
+
+/**
+ * Has the whole host key of the device in known_hosts before OpenSSH looks there: asks the device for
+ * it, on a channel of its own, where it was never seen.
+ */
+export async function learnHostKey(
+  context: Context,
+  { device, record }: DeviceSession,
+): Promise<void> {
+  const known = device.last?.hostKey
+  if (known && equalBytes(sha256(known), record.hostKey)) return
+  const { hostKey, session, ssh } = await enter(context, device, {})
+  ssh.destroy()
+  await keepHostKey(context, session, hostKey)
+}
+
+async function enter(
+  context: Context,
+  device: Device,
+  options: ShellOptions,
+): Promise<DeviceShell & { hostKey: Uint8Array }> {
+  const key = await readSshKey(context.state)
+  const session = await reachSsh(context, device, key, options)
+  let hostKey = new Uint8Array(0)
+  const ssh = await login({
+    stream: asDuplex(session.channel, context.clock),
+    user: USER,
+    privateKey: key.privateKey,
+    signal: context.signal,
+    accepts: seen => {
+      hostKey = seen.slice()
+      return equalBytes(sha256(hostKey), session.record.hostKey)
+    },
+  })
+  return { session, ssh, hostKey }
+}
+
+/** For OpenSSH, which wants the whole key where GNS has its fingerprint. */
+async function keepHostKey(
+  { fleet, clock, log }: Context,
+  { device, record }: DeviceSession,
+  hostKey: Uint8Array,
+): Promise<void> {
+  if (device.last?.hostKey && equalBytes(device.last.hostKey, hostKey)) return
+  try {
+    await fleet.remember(device.zone, { record, hostKey, at: clock.now() })
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error
+    log.note('warn', 'controller', 'host key not kept', { code: error.code })
+  }
+}

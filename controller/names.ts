@@ -1,0 +1,119 @@
+/** The ego's zone: a name for each device, resolved for ourselves and published for everybody else. */
+
+import { concat } from '../src/base/bytes.ts'
+import type { Clock } from '../src/base/clock.ts'
+import { BoxError } from '../src/base/errors.ts'
+import { memoryStore, type Store } from '../src/base/store.ts'
+import { sha256 } from '../src/crypto/hash.ts'
+import { Publisher } from '../src/gns/publisher.ts'
+import { delegationRecord } from '../src/gns/record-data.ts'
+import { Resolver } from '../src/gns/resolver.ts'
+import { ZoneDatabase } from '../src/gns/zone.ts'
+import type { Mesh } from '../src/mesh/mesh.ts'
+import type { Context } from './context.ts'
+import type { Ego } from './ego.ts'
+import type { Device } from './fleet.ts'
+import type { State } from './state.ts'
+
+/** A name leads to a device's zone, which does not change: it may be kept for a day (GNUnet's default). */
+const DELEGATION_MS = 24 * 3_600_000
+/** What is out is put again when a quarter of its life is over, or when something has changed. */
+const PUBLISH_EVERY_MS = 6 * 3_600_000
+/** A command that has nothing else to do waits so long for its names to leave. */
+const PUBLISH_WAIT_MS = 2_000
+const LOOK_EVERY_MS = 25
+const FILE = 'published'
+
+/** The ego's zone on a store: what the fleet says, whatever was in the store. */
+function zoneOn(store: Store, { secret }: Ego, devices: readonly Device[]): ZoneDatabase {
+  const database = new ZoneDatabase(store)
+  database.adopt(secret.zone)
+  for (const { name, zone } of devices)
+    database.replace(secret.zone, name, [delegationRecord(zone, { afterMs: DELEGATION_MS })])
+  return database
+}
+
+/** A resolver that knows the ego by its name. */
+export const openResolver = (
+  mesh: Mesh,
+  clock: Clock,
+  ego: Ego,
+  devices: readonly Device[],
+): Resolver =>
+  new Resolver({
+    mesh,
+    clock,
+    zones: suffix => (suffix === ego.name ? ego.secret.zone : null),
+    database: zoneOn(memoryStore(), ego, devices),
+  })
+
+/** What is out: of which names, since when, and the expiry of each block, which must never go back. */
+interface Published {
+  readonly at: number
+  readonly digest: string
+  readonly expiries: Readonly<Record<string, string>>
+}
+
+/**
+ * Publishes the ego's zone where something has changed or it was long ago; resolves when all of it has
+ * left, or after a moment. A zone that could not be published this time will be the next time.
+ */
+export async function publishZone(context: Context): Promise<void> {
+  const { state, fleet, clock, random, log } = context
+  const ego = context.ego()
+  const devices = fleet.devices()
+  const digest = digestOf(devices)
+  const last = readPublished(state)
+  const age = clock.now() - last.at
+  if (devices.length === 0 || (last.digest === digest && age >= 0 && age < PUBLISH_EVERY_MS)) return
+  const store = memoryStore()
+  for (const [name, hex] of Object.entries(last.expiries)) store.set(name, Buffer.from(hex, 'hex'))
+  const database = zoneOn(store, ego, devices)
+  const publisher = new Publisher({ mesh: await context.mesh(), clock, random, log, database })
+  publisher.publish(ego.secret)
+  const isOut = () =>
+    devices.every(({ name }) => publisher.publishedUntil(ego.secret.zone, name) !== null)
+  const deadline = clock.elapsed() + PUBLISH_WAIT_MS
+  while (!isOut() && clock.elapsed() < deadline)
+    await new Promise<void>(resolve => void clock.after(LOOK_EVERY_MS, resolve))
+  const isComplete = isOut()
+  publisher.close()
+  await writePublished(context, {
+    at: isComplete ? clock.now() : 0,
+    digest,
+    expiries: expiriesIn(store),
+  })
+}
+
+const digestOf = (devices: readonly Device[]): string => {
+  const encoder = new TextEncoder()
+  const parts = devices.flatMap(({ name, zone }) => [encoder.encode(`${name}\n`), zone])
+  return Buffer.from(sha256(concat(...parts))).toString('hex')
+}
+
+function readPublished(state: State): Published {
+  try {
+    const { at, digest, expiries } = JSON.parse(state.readText(FILE) ?? '') as Published
+    if (typeof at === 'number' && typeof digest === 'string') return { at, digest, expiries }
+  } catch {
+    // Nothing is lost: it is published again.
+  }
+  return { at: 0, digest: '', expiries: {} }
+}
+
+async function writePublished({ state, log }: Context, published: Published): Promise<void> {
+  try {
+    await state.exclusively(() => state.writeText(FILE, `${JSON.stringify(published)}\n`))
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error
+    log.note('warn', 'controller', 'publication not noted', { code: error.code })
+  }
+}
+
+const expiriesIn = (store: Store): Record<string, string> =>
+  Object.fromEntries(
+    store
+      .names()
+      .filter(name => name.startsWith('gns-expiry.'))
+      .map(name => [name, Buffer.from(store.get(name)!).toString('hex')]),
+  )

@@ -1,0 +1,172 @@
+/** The SSH side of the controller: logs in over a stream that already leads to the device, and runs there. */
+
+import type { Duplex, Readable, Writable } from 'node:stream'
+import type { Client, ClientChannel, PseudoTtyOptions } from 'ssh2'
+import { BoxError } from '../src/base/errors.ts'
+import type { Size } from './terminal.ts'
+
+/** The stream is there and both sides know each other: what is left takes a few round trips. */
+const LOGIN_TIMEOUT_MS = 20_000
+/** A dead device is noticed after three of these, even where nothing else notices. */
+const KEEPALIVE_MS = 20_000
+
+export interface Login {
+  readonly stream: Duplex
+  readonly user: string
+  /** In OpenSSH's form. */
+  readonly privateKey: string
+  /** Whether the device may have this host key. */
+  accepts(hostKey: Uint8Array): boolean
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Logs in. Fails with HOST_KEY_WRONG, NOT_PERMITTED, CHANNEL_LOST, or the reason of the signal. */
+export async function login(options: Login): Promise<SshSession> {
+  const { default: ssh2 } = await import('ssh2')
+  const client = new ssh2.Client()
+  const { stream, user, privateKey, accepts, signal } = options
+  let wrongHost = false
+  return await new Promise<SshSession>((resolve, reject) => {
+    const abort = () => fail(signal!.reason)
+    const fail = (reason: unknown) => {
+      signal?.removeEventListener('abort', abort)
+      client.destroy()
+      reject(reason)
+    }
+    signal?.addEventListener('abort', abort, { once: true })
+    if (signal?.aborted) return abort()
+    client.on('ready', () => {
+      signal?.removeEventListener('abort', abort)
+      resolve(new SshSession(client))
+    })
+    client.on('error', cause => fail(loginError(cause, wrongHost)))
+    client.on('close', () => fail(new BoxError('CHANNEL_LOST', 'The login was not finished.')))
+    client.connect({
+      sock: stream,
+      username: user,
+      privateKey,
+      readyTimeout: LOGIN_TIMEOUT_MS,
+      keepaliveInterval: KEEPALIVE_MS,
+      hostVerifier: (key: Buffer) => {
+        wrongHost = !accepts(key)
+        return !wrongHost
+      },
+    })
+  })
+}
+
+function loginError(cause: Error & { level?: string }, wrongHost: boolean): BoxError {
+  if (wrongHost) return new BoxError('HOST_KEY_WRONG', undefined, cause)
+  if (cause.level === 'client-authentication')
+    return new BoxError('NOT_PERMITTED', 'Its SSH server does not let this user in.', cause)
+  return new BoxError('CHANNEL_LOST', cause.message, cause)
+}
+
+/** What is to be run, and who listens. */
+export interface Run {
+  /** A line for the device's shell; null for a login shell. */
+  readonly line: string | null
+  /** With a terminal of this size and kind; null without one, which keeps stderr apart. */
+  readonly terminal: (Size & { readonly kind: string }) | null
+  readonly environment?: Readonly<Record<string, string>>
+}
+
+export class SshSession {
+  private readonly client: Client
+
+  constructor(client: Client) {
+    this.client = client
+  }
+
+  /** Starts a program or a shell. Fails with NOT_PERMITTED, CHANNEL_LOST. */
+  async start({ line, terminal, environment = {} }: Run): Promise<RemoteProcess> {
+    const pty: PseudoTtyOptions | null = terminal && {
+      rows: terminal.rows,
+      cols: terminal.columns,
+      term: terminal.kind,
+    }
+    const env = { ...environment }
+    const channel = await new Promise<ClientChannel>((resolve, reject) => {
+      const started = (error: Error | undefined, channel: ClientChannel) => {
+        this.client.off('close', lost)
+        if (error) reject(new BoxError('NOT_PERMITTED', 'The device starts nothing.', error))
+        else resolve(channel)
+      }
+      const lost = () => reject(new BoxError('CHANNEL_LOST'))
+      this.client.once('close', lost)
+      try {
+        if (line !== null) this.client.exec(line, pty ? { pty, env } : { env }, started)
+        else this.client.shell(pty ?? false, { env }, started)
+      } catch (cause) {
+        reject(new BoxError('CHANNEL_LOST', undefined, cause))
+      }
+    })
+    return new RemoteProcess(channel)
+  }
+
+  /** Leaves in good order. */
+  async close(): Promise<void> {
+    await new Promise<void>(resolve => {
+      this.client.once('close', () => resolve())
+      this.client.once('error', () => resolve())
+      this.client.end()
+    })
+  }
+
+  destroy(): void {
+    this.client.destroy()
+  }
+}
+
+/** Numbers of signals a program usually ends by, for exit codes as a shell gives them. */
+const SIGNALS: Readonly<Record<string, number>> = {
+  HUP: 1,
+  INT: 2,
+  QUIT: 3,
+  ILL: 4,
+  ABRT: 6,
+  FPE: 8,
+  KILL: 9,
+  SEGV: 11,
+  PIPE: 13,
+  ALRM: 14,
+  TERM: 15,
+}
+
+export class RemoteProcess {
+  readonly input: Writable
+  readonly output: Readable
+  readonly errors: Readable
+  /** The exit code, 128 + n after signal n. Fails with CHANNEL_LOST where none came. */
+  readonly ended: Promise<number>
+  private readonly channel: ClientChannel
+
+  constructor(channel: ClientChannel) {
+    this.channel = channel
+    this.input = channel
+    this.output = channel
+    this.errors = channel.stderr
+    this.ended = new Promise((resolve, reject) => {
+      let code: number | null = null
+      channel.once('exit', (exit: number | null, signal?: string) => {
+        code = exit ?? 128 + (SIGNALS[signal?.replace(/^SIG/, '') ?? ''] ?? 0)
+      })
+      channel.once('close', () => {
+        if (code === null)
+          reject(new BoxError('CHANNEL_LOST', 'The session ended before the program did.'))
+        else resolve(code)
+      })
+    })
+    // Told to whoever waits for the end; until then it is no unhandled failure.
+    this.ended.catch(() => {})
+    channel.on('error', () => {})
+  }
+
+  resize({ rows, columns }: Size): void {
+    this.channel.setWindow(rows, columns, 0, 0)
+  }
+
+  signal(name: string): void {
+    this.channel.signal(name)
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * What can go wrong, by who has to act.
+ *
+ * | family      | whose matter            | what the code does                                  | exit |
+ * | ----------- | ----------------------- | --------------------------------------------------- | ---- |
+ * | usage       | the person typing       | say what is wrong and where                         | 64   |
+ * | fault       | the remote peer broke   | drop, count, perhaps close the channel; no stack    | 76   |
+ * |             | the protocol            |                                                     |      |
+ * | unreachable | nobody's: the network   | retry with backoff; tell the caller when giving up  | 75   |
+ * | unknown     | there is no such thing  | tell the caller at once                             | 69   |
+ * | refused     | policy says no          | tell the caller at once; never retry                | 77   |
+ * | setup       | whoever installed us    | say what to change                                  | 78   |
+ *
+ * A broken assumption of our own is none of these: it is an AssertionError, and the process ends.
+ */
+export type Family = 'usage' | 'fault' | 'unreachable' | 'unknown' | 'refused' | 'setup'
+
+/** The exit code of each family (sysexits.h). */
+export const EXIT_CODES: Readonly<Record<Family, number>> = {
+  usage: 64,
+  unknown: 69,
+  unreachable: 75,
+  fault: 76,
+  refused: 77,
+  setup: 78,
+}
+
+/** Every code, its family and its sentence. docs/errors.md is checked against this table. */
+export const ERRORS = {
+  INPUT_INVALID: ['usage', 'The input is not valid.'],
+  NAME_INVALID: ['usage', 'This is no valid name.'],
+  CODE_INVALID: ['usage', 'This is no valid pairing code.'],
+  NAME_TAKEN: ['usage', 'The name is already in use.'],
+  WIRE_MALFORMED: ['fault', 'The message does not fit its layout.'],
+  SIGNATURE_INVALID: ['fault', 'The signature is not by the claimed key.'],
+  STATE_UNEXPECTED: ['fault', 'The peer said something that does not belong here.'],
+  LIMIT_EXCEEDED: ['fault', 'The peer takes more than its share.'],
+  PEER_TIMEOUT: ['unreachable', 'The peer did not answer in time.'],
+  PEER_UNREACHABLE: ['unreachable', 'No way to the peer was found.'],
+  CHANNEL_CLOSED: ['unreachable', 'The channel was closed by the other side.'],
+  CHANNEL_LOST: ['unreachable', 'The connection to the peer was lost.'],
+  ENGINE_CLOSED: ['unreachable', 'The mesh engine is closed.'],
+  NO_HUB: ['unreachable', 'None of the hubs can be reached.'],
+  NAME_UNKNOWN: ['unknown', 'No record is published under this name.'],
+  NAME_LOOP: ['unknown', 'The name leads in a circle.'],
+  NAME_IN_DNS: ['unknown', 'The name leads into the DNS, which is not asked here.'],
+  RECORD_UNSUPPORTED: ['unknown', 'The name depends on a record this version cannot follow.'],
+  AGENT_NOT_RUNNING: ['unknown', 'The agent is not running: start it with `box-agent run`.'],
+  DEVICE_UNKNOWN: ['unknown', 'No device of this name is paired.'],
+  NOT_PERMITTED: ['refused', 'The device does not grant this to your key.'],
+  IDENTITY_WRONG: ['refused', 'The other side could not prove the identity that was expected.'],
+  PAIRING_REFUSED: ['refused', 'The device refused the pairing.'],
+  HOST_KEY_WRONG: ['refused', 'The host key is not the one the device publishes.'],
+  STATE_LOCKED: ['setup', 'Another process uses this state directory.'],
+  STATE_UNREADABLE: ['setup', 'The state cannot be read.'],
+  STATE_UNWRITABLE: ['setup', 'The state cannot be written.'],
+  KEY_UNREADABLE: ['setup', 'The private key cannot be read.'],
+  CONFIG_INVALID: ['setup', 'The configuration is not valid.'],
+  NO_EGO: ['setup', 'There is no identity yet: run `box init` first.'],
+  ADDRESS_IN_USE: ['setup', 'The address cannot be listened on.'],
+} as const satisfies Record<string, readonly [Family, string]>
+
+export type ErrorCode = keyof typeof ERRORS
+
+/** An expected failure. Decide by `code` or `family`, never by the text. */
+export class BoxError extends Error {
+  override readonly name = 'BoxError'
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, detail?: string, cause?: unknown) {
+    super(
+      detail ? `${ERRORS[code][1]} ${detail}` : ERRORS[code][1],
+      cause === undefined ? {} : { cause },
+    )
+    this.code = code
+  }
+
+  get family(): Family {
+    return ERRORS[this.code][0]
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * Who may do what on a device: its grants, kept on the device, replaced as a whole at each change.
+ *
+ * A grant names a zone key, its rights and until when they hold. Pairing makes owners, who have all rights.
+ */
+
+import { equalBytes } from '../base/bytes.ts'
+import { BoxError } from '../base/errors.ts'
+import type { ZoneKey } from '../base/ids.ts'
+import type { Store } from '../base/store.ts'
+import { zoneFromText, zoneToText } from '../gns/name.ts'
+
+/** `admin` is to grant, revoke and pair. */
+export const RIGHTS = ['status', 'shell', 'exec', 'files', 'forward', 'push', 'admin'] as const
+export type Right = (typeof RIGHTS)[number]
+
+export interface Grant {
+  readonly zone: ZoneKey
+  /** How the holder calls itself. */
+  readonly holder: string
+  /** How the holder called the device when it was paired. */
+  readonly deviceName: string
+  readonly rights: readonly Right[]
+  /** Milliseconds since 1970; null: until revoked. */
+  readonly until: number | null
+  readonly since: number
+}
+
+const FILE = 'grants'
+const VERSION = 1
+/** Far more people than look after one device; each costs a line of a file read at every login. */
+const GRANTS_MAX = 256
+
+export class GrantBook {
+  private readonly store: Store
+  private grants: readonly Grant[]
+
+  /** Throws STATE_UNREADABLE. */
+  constructor(store: Store) {
+    this.store = store
+    this.grants = read(store)
+  }
+
+  all(): readonly Grant[] {
+    return this.grants
+  }
+
+  /** The grant of this zone that holds at `now`; null where there is none. */
+  find(zone: ZoneKey, now: number): Grant | null {
+    const grant = this.grants.find(one => equalBytes(one.zone, zone))
+    return grant && (grant.until === null || grant.until > now) ? grant : null
+  }
+
+  allows(zone: ZoneKey, right: Right, now: number): boolean {
+    return this.find(zone, now)?.rights.includes(right) ?? false
+  }
+
+  /** Adds a grant, in place of what the same zone had. Throws LIMIT_EXCEEDED, STATE_UNWRITABLE. */
+  set(grant: Grant): void {
+    const others = this.grants.filter(({ zone }) => !equalBytes(zone, grant.zone))
+    if (others.length >= GRANTS_MAX)
+      throw new BoxError('LIMIT_EXCEEDED', `There are ${GRANTS_MAX} grants already.`)
+    this.replace([...others, grant])
+  }
+
+  /** Takes away all that the zone was granted; false where that was nothing. */
+  remove(zone: ZoneKey): boolean {
+    const others = this.grants.filter(grant => !equalBytes(grant.zone, zone))
+    if (others.length === this.grants.length) return false
+    this.replace(others)
+    return true
+  }
+
+  private replace(grants: readonly Grant[]): void {
+    const entries = grants.map(grant => ({ ...grant, zone: zoneToText(grant.zone) }))
+    const text = `${JSON.stringify({ version: VERSION, grants: entries }, null, 1)}\n`
+    this.store.set(FILE, new TextEncoder().encode(text))
+    this.grants = grants
+  }
+}
+
+/** What an owner may do: everything, until the device is reset. */
+export const ownerGrant = (
+  zone: ZoneKey,
+  names: { readonly holder: string; readonly deviceName: string },
+  now: number,
+): Grant => ({ zone, ...names, rights: RIGHTS, until: null, since: now })
+
+function read(store: Store): readonly Grant[] {
+  const bytes = store.get(FILE)
+  if (!bytes) return []
+  try {
+    const { version, grants } = JSON.parse(new TextDecoder().decode(bytes)) as Partial<{
+      version: unknown
+      grants: unknown
+    }>
+    if (version !== VERSION || !Array.isArray(grants)) throw new TypeError('no list of grants')
+    return grants.map(parseGrant)
+  } catch (cause) {
+    throw new BoxError('STATE_UNREADABLE', `The list of owners (${FILE}) is damaged.`, cause)
+  }
+}
+
+function parseGrant(entry: unknown): Grant {
+  const { zone, holder, deviceName, rights, until, since } = entry as Record<keyof Grant, unknown>
+  if (typeof zone !== 'string' || typeof holder !== 'string' || typeof deviceName !== 'string')
+    throw new TypeError('a text is missing')
+  if (!Array.isArray(rights) || !rights.every(isRight)) throw new TypeError('unknown rights')
+  if ((until !== null && typeof until !== 'number') || typeof since !== 'number')
+    throw new TypeError('a time is missing')
+  return { zone: zoneFromText(zone), holder, deviceName, rights, until, since }
+}
+
+const isRight = (value: unknown): value is Right => (RIGHTS as readonly unknown[]).includes(value)

@@ -1,0 +1,166 @@
+/**
+ * What leaves a tunnel, and in which order: acknowledgements travel with data where there is any, and
+ * otherwise together at the end of the turn, since each encrypted message costs some fifteen HMACs.
+ * Channels that have more than the way out can take stand in line.
+ */
+
+import { concat } from '../../base/bytes.ts'
+import type { Clock, Timer } from '../../base/clock.ts'
+import type { CadetChannel } from './channel.ts'
+import type { Connection } from './connection.ts'
+import { ChannelDestroy, ChannelKeepalive, TunnelEncrypted } from './messages.ts'
+import type { Claimant } from './outlet.ts'
+import type { Sealed } from './tunnel-keys.ts'
+
+/** What CORE takes in one message (GNUNET_CONSTANTS_MAX_ENCRYPTED_MESSAGE_SIZE), less our envelope. */
+const BODY_MAX = 63 * 1_024 - 112
+const ACKNOWLEDGEMENT_SIZE = 20
+
+/** Ours: ends of channels to be told once there is a way; a peer we cannot tell finds out by asking. */
+const FAREWELLS_MAX = 1_024
+
+/** What departures need of their tunnel. */
+export interface Exit {
+  readonly clock: Clock
+  best(): Connection | null
+  /** Whether there are keys to send with. */
+  usable(): boolean
+  seal(plain: Uint8Array): Sealed | null
+  /** Nobody waits: time to compute ahead. */
+  rest(): void
+}
+
+export class Departures implements Claimant {
+  private readonly exit: Exit
+  private readonly waiting = new Set<CadetChannel>()
+  private readonly acknowledging = new Set<CadetChannel>()
+  private readonly farewells = new Set<number>()
+  private turn: Timer | null = null
+
+  constructor(exit: Exit) {
+    this.exit = exit
+  }
+
+  canSend(): boolean {
+    if (!this.exit.usable()) return false
+    const best = this.exit.best()
+    return best !== null && !best.outlet.busy
+  }
+
+  /** Sends data, with the acknowledgements that fit beside it. Only where `canSend`. */
+  sendData(wire: Uint8Array): Connection {
+    const best = this.exit.best()!
+    this.send(best, this.withAcknowledgements(wire))
+    this.endTurn()
+    return best
+  }
+
+  /** Sends a small message at once, busy or not; false where there is no way or no key. */
+  say(wire: Uint8Array): boolean {
+    const best = this.exit.best()
+    if (!best || !this.exit.usable()) return false
+    this.send(best, this.withAcknowledgements(wire))
+    this.endTurn()
+    return true
+  }
+
+  /** Tells the peer that there is no channel of this number, now or when there is a way. */
+  farewell(number: number): void {
+    if (this.say(ChannelDestroy.encode({ channel: number }))) return
+    if (this.farewells.size < FAREWELLS_MAX) this.farewells.add(number)
+  }
+
+  /** Lets `channel` send when there is room. */
+  wait(channel: CadetChannel): void {
+    this.waiting.add(channel)
+    this.exit.best()?.outlet.claim(this)
+  }
+
+  acknowledge(channel: CadetChannel): void {
+    this.acknowledging.add(channel)
+    this.endTurn()
+  }
+
+  forget(channel: CadetChannel): void {
+    this.waiting.delete(channel)
+    this.acknowledging.delete(channel)
+  }
+
+  serve(): boolean {
+    for (const channel of this.waiting) {
+      this.waiting.delete(channel)
+      if (channel.serve()) this.waiting.add(channel)
+      break
+    }
+    return this.waiting.size > 0
+  }
+
+  /** There is a way again, or another one. */
+  resume(): void {
+    for (const number of this.farewells) {
+      if (!this.say(ChannelDestroy.encode({ channel: number }))) return
+      this.farewells.delete(number)
+    }
+    this.flush()
+    while (this.waiting.size > 0 && this.canSend()) this.serve()
+    if (this.waiting.size > 0) this.exit.best()?.outlet.claim(this)
+  }
+
+  /** Keeps the hops of an idle connection from forgetting it, and both sides from forgetting different channels. */
+  keepAlive(connection: Connection, channels: Iterable<CadetChannel>): void {
+    if (!this.exit.usable()) return
+    const parts = [ChannelKeepalive.encode({})]
+    let room = BODY_MAX - parts[0]!.length
+    for (const channel of channels) {
+      if (room < ACKNOWLEDGEMENT_SIZE) break
+      parts.push(channel.acknowledgement())
+      room -= ACKNOWLEDGEMENT_SIZE
+    }
+    this.send(connection, concat(...parts))
+  }
+
+  close(): void {
+    this.turn?.cancel()
+    this.turn = null
+    this.waiting.clear()
+    this.acknowledging.clear()
+    this.farewells.clear()
+  }
+
+  /** At the end of the turn sends what found no data to travel with. */
+  endTurn(): void {
+    this.turn ??= this.exit.clock.after(0, () => {
+      this.turn = null
+      this.flush()
+      this.exit.rest()
+    })
+  }
+
+  private flush(): void {
+    const best = this.exit.best()
+    if (!best || !this.exit.usable()) return
+    while (this.acknowledging.size > 0)
+      this.send(best, concat(...this.takeAcknowledgements(BODY_MAX)))
+  }
+
+  private withAcknowledgements(wire: Uint8Array): Uint8Array {
+    if (this.acknowledging.size === 0) return wire
+    return concat(...this.takeAcknowledgements(BODY_MAX - wire.length), wire)
+  }
+
+  private takeAcknowledgements(room: number): Uint8Array[] {
+    const parts: Uint8Array[] = []
+    for (const channel of this.acknowledging) {
+      if ((parts.length + 1) * ACKNOWLEDGEMENT_SIZE > room) break
+      this.acknowledging.delete(channel)
+      parts.push(channel.acknowledgement())
+    }
+    return parts
+  }
+
+  private send(connection: Connection, plain: Uint8Array): void {
+    const sealed = this.exit.seal(plain)
+    if (!sealed) return
+    connection.send(TunnelEncrypted.encode({ connection: connection.id, ...sealed }))
+  }
+}

@@ -1,0 +1,35 @@
+/** How long a connection takes there and back, and so how long to wait for an answer (RFC 6298). */
+
+/** Never less, as GNUnet (MIN_RTT_DELAY): the other side may be busy with something else. */
+const TIMEOUT_MIN_MS = 75
+/** Before anything was measured (CADET_INITIAL_RETRANSMIT_TIME). */
+const TIMEOUT_FIRST_MS = 250
+/** Ours: what takes longer is as good as lost. */
+const TIMEOUT_MAX_MS = 5_000
+
+const SMOOTHING = 1 / 8
+const VARIATION_SMOOTHING = 1 / 4
+const VARIATIONS = 4
+
+export class RoundTrip {
+  /** The smoothed time; 0 before the first measurement. */
+  ms = 0
+  private variation = 0
+
+  observe(ms: number): void {
+    if (this.ms === 0) {
+      this.ms = ms
+      this.variation = ms / 2
+      return
+    }
+    this.variation += VARIATION_SMOOTHING * (Math.abs(this.ms - ms) - this.variation)
+    this.ms += SMOOTHING * (ms - this.ms)
+  }
+
+  /** How long an answer may take before its question is repeated. */
+  timeoutMs(): number {
+    if (this.ms === 0) return TIMEOUT_FIRST_MS
+    const wait = this.ms + VARIATIONS * this.variation
+    return Math.min(TIMEOUT_MAX_MS, Math.max(TIMEOUT_MIN_MS, wait))
+  }
+}

@@ -1,0 +1,114 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { readConfig } from '../../agent/config.ts'
+import { BoxError } from '../../src/base/errors.ts'
+import { encodeBase32 } from '../../src/wire/base32.ts'
+
+const HUB = `gnunet://hello/${encodeBase32(new Uint8Array(32))}+0+tcp+tcp.0.192.0.2.1:2086`
+let directory: string
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'box-config-'))
+})
+
+afterEach(() => rmSync(directory, { recursive: true }))
+
+const write = (text: string) => writeFileSync(join(directory, 'agent.json'), text)
+
+function complaint(run: () => unknown): BoxError {
+  try {
+    run()
+  } catch (error) {
+    expect(error).toBeInstanceOf(BoxError)
+    return error as BoxError
+  }
+  throw new Error('nothing was wrong')
+}
+
+describe('the configuration', () => {
+  test('without a file is that of a device that listens nowhere', () => {
+    expect(readConfig(directory, {})).toMatchObject({
+      hub: false,
+      listen: [],
+      hubs: [],
+      shell: null,
+    })
+  })
+
+  test('of a hub listens on the port of GNUnet', () => {
+    expect(readConfig(directory, { hub: true }).listen).toEqual([{ host: '::', port: 2086 }])
+  })
+
+  test('has what the file says, unless the command line says otherwise', () => {
+    write(
+      JSON.stringify({
+        name: 'attic',
+        hubs: [HUB],
+        listen: ['[2001:db8::1]:2086'],
+        shell: '/bin/ash',
+      }),
+    )
+    expect(readConfig(directory, {})).toEqual({
+      name: 'attic',
+      hub: false,
+      listen: [{ host: '2001:db8::1', port: 2086 }],
+      advertise: [],
+      hubs: [HUB],
+      shell: '/bin/ash',
+    })
+    expect(readConfig(directory, { name: 'cellar', listen: ['192.0.2.1:1'] })).toMatchObject({
+      name: 'cellar',
+      listen: [{ host: '192.0.2.1', port: 1 }],
+      hubs: [HUB],
+    })
+  })
+
+  test.for([
+    ['{"nmae": "x"}', 'nmae is no setting'],
+    ['{"name": 5}', 'name is no text'],
+    ['{"name": ""}', 'name is empty'],
+    ['{"name": "a b"}', 'name is too long, or has blanks'],
+    ['{"hub": "yes"}', 'hub is neither true nor false'],
+    ['{"listen": "x"}', 'listen is no list'],
+    ['{"listen": ["192.0.2.1:1", "192.0.2.1"]}', 'listen[1] is no address'],
+    ['{"listen": ["192.0.2.1:70000"]}', 'listen[0] is no address'],
+    ['{"listen": ["2001:db8::1:1"]}', 'listen[0] is no address'],
+    ['{"listen": ["[192.0.2.1]:1"]}', 'listen[0] is no address'],
+    ['{"advertise": [null]}', 'advertise[0] is no text'],
+    ['{"hubs": ["http://x"]}', 'hubs[0] is no HELLO URL'],
+    [JSON.stringify({ hubs: Array(9).fill(HUB) }), 'hubs has more than 8 entries'],
+    ['{"shell": "bash"}', 'shell is no path from the root'],
+    ['{', 'is no JSON'],
+    ['[]', 'holds no'],
+    ['null', 'holds no'],
+  ])('%s is refused for what is wrong, and where', ([text, why]) => {
+    write(text!)
+    const { code, message } = complaint(() => readConfig(directory, {}))
+    expect(code).toBe('CONFIG_INVALID')
+    expect(message).toContain(join(directory, 'agent.json'))
+    expect(message).toContain(why)
+  })
+
+  test('on the command line is refused as a mistake of whoever types', () => {
+    const { code, message } = complaint(() => readConfig(directory, { hubs: ['x'] }))
+    expect(code).toBe('INPUT_INVALID')
+    expect(message).toContain('--hub-url[0] is no HELLO URL')
+  })
+
+  test('of any JSON is a configuration or CONFIG_INVALID', () => {
+    fc.assert(
+      fc.property(fc.json(), text => {
+        write(text)
+        try {
+          readConfig(directory, {})
+        } catch (error) {
+          expect((error as BoxError).code).toBe('CONFIG_INVALID')
+        }
+      }),
+      { numRuns: 200 },
+    )
+  })
+})

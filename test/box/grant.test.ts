@@ -1,0 +1,86 @@
+import { describe, expect, test } from 'vitest'
+import { BoxError } from '../../src/base/errors.ts'
+import { memoryStore } from '../../src/base/store.ts'
+import { GrantBook, ownerGrant, RIGHTS } from '../../src/box/grant.ts'
+import { ZoneSecret } from '../../src/crypto/zone-key.ts'
+import { seededRandom } from '../sim/random.ts'
+
+const random = seededRandom(1)
+const zone = () => ZoneSecret.generate('EDKEY', random).zone
+const names = { holder: 'home', deviceName: 'kitchen' }
+
+describe('the book of grants', () => {
+  test('is the same after it was read again', () => {
+    const store = memoryStore()
+    const book = new GrantBook(store)
+    const [owner, guest] = [zone(), zone()]
+    book.set(ownerGrant(owner, names, 1_000))
+    book.set({ zone: guest, ...names, rights: ['status'], until: 5_000, since: 1_000 })
+    expect(new GrantBook(store).all()).toEqual(book.all())
+  })
+
+  test('gives an owner every right, and a stranger none', () => {
+    const book = new GrantBook(memoryStore())
+    const owner = zone()
+    book.set(ownerGrant(owner, names, 0))
+    for (const right of RIGHTS) {
+      expect(book.allows(owner, right, 1e15)).toBe(true)
+      expect(book.allows(zone(), right, 0)).toBe(false)
+    }
+  })
+
+  test('gives what was granted, until it ends', () => {
+    const book = new GrantBook(memoryStore())
+    const guest = zone()
+    book.set({ zone: guest, ...names, rights: ['status', 'exec'], until: 5_000, since: 0 })
+    expect(book.allows(guest, 'exec', 4_999)).toBe(true)
+    expect(book.allows(guest, 'shell', 4_999)).toBe(false)
+    expect(book.allows(guest, 'exec', 5_000)).toBe(false)
+  })
+
+  test('has one grant for each key, the latest', () => {
+    const book = new GrantBook(memoryStore())
+    const owner = zone()
+    book.set(ownerGrant(owner, names, 0))
+    book.set(ownerGrant(owner, { ...names, deviceName: 'cellar' }, 1))
+    expect(book.all().map(({ deviceName }) => deviceName)).toEqual(['cellar'])
+  })
+
+  test('forgets whom it is told to forget', () => {
+    const store = memoryStore()
+    const book = new GrantBook(store)
+    const owner = zone()
+    book.set(ownerGrant(owner, names, 0))
+    expect(book.remove(owner)).toBe(true)
+    expect(book.remove(owner)).toBe(false)
+    expect(new GrantBook(store).all()).toEqual([])
+  })
+
+  test('keeps what it had where the disk refuses', () => {
+    const store = memoryStore()
+    const book = new GrantBook(store)
+    const full = new BoxError('STATE_UNWRITABLE')
+    store.set = () => {
+      throw full
+    }
+    expect(() => book.set(ownerGrant(zone(), names, 0))).toThrow(full)
+    expect(book.all()).toEqual([])
+  })
+
+  test.for([
+    '',
+    '{',
+    'null',
+    '[]',
+    '{"version":2,"grants":[]}',
+    '{"version":1,"grants":{}}',
+    '{"version":1,"grants":[null]}',
+    '{"version":1,"grants":[{"zone":"x"}]}',
+  ])('says STATE_UNREADABLE of %s', text => {
+    const store = memoryStore()
+    store.set('grants', new TextEncoder().encode(text))
+    expect(() => new GrantBook(store)).toThrow(
+      expect.objectContaining({ code: 'STATE_UNREADABLE' }),
+    )
+  })
+})

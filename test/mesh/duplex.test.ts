@@ -1,0 +1,251 @@
+/** Streams over channels: every byte arrives, the end is an end, and what breaks is seen to be broken. */
+
+import type { Duplex } from 'node:stream'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { peerId } from '../../src/base/ids.ts'
+import { loopbackPair } from '../../src/mesh/cadet/loopback.ts'
+import { asDuplex, StreamData, StreamEnd, StreamEndAck } from '../../src/mesh/duplex.ts'
+import type { Channel } from '../../src/mesh/mesh.ts'
+import { World } from '../sim/world.ts'
+
+const SELF = peerId(new Uint8Array(32))
+
+/** A channel that counts what it carries, and ends on command. */
+function tapped(channel: Channel, seen: Uint8Array[]): Channel {
+  return {
+    peer: channel.peer,
+    path: () => channel.path(),
+    attach: events => channel.attach(events),
+    send: message => {
+      seen.push(message)
+      return channel.send(message)
+    },
+    pause: () => channel.pause(),
+    resume: () => channel.resume(),
+    close: () => channel.close(),
+  }
+}
+
+interface End {
+  readonly stream: Duplex
+  readonly sent: Uint8Array[]
+  readonly got: Buffer[]
+  readonly happened: string[]
+  error: Error | null
+}
+
+function pair(world = new World(1)) {
+  const ends = loopbackPair(world, SELF)
+  const open = (channel: Channel): End => {
+    const sent: Uint8Array[] = []
+    const stream = asDuplex(tapped(channel, sent), world)
+    const end: End = { stream, sent, got: [], happened: [], error: null }
+    for (const event of ['end', 'finish', 'close']) stream.on(event, () => end.happened.push(event))
+    stream.on('error', error => {
+      end.error = error
+    })
+    return end
+  }
+  const [near, far] = [open(ends[0]), open(ends[1])]
+  return { world, near, far, channels: ends }
+}
+
+const reads = (end: End) => end.stream.on('data', (chunk: Buffer) => end.got.push(chunk))
+const text = (end: End) => Buffer.concat(end.got).toString()
+const typesOf = (end: End) => end.sent.map(raw => (raw[2]! << 8) | raw[3]!)
+
+describe('a stream over a channel', () => {
+  test('carries bytes both ways and ends on both sides, with the channel closed at last', async () => {
+    const { world, near, far, channels } = pair()
+    reads(near)
+    reads(far)
+    near.stream.end('question')
+    far.stream.on('end', () => far.stream.end('answer'))
+    await world.pass(100)
+    expect([text(near), text(far)]).toEqual(['answer', 'question'])
+    expect(near.happened.toSorted()).toEqual(['close', 'end', 'finish'])
+    expect(far.happened.toSorted()).toEqual(['close', 'end', 'finish'])
+    expect(channels.map(channel => channel.path())).toEqual([null, null])
+    expect(world.pending).toBe(0)
+  })
+
+  test('may go on in one direction when the other has ended', async () => {
+    const { world, near, far } = pair()
+    reads(near)
+    reads(far)
+    near.stream.end()
+    await world.pass(120_000)
+    expect(far.happened).toEqual(['end'])
+    expect(near.happened).toEqual(['finish'])
+    for (let i = 0; i < 10; i++) far.stream.write(`${i}`)
+    await world.pass(100)
+    expect(text(near)).toBe('0123456789')
+    far.stream.end()
+    await world.pass(100)
+    expect(near.happened).toEqual(['finish', 'end', 'close'])
+  })
+
+  test('sends what is written in one turn as one message, and long writes as full ones', async () => {
+    const { world, near, far } = pair()
+    reads(far)
+    for (let i = 0; i < 100; i++) near.stream.write('ab')
+    await world.pass(10)
+    expect(near.sent).toHaveLength(1)
+    near.stream.write(Buffer.alloc(61_440 * 3 + 1))
+    await world.pass(10)
+    expect(near.sent.slice(1).map(({ length }) => length - 4)).toEqual([61_440, 61_440, 61_440, 1])
+    expect(Buffer.concat(far.got)).toHaveLength(200 + 61_440 * 3 + 1)
+  })
+
+  test('holds the writer back while the reader does not read', async () => {
+    const { world, near, far } = pair()
+    let written = 0
+    const chunk = Buffer.alloc(50_000)
+    while (near.stream.write(chunk) && written < 1_000) written++
+    await world.pass(1_000)
+    expect(written).toBeLessThan(100)
+    reads(far)
+    near.stream.end()
+    await world.pass(1_000)
+    expect(Buffer.concat(far.got)).toHaveLength((written + 1) * 50_000)
+    expect(far.happened).toContain('end')
+  })
+
+  test('finishes only when the other side has every byte', async () => {
+    const { world, near, far } = pair()
+    near.stream.end(Buffer.alloc(2_000_000))
+    await world.pass(1_000)
+    expect(near.happened).toEqual([])
+    reads(far)
+    await world.pass(1_000)
+    expect(near.happened).toEqual(['finish'])
+  })
+
+  test('that both end at once lingers, so that neither END_ACK is lost, and no longer', async () => {
+    const { world, near, far, channels } = pair()
+    reads(near)
+    reads(far)
+    near.stream.end('a')
+    far.stream.end('b')
+    await world.pass(1_000)
+    expect(near.happened).toContain('close')
+    expect(far.happened).toContain('close')
+    expect(channels[0].path()).not.toBeNull()
+    await world.pass(30_000)
+    expect(channels[0].path()).toBeNull()
+    expect([near.error, far.error]).toEqual([null, null])
+    expect(world.pending).toBe(0)
+  })
+
+  test('that is destroyed fails on the other side', async () => {
+    const { world, near, far } = pair()
+    reads(far)
+    near.stream.write('some of it')
+    await world.pass(10)
+    near.stream.destroy()
+    await world.pass(10)
+    expect(text(far)).toBe('some of it')
+    expect(far.error).toMatchObject({ code: 'CHANNEL_CLOSED' })
+    expect(far.happened).toEqual(['close'])
+    expect(near.error).toBeNull()
+  })
+
+  test('gives up where the other side has ended and never acknowledges our end', async () => {
+    const world = new World(1)
+    const [mine, theirs] = loopbackPair(world, SELF)
+    theirs.attach({ message: () => {}, drained: () => {}, closed: () => {} })
+    const stream = asDuplex(mine, world)
+    let error: Error | null = null
+    stream.on('error', reason => {
+      error = reason
+    })
+    stream.resume()
+    theirs.send(StreamEnd.encode({}))
+    stream.end()
+    await world.pass(61_000)
+    expect(error).toMatchObject({ code: 'PEER_TIMEOUT' })
+    expect(world.pending).toBe(0)
+  })
+
+  test.for([
+    ['a message of another protocol', [Uint8Array.of(0, 5, 0xbd, 0x00, 1)]],
+    [
+      'data after the end',
+      [StreamEnd.encode({}), StreamData.encode({ payload: new Uint8Array(1) })],
+    ],
+    ['an acknowledgement of no end', [StreamEndAck.encode({})]],
+  ] as const)('fails on %s', async ([, messages]) => {
+    const world = new World(1)
+    const [mine, theirs] = loopbackPair(world, SELF)
+    theirs.attach({ message: () => {}, drained: () => {}, closed: () => {} })
+    const stream = asDuplex(mine, world)
+    let error: Error | null = null
+    stream.on('error', reason => {
+      error = reason
+    })
+    for (const raw of messages) theirs.send(raw)
+    await world.pass(10)
+    expect(error).toMatchObject({ code: 'WIRE_MALFORMED' })
+  })
+
+  test('uses its own message types in the order of the protocol', async () => {
+    const { world, near, far } = pair()
+    reads(near)
+    reads(far)
+    near.stream.end('x')
+    far.stream.end('y')
+    await world.pass(10)
+    expect(typesOf(near)).toEqual([0xbdb0, 0xbdb1, 0xbdb2])
+  })
+})
+
+test('whatever is written, read, paused, ended or broken: an end means all, a break is seen', async () => {
+  const action = fc.oneof(
+    fc.record({ does: fc.constant('write' as const), side: fc.nat(1), size: fc.nat(150_000) }),
+    fc.record({ does: fc.constantFrom('end', 'pause', 'resume', 'wait'), side: fc.nat(1) }),
+    {
+      weight: 1,
+      arbitrary: fc.record({ does: fc.constantFrom('crash', 'destroy'), side: fc.nat(1) }),
+    },
+  )
+  await fc.assert(
+    fc.asyncProperty(fc.array(action, { maxLength: 25 }), async actions => {
+      const { world, near, far, channels } = pair()
+      const sides = [near, far] as const
+      const written = [0, 0]
+      for (const side of sides) reads(side)
+      for (const step of actions) {
+        const { stream } = sides[step.side]!
+        if (step.does === 'write' && 'size' in step && !stream.writableEnded && !stream.destroyed) {
+          const from = written[step.side]!
+          stream.write(Uint8Array.from({ length: step.size }, (_, at) => (from + at) % 251))
+          written[step.side] = from + step.size
+        }
+        if (step.does === 'end') stream.end()
+        if (step.does === 'pause') stream.pause()
+        if (step.does === 'resume') stream.resume()
+        if (step.does === 'wait') await world.pass(1)
+        if (step.does === 'crash') {
+          channels[step.side]!.close()
+          stream.destroy()
+        }
+        if (step.does === 'destroy') stream.destroy()
+      }
+      for (const { stream } of sides) {
+        stream.resume()
+        stream.end()
+      }
+      await world.pass(200_000)
+      for (const [at, end] of sides.entries()) {
+        const got = Buffer.concat(end.got)
+        expect(got.every((byte, index) => byte === index % 251)).toBe(true)
+        if (end.happened.includes('end')) expect(got).toHaveLength(written[1 - at]!)
+        if (sides[1 - at]!.happened.includes('finish')) expect(got).toHaveLength(written[1 - at]!)
+        expect(end.happened).toContain('close')
+      }
+      expect(world.pending).toBe(0)
+    }),
+    { numRuns: 150 },
+  )
+})

@@ -1,0 +1,29 @@
+import { defineConfig } from 'vitest/config'
+
+// CI adds up the totals of several runs from these files.
+const json = process.env.VITEST_JSON
+
+export default defineConfig({
+  test: {
+    reporters: json ? ['default', ['json', { outputFile: json }]] : ['default'],
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/interop/**'],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          name: 'interop',
+          include: ['test/interop/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+})
