@@ -6,7 +6,6 @@
 import {
   chmodSync,
   existsSync,
-  mkdirSync,
   readFileSync,
   realpathSync,
   renameSync,
@@ -16,6 +15,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { BoxError } from '../src/base/errors.ts'
+import { makeDirectories } from '../src/sys/file-store.ts'
 
 /** Beside `config`; ssh reads relative names of Include from the same directory. */
 const INCLUDED = 'secushare-box.conf'
@@ -50,7 +50,12 @@ Host *.box
 
 /** Puts the stanza in place. Returns the file it is in. */
 export function install(sshDirectory: string, text: string): string {
-  mkdirSync(sshDirectory, { recursive: true, mode: 0o700 })
+  try {
+    makeDirectories(sshDirectory)
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    throw new BoxError('STATE_UNWRITABLE', `${sshDirectory}: ${code}.`, cause)
+  }
   const path = join(sshDirectory, INCLUDED)
   replace(path, text)
   const config = join(sshDirectory, 'config')

@@ -59,7 +59,7 @@ export function fileStore(directory: string): Store {
 
 /** Makes a directory for its owner only; refuses one in which others could replace our files. */
 export function makeDirectory(directory: string): void {
-  makeMissing(resolve(directory))
+  makeDirectories(resolve(directory))
   if ((statSync(directory).mode & WRITABLE_BY_OTHERS) !== 0)
     throw new BoxError(
       'STATE_UNWRITABLE',
@@ -71,9 +71,9 @@ export function makeDirectory(directory: string): void {
  * Makes a directory and those above it that are missing. Node's own recursive mkdir never returns where
  * the kernel says ENOENT for a name in a directory that exists, as in /proc.
  */
-function makeMissing(directory: string): void {
+export function makeDirectories(directory: string): void {
   if (existsSync(directory)) return
-  makeMissing(dirname(directory))
+  makeDirectories(dirname(directory))
   try {
     mkdirSync(directory, { mode: OWNER_DIRECTORY })
   } catch (cause) {
