@@ -132,6 +132,7 @@ class LegacyUnderlay implements Underlay {
 
   close(): void {
     this.gossip.close()
+    this.core.flush()
     this.transport.close()
     this.core.close()
   }

@@ -190,7 +190,9 @@ describe.for(releases())('among real daemons, $version', ({ skipped, ...release 
       for (const name of [device.device_zone, `kitchen.${id}`]) {
         // gnunet-gns 0.19.3 and 0.20.0 have no text form for SSHFP: the TXT record has the same hash.
         const [text] = await timed(`gnunet-gns ${name.slice(0, 12)}…`, resolved(name, 'TXT'))
-        expect(text).toMatch(new RegExp(`^box1 pid=${device.pid} .*hostkey=[0-9a-f]{64} hub=gnunet://hello/`))
+        expect(text).toMatch(
+          new RegExp(`^box1 pid=${device.pid} .*hostkey=[0-9a-f]{64} hub=gnunet://hello/`),
+        )
       }
     })
 

@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import type { PeerId } from '../../src/base/ids.ts'
+import { hashCode, type PeerId } from '../../src/base/ids.ts'
 import { silentLog } from '../../src/base/log.ts'
+import { sha512 } from '../../src/crypto/hash.ts'
+import { BLOCK } from '../../src/mesh/dht/blocks.ts'
 import { createEmbedded, type EmbeddedMesh } from '../../src/mesh/embedded.ts'
+import { DHT_OPTION } from '../../src/mesh/mesh.ts'
 import { closingCompliance, meshCompliance, type Pair } from '../compliance/mesh.ts'
 import type { Machine } from '../sim/machine.ts'
 import { World } from '../sim/world.ts'
@@ -99,4 +102,24 @@ test('leaves no timer behind when it is closed', async () => {
   await hub.close()
   await world.pass(3_600_000)
   expect(world.pending).toBe(0)
+})
+
+test('a block put in the same turn as the close has left', async () => {
+  const world = new World(6)
+  const hub = await grow(world.host('198.51.100.1'), { listen: true })
+  const leaf = await grow(world.natted('203.0.113.1'), { hubs: [hub.hello()] })
+  await linked(world, [hub, leaf])
+  await world.pass(5_000)
+  const data = new TextEncoder().encode('last words')
+  const block = { type: BLOCK.test, key: hashCode(sha512(data)), data }
+  const expiresAt = world.host('198.51.100.2').clock.now() + 3_600_000
+  leaf.dht.put({ ...block, expiresAt, replication: 1, options: DHT_OPTION.everywhere })
+  await leaf.close()
+  await world.pass(5_000)
+  const found: Uint8Array[] = []
+  const query = { type: block.type, key: block.key, replication: 1, options: 0 }
+  hub.dht.get(query, result => found.push(result.data))
+  await world.pass(1_000)
+  await hub.close()
+  expect(found).toEqual([data])
 })

@@ -90,6 +90,12 @@ export class EphemeralCore implements Core {
     },
   }
 
+  /** Hands what waits for the end of this turn to the links now: they are about to be closed. */
+  flush(): void {
+    this.turn?.cancel()
+    this.endTurn()
+  }
+
   /** Ends every timer; the links are the transport's to close, before. */
   close(): void {
     this.turn?.cancel()
@@ -122,10 +128,10 @@ export class EphemeralCore implements Core {
 
   private soon(conversation: Conversation): void {
     this.busy.add(conversation)
-    this.turn ??= this.options.clock.after(0, () => this.flush())
+    this.turn ??= this.options.clock.after(0, () => this.endTurn())
   }
 
-  private flush(): void {
+  private endTurn(): void {
     this.turn = null
     const busy = [...this.busy]
     this.busy.clear()
