@@ -93,6 +93,16 @@ test('keeps its peer key in the store', async () => {
   await second.close()
 })
 
+test('an idle hub signs and tells its HELLO once an hour, not with every tick of the clock', async () => {
+  const world = new World(7)
+  const hub = await grow(world.host('198.51.100.1'), { listen: true })
+  const leaf = await grow(world.natted('203.0.113.1'), { hubs: [hub.hello()] })
+  await linked(world, [hub, leaf])
+  world.run(3_600_000)
+  expect(leaf.status().counters['dht.received.DHT_P2P_HELLO']).toBeLessThanOrEqual(3)
+  await Promise.all([leaf.close(), hub.close()])
+})
+
 test('leaves no timer behind when it is closed', async () => {
   const world = new World(5)
   const hub = await grow(world.host('198.51.100.1'), { listen: true })

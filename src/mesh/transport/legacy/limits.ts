@@ -81,6 +81,9 @@ export const TOLD_LIFETIME_MAX_MS = 30 * 24 * HOUR
 /** Flash memory wears out: what can be learned again is written rarely. */
 export const SAVE_PERIOD_MS = 30 * MINUTE
 
+/** Our HELLO stays the same for so long: whatever has it signed, published or told would do it again. */
+export const HELLO_PERIOD_MS = HOUR
+
 // Ours: validation.
 
 export const VALIDATIONS_AT_ONCE_MAX = 4

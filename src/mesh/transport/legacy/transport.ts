@@ -22,6 +22,7 @@ import { formatHelloUrl, parseHelloUrl } from './hello-url.ts'
 import { hostOf, isLoopback, isUnspecified } from './ip.ts'
 import {
   ADDRESS_LIFETIME_MS,
+  HELLO_PERIOD_MS,
   IDLE_TIMEOUT_MS,
   LINKLESS_TIMEOUT_MS,
   LINKS_WISHED,
@@ -346,7 +347,8 @@ export class LegacyTransport {
   }
 
   private ownHello(): Hello {
-    const expiresAt = this.options.clock.now() + ADDRESS_LIFETIME_MS
+    const periods = Math.ceil(this.options.clock.now() / HELLO_PERIOD_MS)
+    const expiresAt = periods * HELLO_PERIOD_MS + ADDRESS_LIFETIME_MS
     const addresses = this.addresses().map(address => ({ address, expiresAt }))
     return { peer: this.self, friendsOnly: false, addresses }
   }
