@@ -69,6 +69,8 @@ export class Tunnel implements ConnectionsEvents, Carrier, Exit, ExchangeEvents 
   private readonly channels: Channels
   private monotimeSeen = 0n
   private heardAt: number
+  /** Since when something is due of the peer, as far as the reviews have seen; Infinity: nothing is. */
+  private owedSince = Number.POSITIVE_INFINITY
   private idleSince: number
 
   constructor(means: TunnelMeans, peer: PeerId, paths: Paths) {
@@ -130,7 +132,9 @@ export class Tunnel implements ConnectionsEvents, Carrier, Exit, ExchangeEvents 
     for (const connection of this.connections.all())
       if (connection.state === 'ready' && now - connection.usedAt >= KEEPALIVE_MS)
         this.departures.keepAlive(connection, this.channels.open())
-    if (this.channels.size > 0 && now - this.heardAt >= LOST_MS && this.isOwedAnything())
+    if (!this.isOwedAnything()) this.owedSince = Number.POSITIVE_INFINITY
+    else this.owedSince = Math.min(this.owedSince, now)
+    if (now - Math.max(this.heardAt, this.owedSince) >= LOST_MS)
       this.channels.endAll('CHANNEL_LOST')
     return this.channels.size > 0 || now - this.idleSince < IDLE_MS
   }
@@ -378,6 +382,7 @@ export class Tunnel implements ConnectionsEvents, Carrier, Exit, ExchangeEvents 
   }
 
   private isOwedAnything(): boolean {
+    if (this.channels.size === 0) return false
     if (!this.connections.best()) return true
     for (const channel of this.channels.all()) if (channel.waits) return true
     return false

@@ -208,6 +208,23 @@ describe('idle peers', () => {
     expect(mesh.until(() => opening.inbox.numbers.length > 0, 1_000)).toBeLessThan(20)
   })
 
+  test('an open channel that was silent is not given up because of the first word after it', () => {
+    const mesh = new CadetWorld(172)
+    const [a, b] = mesh.peers('a', 'b')
+    mesh.link(a, b, { latencyMs: 200 })
+    new Listener(b, 'echo', { echo: true })
+    const opening = new Opening(a, b, 'echo')
+    mesh.run(2_000)
+    // Whenever in the period of the reviews it comes, and even if nothing else is heard meanwhile.
+    for (let n = 0; n < 20; n++) {
+      mesh.run(130_000 + 250)
+      opening.channel!.send(numbered(n))
+      mesh.run(1_000)
+      expect(opening.inbox.reason).toBeNull()
+      expect(opening.inbox.numbers).toEqual(first(n + 1))
+    }
+  })
+
   test('a channel whose end the other side never heard of is found out', () => {
     const mesh = new CadetWorld(171)
     const [a, b] = mesh.peers('a', 'b')
