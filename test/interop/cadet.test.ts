@@ -1,12 +1,9 @@
 /**
- * Our CADET among unmodified daemons (0.19.3, or whatever LAB_ROOT says) and their `gnunet-cadet`: both
- * roles, both orders of pids, direct, over a real daemon, and as the relay between two of them.
+ * Our CADET among unmodified daemons (0.19.3 and 0.20.0) and their `gnunet-cadet`: both roles, both orders
+ * of pids, direct, over a real daemon, and as the relay between two of them.
  */
 
 import { createHash } from 'node:crypto'
-import { rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { compareBytes } from '../../src/base/bytes.ts'
 import { type PeerId, type PortId, peerId, portId } from '../../src/base/ids.ts'
@@ -19,29 +16,16 @@ import { systemClock } from '../../src/sys/clock.ts'
 import { systemRandom } from '../../src/sys/random.ts'
 import { tcpNetwork } from '../../src/sys/tcp.ts'
 import { decodeBase32, encodeBase32 } from '../../src/wire/base32.ts'
-import { cleanUp, missing, Program, shell, succeed } from './program.ts'
+import { Lab, withEachRelease } from './lab.ts'
+import { cleanUp, type Program } from './program.ts'
 
-const LAB = join(import.meta.dirname, 'lab.sh')
-const LAB_PORT = Number(process.env.LAB_PORT ?? 22_000)
 const SEED = 'cadet'
-const confOf = (daemon: number) => join(tmpdir(), `box-cadet-${process.pid}-${daemon}.conf`)
-const ENV = {
-  LAB_DIR: process.env.LAB_DIR ?? '/tmp/l-cd',
-  LAB_PORT: `${LAB_PORT}`,
-  LAB_SEED: SEED,
-  LAB_MIN: '1',
-  LAB_CONF_3: confOf(3),
-  LAB_CONF_4: confOf(4),
-}
-const reason = missing(['gnunet-arm', 'gnunet-cadet', 'gnunet-peerinfo'])
 
 /** `gnunet-cadet` wraps what it reads in messages of this type (GNUNET_MESSAGE_TYPE_CADET_CLI). */
 const CLI = 1_059
 /** Peers 1 and 2 are neighbours; 3 and 4 know nobody. */
 const DAEMONS = 4
 
-const lab = async (...words: string[]): Promise<string> =>
-  (await succeed([LAB, ...words], { env: ENV })).trim()
 /** The lab derives the keys of its peers from the seed. */
 const nameOf = (daemon: number): string => {
   const seed = createHash('sha256').update(`${SEED} ${daemon}`).digest()
@@ -58,28 +42,6 @@ function wrapped(text: string | Uint8Array): Uint8Array {
   view.setUint16(2, CLI)
   raw.set(body, 4)
   return raw
-}
-
-/** A stock `gnunet-cadet`. */
-class Stock {
-  readonly program: Program
-
-  constructor(daemon: number, ...words: string[]) {
-    this.program = new Program([LAB, 'run', `${daemon}`, 'gnunet-cadet', ...words], { env: ENV })
-    this.program.child.stdin!.on('error', () => {})
-  }
-
-  write(text: string | Uint8Array): void {
-    this.program.child.stdin!.write(text)
-  }
-
-  /** The lab script waits for the tool, so the tool is what must end. */
-  stop(): void {
-    const family = (pid: string): string[] =>
-      shell(`ps -o pid= --ppid ${pid} || true`).split(/\s+/).filter(Boolean)
-    for (const child of family(`${this.program.child.pid}`))
-      for (const pid of [...family(child), child]) shell(`kill ${pid} 2>/dev/null || true`)
-  }
 }
 
 /** One end of a channel that collects what `gnunet-cadet` says. */
@@ -126,7 +88,8 @@ class Talk {
 }
 
 const meshes: EmbeddedMesh[] = []
-const stocks: Stock[] = []
+/** The daemons of the release under test. */
+let lab: Lab
 
 async function linked(mesh: EmbeddedMesh, count: number): Promise<void> {
   const up = () => mesh.status().neighbours.filter(({ state }) => state === 'up').length
@@ -147,11 +110,11 @@ async function start(seed: Uint8Array, hubs: string[], port?: number): Promise<E
   return mesh
 }
 
-const stock = (...words: ConstructorParameters<typeof Stock>): Stock => {
-  const made = new Stock(...words)
-  stocks.push(made)
-  return made
-}
+/** A stock `gnunet-cadet`. */
+const stock = (daemon: number, ...words: string[]): Program =>
+  lab.start(daemon, 'gnunet-cadet', ...words)
+
+const write = (program: Program, text: string | Uint8Array) => void program.child.stdin!.write(text)
 
 /** A seed whose pid comes before, or after, those of all daemons. */
 function seedFor(
@@ -176,12 +139,12 @@ async function stockReachesUs(mesh: EmbeddedMesh, daemon: number, name: string):
     })
   })
   const client = stock(daemon, encodeBase32(mesh.self), name)
-  client.write(`hello from ${daemon}\n`)
+  write(client, `hello from ${daemon}\n`)
   const talk = await accepted
   await talk.until(({ text }) => text === `hello from ${daemon}\n`)
   talk.channel.send(wrapped('welcome\n'))
-  await client.program.until(/welcome/)
-  client.stop()
+  await client.until(/welcome/)
+  client.kill()
   await talk.until(({ closed }) => closed)
   return talk
 }
@@ -199,41 +162,44 @@ async function weReachStock(
   const talk = new Talk(await mesh.connect(pid, portOf(name)))
   const took = Date.now() - since
   talk.channel.send(wrapped('knock knock\n'))
-  await listener.program.until(/knock knock/)
-  listener.write('who is there\n')
+  await listener.until(/knock knock/)
+  write(listener, 'who is there\n')
   await talk.until(({ text }) => text === 'who is there\n')
   talk.channel.close()
-  listener.stop()
+  listener.kill()
   return took
 }
 
-describe.skipIf(reason !== null)('among real daemons', () => {
+withEachRelease('among real daemons', release => {
   let ids: PeerId[]
 
   beforeAll(async () => {
     // They would tell each other their addresses, and need no hub any more.
-    writeFileSync(confOf(3), `[transport-blacklist-${nameOf(3)}]\n${nameOf(4)} =\n`)
-    writeFileSync(confOf(4), `[transport-blacklist-${nameOf(4)}]\n${nameOf(3)} =\n`)
-    await lab('up', `${DAEMONS}`, 'none')
-    await lab('link', '1', '2')
-    await lab('wait', '1', '1')
-    const numbers = Array.from({ length: DAEMONS }, (_, at) => `${at + 1}`)
-    const all = await Promise.all(numbers.map(number => lab('id', number)))
+    const refusing = (daemon: number, other: number) =>
+      `[transport-blacklist-${nameOf(daemon)}]\n${nameOf(other)} =\n`
+    const configuration = { 3: refusing(3, 4), 4: refusing(4, 3) }
+    lab = new Lab(release, { seed: SEED, minimal: true, configuration })
+    await lab.up(DAEMONS, 'none')
+    await lab.link(1, 2)
+    await lab.linked(1, 1)
+    const numbers = Array.from({ length: DAEMONS }, (_, at) => at + 1)
+    const all = await Promise.all(numbers.map(number => lab.id(number)))
     ids = all.map(id => peerId(decodeBase32(id, 32)))
   })
 
   afterAll(async () => {
-    for (const each of stocks) each.stop()
-    await Promise.all(meshes.map(mesh => mesh.close()))
-    await lab('down')
-    await cleanUp()
-    for (const daemon of [3, 4]) rmSync(confOf(daemon), { force: true })
+    try {
+      await Promise.all(meshes.splice(0).map(mesh => mesh.close()))
+    } finally {
+      await cleanUp()
+      await lab?.down()
+    }
   })
 
   describe.for(['smaller', 'larger'] as const)('with a pid %s than theirs', order => {
     let mesh: EmbeddedMesh
     beforeAll(async () => {
-      mesh = await start(seedFor(order, ids, 0), [await lab('hello', '1')])
+      mesh = await start(seedFor(order, ids, 0), [await lab.hello(1)])
     })
     afterAll(() => mesh.close())
 
@@ -252,7 +218,7 @@ describe.skipIf(reason !== null)('among real daemons', () => {
       const channel = await mesh.connect(ids[1]!, portOf(name), { via: [[ids[0]!]] })
       expect(channel.path()).toEqual([mesh.self, ids[0], ids[1]])
       channel.close()
-      listener.stop()
+      listener.kill()
     })
 
     test('ten megabytes arrive whole, in both directions, over a daemon', async () => {
@@ -264,14 +230,14 @@ describe.skipIf(reason !== null)('among real daemons', () => {
         mesh.listen(portOf(name), channel => resolve(new Talk(channel)))
       })
       const client = stock(2, encodeBase32(mesh.self), name)
-      client.write(data)
+      write(client, data)
       const talk = await accepted
       await talk.until(({ bytes }) => bytes === data.length, 60_000)
       expect(talk.hash.digest('hex')).toBe(sum)
-      client.program.child.stdout!.removeAllListeners('data')
+      client.child.stdout!.removeAllListeners('data')
       const back = createHash('sha256')
       let got = 0
-      client.program.child.stdout!.on('data', (chunk: Buffer) => {
+      client.child.stdout!.on('data', (chunk: Buffer) => {
         got += chunk.length
         back.update(chunk)
       })
@@ -280,12 +246,12 @@ describe.skipIf(reason !== null)('among real daemons', () => {
         await new Promise(resolve => setTimeout(resolve, 10))
       expect(got).toBe(data.length)
       expect(back.digest('hex')).toBe(sum)
-      client.stop()
+      client.kill()
     })
 
     test.for([1, 2])('after our restart we reach daemon %i again within seconds', async daemon => {
       const seed = seedFor(order, ids, daemon)
-      const hub = await lab('hello', '1')
+      const hub = await lab.hello(1)
       const before = await start(seed, [hub])
       await weReachStock(before, daemon, ids[daemon - 1]!, `before ${order} ${daemon}`)
       await before.close()
@@ -297,20 +263,20 @@ describe.skipIf(reason !== null)('among real daemons', () => {
   })
 
   test('two daemons that know only our hub reach each other over it', async () => {
-    const hub = await start(new Uint8Array(32).fill(77), [], LAB_PORT + 80)
-    for (const daemon of ['3', '4']) await lab('run', daemon, 'gnunet-peerinfo', '-p', hub.hello())
+    const hub = await start(new Uint8Array(32).fill(77), [], lab.ownPort())
+    for (const daemon of [3, 4]) await lab.tool(daemon, 'gnunet-peerinfo', '-p', hub.hello())
     await linked(hub, 2)
     await new Promise(resolve => setTimeout(resolve, 2_000))
     const listener = stock(4, '-o', 'over us')
     const client = stock(3, encodeBase32(ids[3]!), 'over us')
-    client.write('through the hub\n')
-    await listener.program.until(/through the hub/)
-    listener.write('and back\n')
-    await client.program.until(/and back/)
+    write(client, 'through the hub\n')
+    await listener.until(/through the hub/)
+    write(listener, 'and back\n')
+    await client.until(/and back/)
     const { counters } = hub.status()
     expect(counters['cadet.routes']).toBeGreaterThan(0)
     expect(counters['cadet.relayed']).toBeGreaterThan(5)
-    client.stop()
-    listener.stop()
+    client.kill()
+    listener.kill()
   })
 })

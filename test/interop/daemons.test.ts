@@ -4,7 +4,7 @@
  */
 
 import { createHash } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type PeerId, type PortId, peerId, portId } from '../../src/base/ids.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { memoryStore } from '../../src/base/store.ts'
@@ -18,11 +18,9 @@ import { tcpNetwork } from '../../src/sys/tcp.ts'
 import { decodeBase32, encodeBase32 } from '../../src/wire/base32.ts'
 import { message, rest } from '../../src/wire/layout.ts'
 import { Agent, type AgentStatus, Controller } from './fleet.ts'
-import { LAB_PORT, Lab, releases } from './lab.ts'
+import { Lab, withEachRelease } from './lab.ts'
 import { cleanUp } from './program.ts'
 
-/** Where our hub listens. */
-const HUB = `127.0.0.1:${LAB_PORT + 300}`
 /** The daemon that ours dial, and the one behind it. */
 const [NEAR, FAR] = [1, 2]
 /** What `gnunet-cadet` wraps its bytes in (GNUNET_MESSAGE_TYPE_CADET_CLI). */
@@ -60,184 +58,171 @@ const timed = async <T>(what: string, work: Promise<T>): Promise<T> => {
   return done
 }
 
-describe.for(releases())('among real daemons, $version', ({ skipped, ...release }) => {
-  describe.skipIf(skipped)('all of it', () => {
-    const lab = new Lab(release)
-    const apart = new Lab(release, 1)
-    let hello = ''
-    let far = ''
-    let agent: Agent
-    let device: AgentStatus
-    let owner: Controller
+withEachRelease('among real daemons', release => {
+  const lab = new Lab(release)
+  const apart = new Lab(release, { number: 1 })
+  let hello = ''
+  let far = ''
+  let agent: Agent
+  let device: AgentStatus
+  let owner: Controller
 
-    beforeAll(async () => {
-      await lab.up(2, 'line')
-      hello = await lab.hello(NEAR)
-      far = await lab.id(FAR)
-      agent = new Agent('device', ['--hub-url', hello])
-      device = await agent.linked()
-      owner = new Controller('owner')
-      await owner.must('init', '--ego', 'home')
-    })
+  beforeAll(async () => {
+    await lab.up(2, 'line')
+    hello = await lab.hello(NEAR)
+    far = await lab.id(FAR)
+    agent = new Agent('device', ['--hub-url', hello])
+    device = await agent.linked()
+    owner = new Controller('owner')
+    await owner.must('init', '--ego', 'home')
+  })
 
-    afterAll(async () => {
+  afterAll(async () => {
+    try {
       await cleanUp()
-      await lab.down()
-      await apart.down()
-    })
-
-    test('gnunet-cadet finds our agent, two hops away, and knocks at its SSH port', async () => {
-      const port = portText('ssh', zoneFromText(device.device_zone))
-      const stock = lab.start(FAR, 'gnunet-cadet', device.pid, port)
-      stock.child.stdin!.write('hello?\n')
-      await timed('gnunet-cadet to our agent and refused', stock.ended())
-      await agent.program.until(/not served.*purpose=ssh/)
-      const tunnels = await lab.tool(FAR, 'gnunet-cadet', '-T')
-      expect(tunnels).toMatch(new RegExp(`^${device.pid} .*CONNs: [1-9]`, 'm'))
-      const { neighbours } = await agent.status()
-      expect(neighbours.map(({ pid }) => pid)).toEqual([await lab.id(NEAR)])
-    })
-
-    test('gnunet-cadet finds a peer of ours and hears its own words from it', async () => {
-      const mesh = await ourPeer(hello)
-      const channels: Channel[] = []
-      mesh.listen(portOf('echo'), channel => {
-        channels.push(channel)
-        channel.attach({
-          message: raw => void channel.send(raw.slice()),
-          drained: () => {},
-          closed: () => {},
-        })
-      })
-      const stock = lab.start(FAR, 'gnunet-cadet', encodeBase32(mesh.self), 'echo')
-      stock.child.stdin!.write('is anybody there\n')
-      await timed('gnunet-cadet to our peer and back', stock.until(/is anybody there/))
-      const near = await lab.id(NEAR)
-      expect(channels[0]!.path()!.map(pid => encodeBase32(pid))).toEqual([
-        encodeBase32(mesh.self),
-        near,
-        far,
-      ])
-      stock.kill()
-      await stock.ended()
-      await mesh.close()
-    })
-
-    test('our peer reaches a gnunet-cadet that listens, and both hear each other', async () => {
-      const stock = lab.start(FAR, 'gnunet-cadet', '-o', 'tea')
-      const mesh = await ourPeer(hello)
-      const opening = mesh.connect(peerOf(far), portOf('tea'))
-      const channel = await timed('our peer to gnunet-cadet -o', opening)
-      expect(channel.path()!.map(pid => encodeBase32(pid))).toEqual([
-        encodeBase32(mesh.self),
-        await lab.id(NEAR),
-        far,
-      ])
-      say(channel, 'from us\n')
-      await stock.until(/from us/)
-      const answer = heard(channel)
-      stock.child.stdin!.write('from them\n')
-      expect(await answer).toBe('from them\n')
-      channel.close()
-      await stock.ended()
-      await mesh.close()
-    })
-
-    test('a controller pairs with our agent and runs things there, over the daemon alone', async () => {
-      const code = await agent.pairingCode()
-      await timed('box pair', owner.must('pair', code, '--as', 'kitchen', '--json'))
-      const echo = owner.must('exec', 'kitchen', '--', 'echo', 'over GNUnet')
-      expect(await timed('box exec', echo)).toBe('kitchen | over GNUnet\n')
-      const said = await owner.must('ssh', 'kitchen', '--json', '--tty', '--', 'tty; exit 0')
-      const report = JSON.parse(said) as { path: string[]; output: string }
-      expect(report.path.slice(1)).toEqual([await lab.id(NEAR), device.pid])
-      expect(report.output).toMatch(/^\/dev\/pts\/\d+/)
-      const ended = await owner.box('ssh', 'kitchen', '--', 'exit 7')
-      expect(ended).toMatchObject({ code: 7, err: '' })
-    })
-
-    test('a name that gnunet-namestore publishes is resolved by box name lookup', async () => {
-      await lab.tool(FAR, 'gnunet-identity', '-C', 'friend', '-X')
-      const egos = await lab.tool(FAR, 'gnunet-identity', '-d', '-e', 'friend')
-      const zone = /([0-9A-Z]{58})/.exec(egos)![1]!
-      const publish = (type: string, value: string) => {
-        const words = [
-          '-z',
-          'friend',
-          '-a',
-          '-n',
-          'www',
-          '-t',
-          type,
-          '-V',
-          value,
-          '-e',
-          '1 h',
-          '-p',
-        ]
-        return lab.tool(FAR, 'gnunet-namestore', ...words)
-      }
-      await publish('TXT', 'hello from the namestore')
-      await publish('A', '192.0.2.7')
-      const asked = owner.must('name', 'lookup', `www.${zone}`, 'TXT')
-      expect(await timed('box name lookup', asked)).toBe('hello from the namestore\n')
-      const all = await owner.must('name', 'lookup', `www.${zone}`)
-      expect(all.trim().split('\n').sort()).toEqual(['A 192.0.2.7', 'TXT hello from the namestore'])
-    })
-
-    test('what our agent and our controller publish is resolved by gnunet-gns', async () => {
-      const [, id] = /([0-9A-Z]{58})/.exec(await owner.must('id'))!
-      for (const name of [device.device_zone, `kitchen.${id}`]) {
-        // gnunet-gns 0.19.3 and 0.20.0 have no text form for SSHFP: the TXT record has the same hash.
-        const [text] = await timed(`gnunet-gns ${name.slice(0, 12)}…`, resolved(name, 'TXT'))
-        expect(text).toMatch(
-          new RegExp(`^box1 pid=${device.pid} .*hostkey=[0-9a-f]{64} hub=gnunet://hello/`),
-        )
-      }
-    })
-
-    /** What the stock resolver at the far daemon says; it may not have the block at the first try. */
-    async function resolved(name: string, type: string): Promise<string[]> {
-      for (let tries = 0; tries < 5; tries++) {
-        const words = ['-r', '-u', name, '-t', type, '-T', '4 s']
-        const { out } = await lab.try(FAR, 'gnunet-gns', ...words)
-        const lines = out.split('\n').filter(line => line !== '')
-        if (lines.length > 0) return lines
-      }
-      return []
+    } finally {
+      await Promise.all([lab.down(), apart.down()])
     }
+  })
 
-    test('daemons that know only our hub reach each other, and a device behind it', async () => {
-      await apart.up(2, 'apart')
-      const hub = new Agent('hub', ['--hub', '--listen', HUB])
-      const { hello, pid } = await hub.status(status => status.hello.includes('+tcp'))
-      for (const daemon of [1, 2]) await apart.tool(daemon, 'gnunet-peerinfo', '-p', hello)
-      for (const daemon of [1, 2]) await apart.linked(daemon, 1)
+  test('gnunet-cadet finds our agent, two hops away, and knocks at its SSH port', async () => {
+    const port = portText('ssh', zoneFromText(device.device_zone))
+    const stock = lab.start(FAR, 'gnunet-cadet', device.pid, port)
+    stock.child.stdin!.write('hello?\n')
+    await timed('gnunet-cadet to our agent and refused', stock.ended())
+    await agent.program.until(/not served.*purpose=ssh/)
+    const tunnels = await lab.tool(FAR, 'gnunet-cadet', '-T')
+    expect(tunnels).toMatch(new RegExp(`^${device.pid} .*CONNs: [1-9]`, 'm'))
+    const { neighbours } = await agent.status()
+    expect(neighbours.map(({ pid }) => pid)).toEqual([await lab.id(NEAR)])
+  })
 
-      const stock = apart.start(2, 'gnunet-cadet', '-o', 'tea')
-      const other = apart.start(1, 'gnunet-cadet', await apart.id(2), 'tea')
-      other.child.stdin!.write('over a hub\n')
-      await timed('gnunet-cadet over our hub', stock.until(/over a hub/))
-      stock.child.stdin!.write('and back\n')
-      await other.until(/and back/)
-
-      const behind = new Agent('behind', ['--hub-url', hello])
-      const { pid: target, device_zone } = await behind.linked()
-      const knocking = apart.start(
-        1,
-        'gnunet-cadet',
-        target,
-        portText('ssh', zoneFromText(device_zone)),
-      )
-      knocking.child.stdin!.write('hello?\n')
-      await timed('gnunet-cadet over our hub to our agent', knocking.ended())
-      await behind.program.until(/not served.*purpose=ssh/)
-
-      for (const daemon of [1, 2]) {
-        const links = await apart.tool(daemon, 'gnunet-core')
-        expect(links.match(/connection established.*/g)).toHaveLength(1)
-        expect(links).toContain(` ${pid.slice(0, 4)} `)
-      }
+  test('gnunet-cadet finds a peer of ours and hears its own words from it', async () => {
+    const mesh = await ourPeer(hello)
+    const channels: Channel[] = []
+    mesh.listen(portOf('echo'), channel => {
+      channels.push(channel)
+      channel.attach({
+        message: raw => void channel.send(raw.slice()),
+        drained: () => {},
+        closed: () => {},
+      })
     })
+    const stock = lab.start(FAR, 'gnunet-cadet', encodeBase32(mesh.self), 'echo')
+    stock.child.stdin!.write('is anybody there\n')
+    await timed('gnunet-cadet to our peer and back', stock.until(/is anybody there/))
+    const near = await lab.id(NEAR)
+    expect(channels[0]!.path()!.map(pid => encodeBase32(pid))).toEqual([
+      encodeBase32(mesh.self),
+      near,
+      far,
+    ])
+    stock.kill()
+    await stock.ended()
+    await mesh.close()
+  })
+
+  test('our peer reaches a gnunet-cadet that listens, and both hear each other', async () => {
+    const stock = lab.start(FAR, 'gnunet-cadet', '-o', 'tea')
+    const mesh = await ourPeer(hello)
+    const opening = mesh.connect(peerOf(far), portOf('tea'))
+    const channel = await timed('our peer to gnunet-cadet -o', opening)
+    expect(channel.path()!.map(pid => encodeBase32(pid))).toEqual([
+      encodeBase32(mesh.self),
+      await lab.id(NEAR),
+      far,
+    ])
+    say(channel, 'from us\n')
+    await stock.until(/from us/)
+    const answer = heard(channel)
+    stock.child.stdin!.write('from them\n')
+    expect(await answer).toBe('from them\n')
+    channel.close()
+    await stock.ended()
+    await mesh.close()
+  })
+
+  test('a controller pairs with our agent and runs things there, over the daemon alone', async () => {
+    const code = await agent.pairingCode()
+    await timed('box pair', owner.must('pair', code, '--as', 'kitchen', '--json'))
+    const echo = owner.must('exec', 'kitchen', '--', 'echo', 'over GNUnet')
+    expect(await timed('box exec', echo)).toBe('kitchen | over GNUnet\n')
+    const said = await owner.must('ssh', 'kitchen', '--json', '--tty', '--', 'tty; exit 0')
+    const report = JSON.parse(said) as { path: string[]; output: string }
+    expect(report.path.slice(1)).toEqual([await lab.id(NEAR), device.pid])
+    expect(report.output).toMatch(/^\/dev\/pts\/\d+/)
+    const ended = await owner.box('ssh', 'kitchen', '--', 'exit 7')
+    expect(ended).toMatchObject({ code: 7, err: '' })
+  })
+
+  test('a name that gnunet-namestore publishes is resolved by box name lookup', async () => {
+    await lab.tool(FAR, 'gnunet-identity', '-C', 'friend', '-X')
+    const egos = await lab.tool(FAR, 'gnunet-identity', '-d', '-e', 'friend')
+    const zone = /([0-9A-Z]{58})/.exec(egos)![1]!
+    const publish = (type: string, value: string) => {
+      const words = ['-z', 'friend', '-a', '-n', 'www', '-t', type, '-V', value, '-e', '1 h', '-p']
+      return lab.tool(FAR, 'gnunet-namestore', ...words)
+    }
+    await publish('TXT', 'hello from the namestore')
+    await publish('A', '192.0.2.7')
+    const asked = owner.must('name', 'lookup', `www.${zone}`, 'TXT')
+    expect(await timed('box name lookup', asked)).toBe('hello from the namestore\n')
+    const all = await owner.must('name', 'lookup', `www.${zone}`)
+    expect(all.trim().split('\n').sort()).toEqual(['A 192.0.2.7', 'TXT hello from the namestore'])
+  })
+
+  test('what our agent and our controller publish is resolved by gnunet-gns', async () => {
+    const [, id] = /([0-9A-Z]{58})/.exec(await owner.must('id'))!
+    for (const name of [device.device_zone, `kitchen.${id}`]) {
+      // gnunet-gns 0.19.3 and 0.20.0 have no text form for SSHFP: the TXT record has the same hash.
+      const [text] = await timed(`gnunet-gns ${name.slice(0, 12)}…`, resolved(name, 'TXT'))
+      expect(text).toMatch(
+        new RegExp(`^box1 pid=${device.pid} .*hostkey=[0-9a-f]{64} hub=gnunet://hello/`),
+      )
+    }
+  })
+
+  /** What the stock resolver at the far daemon says; it may not have the block at the first try. */
+  async function resolved(name: string, type: string): Promise<string[]> {
+    for (let tries = 0; tries < 5; tries++) {
+      const words = ['-r', '-u', name, '-t', type, '-T', '4 s']
+      const { out } = await lab.try(FAR, 'gnunet-gns', ...words)
+      const lines = out.split('\n').filter(line => line !== '')
+      if (lines.length > 0) return lines
+    }
+    return []
+  }
+
+  test('daemons that know only our hub reach each other, and a device behind it', async () => {
+    await apart.up(2, 'apart')
+    const hub = new Agent('hub', ['--hub', '--listen', `127.0.0.1:${apart.ownPort()}`])
+    const { hello, pid } = await hub.status(status => status.hello.includes('+tcp'))
+    for (const daemon of [1, 2]) await apart.tool(daemon, 'gnunet-peerinfo', '-p', hello)
+    for (const daemon of [1, 2]) await apart.linked(daemon, 1)
+
+    const stock = apart.start(2, 'gnunet-cadet', '-o', 'tea')
+    const other = apart.start(1, 'gnunet-cadet', await apart.id(2), 'tea')
+    other.child.stdin!.write('over a hub\n')
+    await timed('gnunet-cadet over our hub', stock.until(/over a hub/))
+    stock.child.stdin!.write('and back\n')
+    await other.until(/and back/)
+
+    const behind = new Agent('behind', ['--hub-url', hello])
+    const { pid: target, device_zone } = await behind.linked()
+    const knocking = apart.start(
+      1,
+      'gnunet-cadet',
+      target,
+      portText('ssh', zoneFromText(device_zone)),
+    )
+    knocking.child.stdin!.write('hello?\n')
+    await timed('gnunet-cadet over our hub to our agent', knocking.ended())
+    await behind.program.until(/not served.*purpose=ssh/)
+
+    for (const daemon of [1, 2]) {
+      const links = await apart.tool(daemon, 'gnunet-core')
+      expect(links.match(/connection established.*/g)).toHaveLength(1)
+      expect(links).toContain(` ${pid.slice(0, 4)} `)
+    }
   })
 })

@@ -1,7 +1,6 @@
-/** Our DHT among real daemons: 0.19.3, or whatever LAB_ROOT says. */
+/** Our DHT among real daemons: 0.19.3 and 0.20.0. */
 
-import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { concat } from '../../src/base/bytes.ts'
 import { Counters } from '../../src/base/counters.ts'
 import { hashCode, type PeerId, peerId, zoneKey } from '../../src/base/ids.ts'
@@ -22,23 +21,13 @@ import { systemRandom } from '../../src/sys/random.ts'
 import { tcpNetwork } from '../../src/sys/tcp.ts'
 import { decodeBase32, encodeBase32 } from '../../src/wire/base32.ts'
 import { askDaemon } from './dht-client.ts'
-import { cleanUp, missing, run, succeed } from './program.ts'
+import { Lab, withEachRelease } from './lab.ts'
+import { cleanUp } from './program.ts'
 
 const { everywhere, recordRoute, truncated } = DHT_OPTION
-const LAB = join(import.meta.dirname, 'lab.sh')
-const LAB_PORT = Number(process.env.LAB_PORT ?? 23_000)
-const ENV = {
-  LAB_DIR: process.env.LAB_DIR ?? '/tmp/l-dh',
-  LAB_PORT: `${LAB_PORT}`,
-  LAB_SEED: 'dht',
-}
-const HUB_PORT = LAB_PORT + 90
-const reason = missing(['gnunet-arm', 'gnunet-dht-put', 'gnunet-dht-get', 'gnunet-namestore'])
+/** The daemons of the release under test. */
+let lab: Lab
 
-const lab = (...words: string[]): Promise<string> => succeed([LAB, ...words], { env: ENV })
-const tool = (peer: number, ...words: string[]): Promise<string> => lab('run', `${peer}`, ...words)
-const socketOf = (peer: number): string =>
-  join(ENV.LAB_DIR, `p${peer}`, 'run', 'gnunet-service-dht.sock')
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text)
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 const keyOfText = (name: string) => hashCode(sha512(utf8(name)))
@@ -55,10 +44,14 @@ async function until<T>(get: () => T | null | undefined | false, ms = 20_000): P
 }
 
 /** Asks a daemon again and again, as its first answers may come too early. */
-async function untilTool(pattern: RegExp, peer: number, ...words: string[]): Promise<string> {
+async function untilTool(
+  pattern: RegExp,
+  peer: number,
+  name: string,
+  ...words: string[]
+): Promise<string> {
   let out = ''
-  for (let i = 0; i < 8 && !pattern.test(out); i++)
-    out = (await run([LAB, 'run', `${peer}`, ...words], { env: ENV })).out
+  for (let i = 0; i < 8 && !pattern.test(out); i++) out = (await lab.try(peer, name, ...words)).out
   expect(out).toMatch(pattern)
   return out
 }
@@ -150,25 +143,29 @@ const droppedBy = ({ counters }: Node): string[] =>
 
 const nodes: Node[] = []
 
-describe.skipIf(reason !== null)('in a line of three real daemons, at its end', () => {
+withEachRelease('in a line of three real daemons, at its end', release => {
   let node: Node
   let ids: PeerId[]
 
   beforeAll(async () => {
-    await lab('up', '3', 'line')
-    ids = await Promise.all(['1', '2', '3'].map(async peer => pidOf(await lab('id', peer))))
-    node = await new Node(1).start(await lab('hello', '1'))
+    lab = new Lab(release, { seed: 'dht' })
+    await lab.up(3, 'line')
+    ids = await Promise.all([1, 2, 3].map(async peer => pidOf(await lab.id(peer))))
+    node = await new Node(1).start(await lab.hello(1))
     nodes.push(node)
   })
 
   afterAll(async () => {
     for (const each of nodes.splice(0)) each.close()
-    await lab('down')
-    await cleanUp()
+    try {
+      await cleanUp()
+    } finally {
+      await lab?.down()
+    }
   })
 
   const daemonPut = (peer: number, name: string, ...more: string[]) =>
-    tool(peer, 'gnunet-dht-put', '-k', name, '-d', `data of ${name}`, '-t', '8', '-x', ...more)
+    lab.tool(peer, 'gnunet-dht-put', '-k', name, '-d', `data of ${name}`, '-t', '8', '-x', ...more)
 
   test.for([1, 2])('what daemon %i puts is got by us', async peer => {
     await daemonPut(peer, `from ${peer}`)
@@ -213,7 +210,7 @@ describe.skipIf(reason !== null)('in a line of three real daemons, at its end', 
     'our HELLO without an address is found by daemon %i, with the way to us',
     async ([peer, hops]) => {
       node.dht.put(helloBlock(node.self))
-      const [answer] = await askDaemon(socketOf(peer), announcementOf(node.self))
+      const [answer] = await askDaemon(lab.socket(peer, 'dht'), announcementOf(node.self))
       expect(answer).toMatchObject({ isTruncated: false, data: helloBlock(node.self).data })
       expect(answer!.path.map(encodeBase32)).toEqual(
         [node.self, ...ids.slice(0, hops)].map(encodeBase32),
@@ -222,10 +219,10 @@ describe.skipIf(reason !== null)('in a line of three real daemons, at its end', 
   )
 
   test('a name published by gnunet-namestore is got, verified and decrypted', async () => {
-    await tool(2, 'gnunet-identity', '-C', 'alice')
+    await lab.tool(2, 'gnunet-identity', '-C', 'alice')
     const zone = zoneKey(decodeBase32(await zoneOf(2, 'alice'), 36))
     const words = ['-z', 'alice', '-a', '-n', 'www', '-t', 'TXT', '-V', 'hello', '-e', '1 d', '-p']
-    await tool(2, 'gnunet-namestore', ...words)
+    await lab.tool(2, 'gnunet-namestore', ...words)
     const { query: key } = deriveLabelKey(zone, 'www')
     const { found, close } = node.search({
       type: BLOCK.gns,
@@ -242,7 +239,7 @@ describe.skipIf(reason !== null)('in a line of three real daemons, at its end', 
   })
 
   test('a second peer of ours, at the other end, is found over all three daemons', async () => {
-    const far = await new Node(2).start(await lab('hello', '2'))
+    const far = await new Node(2).start(await lab.hello(2))
     nodes.push(far)
     far.dht.put(helloBlock(far.self))
     const { found, close } = node.search(announcementOf(far.self))
@@ -263,26 +260,31 @@ async function zoneOf(peer: number, ego: string): Promise<string> {
   return new RegExp(`${ego} - ([0-9A-Z]+)`).exec(out)![1]!
 }
 
-describe.skipIf(reason !== null)('as the only hub of two real daemons', () => {
+withEachRelease('as the only hub of two real daemons', release => {
   let hub: Node
   let ids: PeerId[]
 
   beforeAll(async () => {
     // The ends of a line refuse each other; the daemon between them makes place for us.
-    await lab('up', '3', 'line')
-    await lab('kill', '2')
-    ids = await Promise.all(['1', '3'].map(async peer => pidOf(await lab('id', peer))))
-    hub = new Node(3, [{ host: '127.0.0.1', port: HUB_PORT }])
+    lab = new Lab(release, { seed: 'dht' })
+    await lab.up(3, 'line')
+    await lab.stop(2)
+    ids = await Promise.all([1, 3].map(async peer => pidOf(await lab.id(peer))))
+    hub = new Node(3, [{ host: '127.0.0.1', port: lab.ownPort() }])
     nodes.push(hub)
     await hub.start()
-    for (const peer of [1, 3]) await tool(peer, 'gnunet-peerinfo', '-p', hub.transport.helloUrl())
+    for (const peer of [1, 3])
+      await lab.tool(peer, 'gnunet-peerinfo', '-p', hub.transport.helloUrl())
     await until(() => hub.counters.read()['dht.neighbours'] === 2, 60_000)
   })
 
   afterAll(async () => {
     for (const each of nodes.splice(0)) each.close()
-    await lab('down')
-    await cleanUp()
+    try {
+      await cleanUp()
+    } finally {
+      await lab?.down()
+    }
   })
 
   test.for([
@@ -291,7 +293,7 @@ describe.skipIf(reason !== null)('as the only hub of two real daemons', () => {
   ] as const)('what daemon %i puts is got from daemon %i', async ([from, to]) => {
     const name = `over us from ${from}`
     const data = ['-d', `data of ${name}`, '-e', '600 s']
-    await tool(from, 'gnunet-dht-put', '-k', name, '-t', '8', '-r', '3', ...data)
+    await lab.tool(from, 'gnunet-dht-put', '-k', name, '-t', '8', '-r', '3', ...data)
     const words = ['-k', name, '-t', '8', '-T', '3 s', '-r', '3']
     await untilTool(new RegExp(`data of ${name}`), to, 'gnunet-dht-get', ...words)
     expect(hub.counters.read()['dht.sent.put'] ?? 0).toBeGreaterThan(0)
@@ -301,7 +303,7 @@ describe.skipIf(reason !== null)('as the only hub of two real daemons', () => {
     [1, 1],
     [3, 0],
   ] as const)('daemon %i finds the other with the way over us', async ([peer, other]) => {
-    const [answer] = await askDaemon(socketOf(peer), announcementOf(ids[other]!))
+    const [answer] = await askDaemon(lab.socket(peer, 'dht'), announcementOf(ids[other]!))
     expect(answer?.path.map(encodeBase32)).toEqual([ids[other]!, hub.self].map(encodeBase32))
     expect(answer?.isTruncated).toBe(false)
   })
@@ -313,14 +315,14 @@ describe.skipIf(reason !== null)('as the only hub of two real daemons', () => {
     close()
     const { pid, uris, isSigned } = readHello(found[0]!.data)
     expect(pid).toEqual(ids[0])
-    expect(uris.join()).toContain(`tcp.0.127.0.0.1:${LAB_PORT + 1}`)
+    expect(uris.join()).toContain(`tcp.0.127.0.0.1:${lab.port + 1}`)
     expect(isSigned()).toBe(true)
     await until(() => hub.heardOf.length > 0)
   })
 
   test('our DHT HELLO is taken by a daemon, and found', async () => {
     const wanted = { type: BLOCK.dhtHello, key: hashCode(sha512(hub.self)), replication: 3 }
-    const [answer] = await askDaemon(socketOf(1), { ...wanted, options: everywhere })
+    const [answer] = await askDaemon(lab.socket(1, 'dht'), { ...wanted, options: everywhere })
     expect(readHello(answer!.data).uris).toEqual([hub.transport.helloUrl()])
   })
 

@@ -1,7 +1,6 @@
-/** Our GNS against real daemons, over our own peer: 0.19.3, or whatever LAB_ROOT says. */
+/** Our GNS against real daemons (0.19.3 and 0.20.0), over our own peer. */
 
-import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ZoneKey } from '../../src/base/ids.ts'
 import { type Log, silentLog } from '../../src/base/log.ts'
 import { memoryStore } from '../../src/base/store.ts'
@@ -17,22 +16,15 @@ import { createEmbedded, type EmbeddedMesh } from '../../src/mesh/embedded.ts'
 import { systemClock } from '../../src/sys/clock.ts'
 import { systemRandom } from '../../src/sys/random.ts'
 import { tcpNetwork } from '../../src/sys/tcp.ts'
-import { cleanUp, missing, run, succeed } from './program.ts'
+import { Lab, withEachRelease } from './lab.ts'
+import { cleanUp } from './program.ts'
 
-const LAB = join(import.meta.dirname, 'lab.sh')
-const ENV = {
-  LAB_DIR: process.env.LAB_DIR ?? '/tmp/l-gn',
-  LAB_PORT: process.env.LAB_PORT ?? '24000',
-  LAB_SEED: 'gns',
-}
 /** The daemon our peers dial, and the one two hops away that knows nothing of them. */
-const [HUB, FAR] = ['1', '2']
+const [HUB, FAR] = [1, 2]
 const KINDS: readonly ZoneType[] = ['EDKEY', 'PKEY']
 const HOUR: Expiry = { afterMs: 3_600_000 }
-const reason = missing(['gnunet-arm', 'gnunet-gns', 'gnunet-namestore', 'gnunet-identity'])
-
-const lab = (...words: string[]): Promise<string> => succeed([LAB, ...words], { env: ENV })
-const tool = (peer: string, ...words: string[]): Promise<string> => lab('run', peer, ...words)
+/** The daemons of the release under test. */
+let lab: Lab
 
 const record = (type: string, text: string, flags = 0): ZoneRecord => ({
   type: typeNumber(type),
@@ -89,43 +81,46 @@ class Box {
 
 /** An ego at the far daemon, with records its namestore publishes. */
 async function ego(name: string, kind: ZoneType): Promise<ZoneKey> {
-  await tool(FAR, 'gnunet-identity', '-C', name, ...(kind === 'EDKEY' ? ['-X'] : []))
-  const out = await tool(FAR, 'gnunet-identity', '-d', '-e', name)
+  await lab.tool(FAR, 'gnunet-identity', '-C', name, ...(kind === 'EDKEY' ? ['-X'] : []))
+  const out = await lab.tool(FAR, 'gnunet-identity', '-d', '-e', name)
   return zoneFromText(/([0-9A-Z]{58})/.exec(out)![1]!)
 }
 
 const add = (name: string, label: string, type: string, text: string, ...more: string[]) => {
   const words = ['-z', name, '-a', '-n', label, '-t', type, '-V', text, '-e', '1 h', '-p']
-  return tool(FAR, 'gnunet-namestore', ...words, ...more)
+  return lab.tool(FAR, 'gnunet-namestore', ...words, ...more)
 }
 
 /** What the stock resolver at the far daemon says; it may not have the block at the first try. */
 async function gnunetGns(name: string, type: string): Promise<string[]> {
-  const words = ['gnunet-gns', '-r', '-u', name, '-t', type, '-T', '4 s']
+  const words = ['-r', '-u', name, '-t', type, '-T', '4 s']
   for (let tries = 0; tries < 5; tries++) {
-    const { out } = await run([LAB, 'run', FAR, ...words], { env: ENV })
+    const { out } = await lab.try(FAR, 'gnunet-gns', ...words)
     const lines = out.split('\n').filter(line => line !== '')
     if (lines.length > 0) return lines
   }
   return []
 }
 
-describe.skipIf(reason !== null)('across two real daemons', () => {
+withEachRelease('across two real daemons', release => {
   let near: Box
   let other: Box
 
   beforeAll(async () => {
-    await lab('up', '2', 'line')
-    const hello = await lab('hello', HUB)
+    lab = new Lab(release, { seed: 'gns' })
+    await lab.up(2, 'line')
+    const hello = await lab.hello(HUB)
     near = await Box.start(hello)
     other = await Box.start(hello)
   })
 
   afterAll(async () => {
-    await near?.close()
-    await other?.close()
-    await lab('down')
-    await cleanUp()
+    try {
+      await Promise.all([near?.close(), other?.close()])
+    } finally {
+      await cleanUp()
+      await lab?.down()
+    }
   })
 
   test.for(KINDS)('names in a %s zone of gnunet-namestore are resolved by us', async kind => {

@@ -215,13 +215,14 @@ status() {
   done; }
 
 down() {
-  local k
+  local k roots=
   for k in $(peers); do stop_peer "$k" & done; wait
   for k in $(peers); do
     [ -n "$(pids_of "$k")" ] && die "peer $k still has processes"
+    roots="$roots $(root_of "$k")"
     rm -rf "$(readlink -f "$LAB_DIR/p$k")" "$LAB_DIR/p$k"
   done
-  [ -L "$LAB_DIR" ] || rmdir "$LAB_DIR" 2>/dev/null; return 0; }
+  for k in "" $roots; do [ -L "$k$LAB_DIR" ] || rmdir "$k$LAB_DIR" 2>/dev/null; done; return 0; }
 
 cmd=${1:-}; [ $# -gt 0 ] && shift
 case $cmd in

@@ -1,7 +1,9 @@
 /** Real GNUnet daemons for the tests: lab.sh, and the tools of their own version run against them. */
 
-import { existsSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { describe } from 'vitest'
 import { missing, type Outcome, Program, run, succeed } from './program.ts'
 
 const LAB = join(import.meta.dirname, 'lab.sh')
@@ -20,8 +22,13 @@ export interface Release {
   readonly skipped: boolean
 }
 
-/** The versions that must work with us: those of Debian 12 and 13. In CI both must be there. */
-export function releases(): readonly Release[] {
+/** A suite for each version that must work with us: those of Debian 12 and 13. In CI both must be there. */
+export function withEachRelease(name: string, suite: (release: Release) => void): void {
+  for (const release of releases())
+    describe.skipIf(release.skipped)(`${name}, GNUnet ${release.version}`, () => suite(release))
+}
+
+function releases(): readonly Release[] {
   const root = process.env.GNUNET_TRIXIE_ROOT ?? ''
   const isThere = root !== '' && existsSync(join(root, 'usr/bin/gnunet-arm'))
   if (!isThere && process.env.CI) throw new Error('must not be skipped in CI: GNUNET_TRIXIE_ROOT')
@@ -35,28 +42,81 @@ export function releases(): readonly Release[] {
 
 /** How far apart the ports of labs are: each daemon has one, and one 500 further. */
 const PORTS = 50
+/** Below these are the daemons' ports, above ours. */
+const OWN_PORTS = 20
 
-/** Some daemons. Labs with different numbers can be up at the same time. */
+export interface LabOptions {
+  /** Labs with different numbers can be up at the same time. */
+  readonly number?: number
+  /** From which the daemons' keys are derived; random where there is none. */
+  readonly seed?: string
+  /** Only what CADET and the DHT need. */
+  readonly minimal?: boolean
+  /** What else the configuration of a daemon says, by its number. */
+  readonly configuration?: Readonly<Record<number, string>>
+}
+
+export type Topology = 'line' | 'none' | 'apart'
+
+/** Those that may have something running, ended at the latest with this process. */
+const open = new Set<Lab>()
+process.once('exit', () => {
+  for (const lab of open) lab.abandon()
+})
+
+/** Some daemons, in a directory that is made when they come up and is gone after them. */
 export class Lab {
-  private readonly env: Readonly<Record<string, string>>
+  /** The first daemon's is one more. */
+  readonly port: number
+  private readonly options: LabOptions
   private readonly root: string
+  private directory = ''
 
-  constructor({ root }: Pick<Release, 'root'>, number = 0) {
+  constructor({ root }: Pick<Release, 'root'>, options: LabOptions = {}) {
     this.root = root
-    this.env = {
-      LAB_DIR: `${process.env.LAB_DIR ?? '/tmp/l-dm'}${number}`,
-      LAB_PORT: `${LAB_PORT + PORTS * number}`,
-      LAB_ROOT: root,
-    }
+    this.options = options
+    this.port = LAB_PORT + PORTS * (options.number ?? 0)
   }
 
-  async up(daemons: number, topology: 'line' | 'apart'): Promise<void> {
+  /** A port for something of ours. */
+  ownPort(number = 0): number {
+    return this.port + OWN_PORTS + number
+  }
+
+  async up(daemons: number, topology: Topology): Promise<void> {
+    // Short, for the paths of sockets; fresh, since a run that was killed may have left its own.
+    this.directory = mkdtempSync(`${process.env.LAB_DIR ?? '/tmp/l'}-`)
+    open.add(this)
+    for (const [daemon, text] of Object.entries(this.options.configuration ?? {}))
+      writeFileSync(this.configurationFile(daemon), text)
     await this.lab('up', `${daemons}`, topology)
   }
 
   /** Stops them; nothing where they are not up. */
   async down(): Promise<void> {
+    if (!open.has(this)) return
     await this.lab('down')
+    this.forget()
+  }
+
+  /** As `down`, when nothing can be waited for any more. */
+  abandon(): void {
+    spawnSync(LAB, ['down'], { env: { ...process.env, ...this.env() } })
+    this.forget()
+  }
+
+  /** Stops one, which keeps its keys and data. */
+  async stop(daemon: number): Promise<void> {
+    await this.lab('kill', `${daemon}`)
+  }
+
+  async startAgain(daemon: number): Promise<void> {
+    await this.lab('start', `${daemon}`)
+  }
+
+  /** Introduces two to each other. */
+  async link(one: number, other: number): Promise<void> {
+    await this.lab('link', `${one}`, `${other}`)
   }
 
   /** The pid of a daemon. */
@@ -66,6 +126,11 @@ export class Lab {
 
   hello(daemon: number): Promise<string> {
     return this.lab('hello', `${daemon}`)
+  }
+
+  /** Where a service of a daemon listens for clients. */
+  socket(daemon: number, service: string): string {
+    return join(this.directory, `p${daemon}`, 'run', `gnunet-service-${service}.sock`)
   }
 
   /** Waits until a daemon has so many links. */
@@ -91,11 +156,39 @@ export class Lab {
   }
 
   private command(daemon: number, name: string, words: readonly string[]): string[] {
-    const all = [name, '-c', `${this.env.LAB_DIR}/p${daemon}/conf`, ...words]
+    const all = [name, '-c', join(this.directory, `p${daemon}`, 'conf'), ...words]
     return this.root === '' ? all : ['unshare', MINE, 'sh', '-c', ENTER, this.root, ...all]
   }
 
   private async lab(...words: string[]): Promise<string> {
-    return (await succeed([LAB, ...words], { env: this.env })).trim()
+    return (await succeed([LAB, ...words], { env: this.env() })).trim()
+  }
+
+  private env(): Readonly<Record<string, string>> {
+    const { seed = '', minimal = false, configuration = {} } = this.options
+    const files = Object.keys(configuration).map(daemon => [
+      `LAB_CONF_${daemon}`,
+      this.configurationFile(daemon),
+    ])
+    return {
+      LAB_DIR: this.directory,
+      LAB_PORT: `${this.port}`,
+      LAB_ROOT: this.root,
+      LAB_SEED: seed,
+      LAB_MIN: minimal ? '1' : '0',
+      ...Object.fromEntries(files),
+    }
+  }
+
+  /** Beside the directory, which has to be empty at first. */
+  private configurationFile(daemon: string): string {
+    return `${this.directory}.${daemon}.conf`
+  }
+
+  private forget(): void {
+    open.delete(this)
+    rmSync(this.directory, { recursive: true, force: true })
+    for (const daemon of Object.keys(this.options.configuration ?? {}))
+      rmSync(this.configurationFile(daemon), { force: true })
   }
 }

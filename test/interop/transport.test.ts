@@ -1,9 +1,7 @@
-/** Our transport and CORE beside real daemons: 0.19.3, and 0.20.0 where GNUNET_TRIXIE_ROOT holds it. */
+/** Our transport and CORE beside real daemons: 0.19.3 and 0.20.0. */
 
-import { existsSync } from 'node:fs'
 import { createServer, connect as dialSocket, type Server, type Socket } from 'node:net'
-import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { Counters } from '../../src/base/counters.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { memoryStore } from '../../src/base/store.ts'
@@ -16,13 +14,9 @@ import { systemClock } from '../../src/sys/clock.ts'
 import { systemRandom } from '../../src/sys/random.ts'
 import { tcpNetwork } from '../../src/sys/tcp.ts'
 import { encodeBase32 } from '../../src/wire/base32.ts'
-import { cleanUp, missing, succeed } from './program.ts'
+import { Lab, withEachRelease } from './lab.ts'
+import { cleanUp } from './program.ts'
 
-const LAB = join(import.meta.dirname, 'lab.sh')
-const LAB_PORT = Number(process.env.LAB_PORT ?? 21_000)
-const LAB_DIR = process.env.LAB_DIR ?? '/tmp/l-tr'
-const TRIXIE = process.env.GNUNET_TRIXIE_ROOT ?? ''
-const reason = missing(['gnunet-arm', 'gnunet-peerinfo', 'gnunet-core'])
 /** What CADET and the DHT handle: a daemon does not care for a peer that understands nothing. */
 const TYPES = [158, 1000, 1001, 1002, 1003, 1007, 1008, 1009]
 
@@ -122,18 +116,8 @@ class Middle {
   }
 }
 
-const releases = [
-  { release: '0.19.3', root: '', at: LAB_PORT },
-  { release: '0.20.0', root: TRIXIE, at: LAB_PORT + 100 },
-]
-
-describe.each(releases)('GNUnet $release', ({ release, root, at }) => {
-  const absent = release === '0.20.0' && !existsSync(join(TRIXIE, 'usr/bin/gnunet-arm'))
-  if (absent) console.warn('skipped: GNUNET_TRIXIE_ROOT holds no GNUnet 0.20.0')
-  const env = { LAB_DIR: `${LAB_DIR}${release[2]}`, LAB_PORT: `${at}`, LAB_ROOT: root }
-  const skip = reason !== null || absent
-  const lab = async (...words: string[]) => (await succeed([LAB, ...words], { env })).trim()
-  const ownPort = at + 50
+withEachRelease('beside GNUnet', release => {
+  const lab = new Lab(release)
   const ours: Ours[] = []
   const make = (seed: number, listen: Address[] = []) => {
     const made = new Ours(seed, listen)
@@ -145,10 +129,9 @@ describe.each(releases)('GNUnet $release', ({ release, root, at }) => {
   let middle: Middle | null = null
 
   beforeAll(async () => {
-    if (skip) return
-    await lab('up', '1', 'none')
-    url = await lab('hello', '1')
-    daemon = (await lab('id', '1')).slice(0, 4)
+    await lab.up(1, 'none')
+    url = await lab.hello(1)
+    daemon = (await lab.id(1)).slice(0, 4)
   })
   afterEach(() => {
     for (const each of ours.splice(0)) each.underlay.close()
@@ -156,12 +139,15 @@ describe.each(releases)('GNUnet $release', ({ release, root, at }) => {
     middle = null
   })
   afterAll(async () => {
-    if (!skip) await lab('down')
-    await cleanUp()
+    try {
+      await cleanUp()
+    } finally {
+      await lab.down()
+    }
   })
-  const links = () => lab('run', '1', 'gnunet-core')
+  const links = () => lab.tool(1, 'gnunet-core')
 
-  test.skipIf(skip)('we dial it, and both have a session within a second', async () => {
+  test('we dial it, and both have a session within a second', async () => {
     const device = await make(11)
     device.wants(url)
     const ms = await until(() => device.story.includes(`up ${daemon}`))
@@ -174,30 +160,30 @@ describe.each(releases)('GNUnet $release', ({ release, root, at }) => {
     expect(device.story).toEqual([`up ${daemon}`])
   })
 
-  test.skipIf(skip)('its HELLO is read, ours is, and each says the same of it', async () => {
-    const hub = await make(12, [{ host: '127.0.0.1', port: ownPort + 6 }])
-    await lab('run', '1', 'gnunet-peerinfo', '-p', hub.underlay.helloUrl())
-    await until(async () => (await lab('run', '1', 'gnunet-peerinfo', '-n')).includes(hub.name))
-    const listed = await lab('run', '1', 'gnunet-peerinfo', '-n')
+  test('its HELLO is read, ours is, and each says the same of it', async () => {
+    const hub = await make(12, [{ host: '127.0.0.1', port: lab.ownPort(6) }])
+    await lab.tool(1, 'gnunet-peerinfo', '-p', hub.underlay.helloUrl())
+    await until(async () => (await lab.tool(1, 'gnunet-peerinfo', '-n')).includes(hub.name))
+    const listed = await lab.tool(1, 'gnunet-peerinfo', '-n')
     const entry = new RegExp(
-      `${hub.name}.*\\n\\s*Expires: (.+?) \\s*tcp\\.0\\.127\\.0\\.0\\.1:${ownPort + 6}`,
+      `${hub.name}.*\\n\\s*Expires: (.+?) \\s*tcp\\.0\\.127\\.0\\.0\\.1:${lab.ownPort(6)}`,
     )
     const [, expires] = entry.exec(listed)!
     const [own] = parseHelloUrl(hub.underlay.helloUrl()).addresses
     expect(Math.abs(Date.parse(`${expires} UTC`) - own!.expiresAt)).toBeLessThan(60_000)
   })
 
-  test.skipIf(skip)('it validates our address, dials us, and has a session', async () => {
-    const hub = await make(13, [{ host: '127.0.0.1', port: ownPort }])
-    await lab('run', '1', 'gnunet-peerinfo', '-p', hub.underlay.helloUrl())
+  test('it validates our address, dials us, and has a session', async () => {
+    const hub = await make(13, [{ host: '127.0.0.1', port: lab.ownPort() }])
+    await lab.tool(1, 'gnunet-peerinfo', '-p', hub.underlay.helloUrl())
     await until(() => hub.story.includes(`up ${daemon}`))
     await until(async () => (await links()).includes(`established         ${hub.name}`))
     expect(hub.counters.read()['transport.ping_refused'] ?? 0).toBe(0)
   })
 
-  test.skipIf(skip)('we validate its address when another of our peers speaks of it', async () => {
-    const hub = await make(14, [{ host: '127.0.0.1', port: ownPort + 4 }])
-    const heard = await make(15, [{ host: '127.0.0.1', port: ownPort + 5 }])
+  test('we validate its address when another of our peers speaks of it', async () => {
+    const hub = await make(14, [{ host: '127.0.0.1', port: lab.ownPort(4) }])
+    const heard = await make(15, [{ host: '127.0.0.1', port: lab.ownPort(5) }])
     heard.wants(url)
     await until(() => heard.story.length > 0)
     // CORE has proved it to one of ours, which passes it on to the other.
@@ -205,36 +191,33 @@ describe.each(releases)('GNUnet $release', ({ release, root, at }) => {
     await until(() => (hub.counters.read()['transport.validated'] ?? 0) > 0)
   })
 
-  test.skipIf(skip)('it restarts, and the session stands again within seconds', async () => {
+  test('it restarts, and the session stands again within seconds', async () => {
     const device = await make(16)
     device.wants(url)
     await until(() => device.story.length === 1)
-    await lab('kill', '1')
+    await lab.stop(1)
     await until(() => device.story.length === 2)
-    await lab('start', '1')
+    await lab.startAgain(1)
     const ms = await until(() => device.story.length === 3)
     expect(ms).toBeLessThan(10_000)
     expect(device.story).toEqual([`up ${daemon}`, `down ${daemon}`, `up ${daemon}`])
   })
 
-  test.skipIf(skip)(
-    'we restart, keeping our key, and the session stands again at once',
-    async () => {
-      const former = await make(17)
-      former.wants(url)
-      await until(() => former.story.length === 1)
-      former.underlay.close()
-      const device = await make(17)
-      device.wants(url)
-      expect(await until(() => device.story.length === 1)).toBeLessThan(5_000)
-      await until(() => device.got > 0)
-    },
-  )
+  test('we restart, keeping our key, and the session stands again at once', async () => {
+    const former = await make(17)
+    former.wants(url)
+    await until(() => former.story.length === 1)
+    former.underlay.close()
+    const device = await make(17)
+    device.wants(url)
+    expect(await until(() => device.story.length === 1)).toBeLessThan(5_000)
+    await until(() => device.got > 0)
+  })
 
-  test.skipIf(skip)('we move to another network, and are back within 20 seconds', async () => {
-    middle = new Middle(ownPort + 2, at + 1)
+  test('we move to another network, and are back within 20 seconds', async () => {
+    middle = new Middle(lab.ownPort(2), lab.port + 1)
     const device = await make(18)
-    device.wants(url.replace(`:${at + 1}`, `:${ownPort + 2}`))
+    device.wants(url.replace(`:${lab.port + 1}`, `:${lab.ownPort(2)}`))
     await until(() => device.story.length === 1)
     await until(() => device.got > 0)
     const { got } = device
@@ -244,9 +227,9 @@ describe.each(releases)('GNUnet $release', ({ release, root, at }) => {
     await until(() => device.got > got)
   })
 
-  test.skipIf(skip)('we lose power, it knows nothing of it, and we are back at once', async () => {
-    middle = new Middle(ownPort + 2, at + 1)
-    const there = url.replace(`:${at + 1}`, `:${ownPort + 2}`)
+  test('we lose power, it knows nothing of it, and we are back at once', async () => {
+    middle = new Middle(lab.ownPort(2), lab.port + 1)
+    const there = url.replace(`:${lab.port + 1}`, `:${lab.ownPort(2)}`)
     const former = await make(19)
     former.wants(there)
     await until(() => former.story.length === 1)
