@@ -12,18 +12,23 @@ import { MDS_Q, Q0, Q1, RS } from './twofish-tables.ts'
 const KEY_SIZE = 32
 const BLOCK_SIZE = 16
 const ROUND_WORDS = 40
+const [M0, M1, M2, M3] = MDS_Q
 
-/** The words of a block on their way through the cipher; nothing here outlives a call. */
+/** The key's words begin behind the four tables: eight for whitening, then those of the rounds. */
+const WHITEN = 4 * 256
+const ROUNDS = WHITEN + 8
+
+/** Data is worked on here, a few kilobytes at a time: they and the tables fit the processor's nearest cache. */
+const work = new Int32Array(1_024)
+const workBytes = new Uint8Array(work.buffer)
+/** The block that is encrypted next; nothing here outlives a call. */
 const state = new Int32Array(4)
 const stateBytes = new Uint8Array(state.buffer)
 
 /** One key, ready for use. */
 export class Twofish {
-  readonly #round = new Int32Array(ROUND_WORDS)
-  readonly #s0 = new Int32Array(256)
-  readonly #s1 = new Int32Array(256)
-  readonly #s2 = new Int32Array(256)
-  readonly #s3 = new Int32Array(256)
+  /** All of it in one array: the loops then need one pointer, and the processor's registers suffice. */
+  readonly #table = new Int32Array(WHITEN + ROUND_WORDS)
 
   constructor(key: Uint8Array) {
     this.setKey(key)
@@ -32,124 +37,170 @@ export class Twofish {
   /** Replaces the key. Overwrites every trace of the one before. */
   setKey(key: Uint8Array): void {
     if (key.length !== KEY_SIZE) throw new RangeError(`a key has 32 bytes, not ${key.length}`)
-    this.#expandRoundWords(key)
-    this.#expandTables(key)
+    expandWords(this.#table, key)
+    expandTables(this.#table, key)
   }
 
   /** Encrypts one block of 16 bytes. */
   encryptBlock(block: Uint8Array): Uint8Array {
-    stateBytes.set(block)
-    this.#encryptState()
-    return stateBytes.slice()
+    const out = new Uint8Array(BLOCK_SIZE)
+    this.encryptCfb(block, out, out)
+    return out
   }
 
   /** CFB-128: writes `data`, encrypted, to `out`, which may be `data` itself. */
   encryptCfb(iv: Uint8Array, data: Uint8Array, out: Uint8Array): void {
-    const words = asWords(data)
-    const outWords = asWords(out)
-    const count = (data.length >> 4) << 2
     stateBytes.set(iv)
-    if (words && outWords) {
-      for (let i = 0; i < count; i += 4) {
-        this.#encryptState()
-        outWords[i] = state[0]! ^= words[i]!
-        outWords[i + 1] = state[1]! ^= words[i + 1]!
-        outWords[i + 2] = state[2]! ^= words[i + 2]!
-        outWords[i + 3] = state[3]! ^= words[i + 3]!
-      }
-    }
-    for (let at = words && outWords ? count * 4 : 0; at < data.length; at += BLOCK_SIZE) {
-      this.#encryptState()
-      const end = Math.min(BLOCK_SIZE, data.length - at)
-      for (let i = 0; i < end; i++) out[at + i] = stateBytes[i]! ^= data[at + i]!
-    }
+    inPieces(data, out, words => encryptWords(this.#table, words))
   }
 
   /** The reverse of `encryptCfb`. */
   decryptCfb(iv: Uint8Array, data: Uint8Array, out: Uint8Array): void {
     stateBytes.set(iv)
-    for (let at = 0; at < data.length; at += BLOCK_SIZE) {
-      this.#encryptState()
-      const end = Math.min(BLOCK_SIZE, data.length - at)
-      for (let i = 0; i < end; i++) {
-        const byte = data[at + i]!
-        out[at + i] = stateBytes[i]! ^ byte
-        stateBytes[i] = byte
-      }
-    }
-  }
-
-  /** Section 4.3.2: the expanded key words K_0 to K_39. */
-  #expandRoundWords(key: Uint8Array): void {
-    for (let i = 0; i < ROUND_WORDS; i += 2) {
-      const a = mix(key, 0, i)
-      const b = rotateLeft(mix(key, 4, i + 1), 8)
-      this.#round[i] = a + b
-      this.#round[i + 1] = rotateLeft((a + 2 * b) | 0, 9)
-    }
-  }
-
-  /** Section 4.3.4: the key-dependent S-boxes, each joined with its column of the MDS matrix. */
-  #expandTables(key: Uint8Array): void {
-    const s = sWords(key)
-    const [m0, m1, m2, m3] = MDS_Q
-    for (let x = 0; x < 256; x++) {
-      const q0 = Q0[x]!
-      const q1 = Q1[x]!
-      this.#s0[x] = m0[Q0[Q0[Q1[q1 ^ s[0]!]! ^ s[4]!]! ^ s[8]!]! ^ s[12]!]!
-      this.#s1[x] = m1[Q0[Q1[Q1[q0 ^ s[1]!]! ^ s[5]!]! ^ s[9]!]! ^ s[13]!]!
-      this.#s2[x] = m2[Q1[Q0[Q0[q0 ^ s[2]!]! ^ s[6]!]! ^ s[10]!]! ^ s[14]!]!
-      this.#s3[x] = m3[Q1[Q1[Q0[q1 ^ s[3]!]! ^ s[7]!]! ^ s[11]!]! ^ s[15]!]!
-    }
-  }
-
-  /** Section 4: sixteen rounds over the words of `state`, two at a time. */
-  #encryptState(): void {
-    const k = this.#round
-    const s0 = this.#s0
-    const s1 = this.#s1
-    const s2 = this.#s2
-    const s3 = this.#s3
-    let a = state[0]! ^ k[0]!
-    let b = state[1]! ^ k[1]!
-    let c = state[2]! ^ k[2]!
-    let d = state[3]! ^ k[3]!
-    for (let r = 8; r < ROUND_WORDS; r += 4) {
-      let t1 = s1[b & 255]! ^ s2[(b >>> 8) & 255]! ^ s3[(b >>> 16) & 255]! ^ s0[b >>> 24]!
-      let t0 = (s0[a & 255]! ^ s1[(a >>> 8) & 255]! ^ s2[(a >>> 16) & 255]! ^ s3[a >>> 24]!) + t1
-      c = rotateLeft(c ^ (t0 + k[r]!), 31)
-      d = rotateLeft(d, 1) ^ (t0 + t1 + k[r + 1]!)
-      t1 = s1[d & 255]! ^ s2[(d >>> 8) & 255]! ^ s3[(d >>> 16) & 255]! ^ s0[d >>> 24]!
-      t0 = (s0[c & 255]! ^ s1[(c >>> 8) & 255]! ^ s2[(c >>> 16) & 255]! ^ s3[c >>> 24]!) + t1
-      a = rotateLeft(a ^ (t0 + k[r + 2]!), 31)
-      b = rotateLeft(b, 1) ^ (t0 + t1 + k[r + 3]!)
-    }
-    state[0] = c ^ k[4]!
-    state[1] = d ^ k[5]!
-    state[2] = a ^ k[6]!
-    state[3] = b ^ k[7]!
+    inPieces(data, out, words => decryptWords(this.#table, words))
   }
 }
 
-/** A view of whole words where the bytes lie on a word boundary. */
-const asWords = (bytes: Uint8Array): Int32Array | null =>
-  bytes.byteOffset % 4 === 0
-    ? new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2)
-    : null
+/** Brings `data` piece by piece to `work`, where `run` changes so many words: whole pairs of blocks. */
+function inPieces(data: Uint8Array, out: Uint8Array, run: (words: number) => void): void {
+  for (let at = 0; at < data.length; at += workBytes.length) {
+    const piece = data.subarray(at, at + workBytes.length)
+    workBytes.set(piece)
+    run(Math.ceil(piece.length / (2 * BLOCK_SIZE)) * 8)
+    out.set(workBytes.subarray(0, piece.length), at)
+  }
+}
+
+/** Encrypts the first words of `work`. Section 4: sixteen rounds a block, two at a time. */
+function encryptWords(t: Int32Array, words: number): void {
+  let [w = 0, x = 0, y = 0, z = 0] = state
+  for (let i = 0; i < words; i += 4) {
+    let a = w ^ t[WHITEN]!
+    let b = x ^ t[WHITEN + 1]!
+    let c = y ^ t[WHITEN + 2]!
+    let d = z ^ t[WHITEN + 3]!
+    for (let r = ROUNDS; r < WHITEN + ROUND_WORDS; r += 4) {
+      let g = second(t, b)
+      let f = (first(t, a) + g) | 0
+      c = rotateLeft(c ^ (f + t[r]!), 31)
+      d = rotateLeft(d, 1) ^ (f + g + t[r + 1]!)
+      g = second(t, d)
+      f = (first(t, c) + g) | 0
+      a = rotateLeft(a ^ (f + t[r + 2]!), 31)
+      b = rotateLeft(b, 1) ^ (f + g + t[r + 3]!)
+    }
+    w = work[i]! ^ c ^ t[WHITEN + 4]!
+    x = work[i + 1]! ^ d ^ t[WHITEN + 5]!
+    y = work[i + 2]! ^ a ^ t[WHITEN + 6]!
+    z = work[i + 3]! ^ b ^ t[WHITEN + 7]!
+    work[i] = w
+    work[i + 1] = x
+    work[i + 2] = y
+    work[i + 3] = z
+  }
+  state[0] = w
+  state[1] = x
+  state[2] = y
+  state[3] = z
+}
+
+/**
+ * Decrypts the first words of `work`. In this direction no block waits for the one before, so two are
+ * worked on beside each other: the processor does both in little more time than one.
+ */
+function decryptWords(t: Int32Array, words: number): void {
+  let [w = 0, x = 0, y = 0, z = 0] = state
+  for (let i = 0; i < words; i += 8) {
+    const [p, q, u, v] = [work[i]!, work[i + 1]!, work[i + 2]!, work[i + 3]!]
+    let a = w ^ t[WHITEN]!
+    let b = x ^ t[WHITEN + 1]!
+    let c = y ^ t[WHITEN + 2]!
+    let d = z ^ t[WHITEN + 3]!
+    let A = p ^ t[WHITEN]!
+    let B = q ^ t[WHITEN + 1]!
+    let C = u ^ t[WHITEN + 2]!
+    let D = v ^ t[WHITEN + 3]!
+    for (let r = ROUNDS; r < WHITEN + ROUND_WORDS; r += 4) {
+      let g = second(t, b)
+      let f = (first(t, a) + g) | 0
+      let G = second(t, B)
+      let F = (first(t, A) + G) | 0
+      c = rotateLeft(c ^ (f + t[r]!), 31)
+      C = rotateLeft(C ^ (F + t[r]!), 31)
+      d = rotateLeft(d, 1) ^ (f + g + t[r + 1]!)
+      D = rotateLeft(D, 1) ^ (F + G + t[r + 1]!)
+      g = second(t, d)
+      f = (first(t, c) + g) | 0
+      G = second(t, D)
+      F = (first(t, C) + G) | 0
+      a = rotateLeft(a ^ (f + t[r + 2]!), 31)
+      A = rotateLeft(A ^ (F + t[r + 2]!), 31)
+      b = rotateLeft(b, 1) ^ (f + g + t[r + 3]!)
+      B = rotateLeft(B, 1) ^ (F + G + t[r + 3]!)
+    }
+    w = work[i + 4]!
+    x = work[i + 5]!
+    y = work[i + 6]!
+    z = work[i + 7]!
+    work[i] = p ^ c ^ t[WHITEN + 4]!
+    work[i + 1] = q ^ d ^ t[WHITEN + 5]!
+    work[i + 2] = u ^ a ^ t[WHITEN + 6]!
+    work[i + 3] = v ^ b ^ t[WHITEN + 7]!
+    work[i + 4] = w ^ C ^ t[WHITEN + 4]!
+    work[i + 5] = x ^ D ^ t[WHITEN + 5]!
+    work[i + 6] = y ^ A ^ t[WHITEN + 6]!
+    work[i + 7] = z ^ B ^ t[WHITEN + 7]!
+  }
+  state[0] = w
+  state[1] = x
+  state[2] = y
+  state[3] = z
+}
+
+/** The function g of section 4.2. */
+const first = (t: Int32Array, x: number): number =>
+  t[x & 255]! ^ t[256 + ((x >>> 8) & 255)]! ^ t[512 + ((x >>> 16) & 255)]! ^ t[768 + (x >>> 24)]!
+
+/** The same, of the word rotated left by 8. */
+const second = (t: Int32Array, x: number): number =>
+  t[256 + (x & 255)]! ^ t[512 + ((x >>> 8) & 255)]! ^ t[768 + ((x >>> 16) & 255)]! ^ t[x >>> 24]!
 
 const rotateLeft = (x: number, by: number): number => (x << by) | (x >>> (32 - by))
 
+/** Section 4.3.2: the expanded key words K_0 to K_39. */
+function expandWords(t: Int32Array, key: Uint8Array): void {
+  for (let i = 0; i < ROUND_WORDS; i += 2) {
+    const a = mix(key, 0, i)
+    const b = rotateLeft(mix(key, 4, i + 1), 8)
+    t[WHITEN + i] = a + b
+    t[WHITEN + i + 1] = rotateLeft((a + 2 * b) | 0, 9)
+  }
+}
+
+/** Section 4.3.4: the key-dependent S-boxes, each joined with its column of the MDS matrix. */
+function expandTables(t: Int32Array, key: Uint8Array): void {
+  const s = sWords(key)
+  const [a0 = 0, a1 = 0, a2 = 0, a3 = 0, b0 = 0, b1 = 0, b2 = 0, b3 = 0] = s
+  const [c0 = 0, c1 = 0, c2 = 0, c3 = 0, d0 = 0, d1 = 0, d2 = 0, d3 = 0] = s.subarray(8)
+  for (let x = 0; x < 256; x++) {
+    const q0 = Q0[x]!
+    const q1 = Q1[x]!
+    t[x] = M0[Q0[Q0[Q1[q1 ^ a0]! ^ b0]! ^ c0]! ^ d0]!
+    t[x + 256] = M1[Q0[Q1[Q1[q0 ^ a1]! ^ b1]! ^ c1]! ^ d1]!
+    t[x + 512] = M2[Q1[Q0[Q0[q0 ^ a2]! ^ b2]! ^ c2]! ^ d2]!
+    t[x + 768] = M3[Q1[Q1[Q0[q1 ^ a3]! ^ b3]! ^ c3]! ^ d3]!
+  }
+}
+
 /** The function h of section 4.3.1 for the word whose four bytes are `x`; `odd` chooses M_e or M_o. */
 function mix(key: Uint8Array, odd: 0 | 4, x: number): number {
-  const at = (i: number) => key[i + odd]!
   const q0 = Q0[x]!
   const q1 = Q1[x]!
-  const [m0, m1, m2, m3] = MDS_Q
   return (
-    m0[Q0[Q0[Q1[q1 ^ at(24)]! ^ at(16)]! ^ at(8)]! ^ at(0)]! ^
-    m1[Q0[Q1[Q1[q0 ^ at(25)]! ^ at(17)]! ^ at(9)]! ^ at(1)]! ^
-    m2[Q1[Q0[Q0[q0 ^ at(26)]! ^ at(18)]! ^ at(10)]! ^ at(2)]! ^
-    m3[Q1[Q1[Q0[q1 ^ at(27)]! ^ at(19)]! ^ at(11)]! ^ at(3)]!
+    M0[Q0[Q0[Q1[q1 ^ key[odd + 24]!]! ^ key[odd + 16]!]! ^ key[odd + 8]!]! ^ key[odd]!]! ^
+    M1[Q0[Q1[Q1[q0 ^ key[odd + 25]!]! ^ key[odd + 17]!]! ^ key[odd + 9]!]! ^ key[odd + 1]!]! ^
+    M2[Q1[Q0[Q0[q0 ^ key[odd + 26]!]! ^ key[odd + 18]!]! ^ key[odd + 10]!]! ^ key[odd + 2]!]! ^
+    M3[Q1[Q1[Q0[q1 ^ key[odd + 27]!]! ^ key[odd + 19]!]! ^ key[odd + 11]!]! ^ key[odd + 3]!]!
   )
 }
 
