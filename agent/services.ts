@@ -10,7 +10,7 @@ import type { PeerId, ZoneKey } from '../src/base/ids.ts'
 import type { Log } from '../src/base/log.ts'
 import type { Random } from '../src/base/random.ts'
 import { type DeviceInfo, serveControl } from '../src/box/control.ts'
-import type { GrantBook } from '../src/box/grant.ts'
+import { type GrantBook, WHOLE_SCOPE } from '../src/box/grant.ts'
 import { type Admission, acceptHandshake, type Session } from '../src/box/handshake.ts'
 import type { PairingDesk } from '../src/box/pairing-window.ts'
 import { type Service, servicePort } from '../src/box/ports.ts'
@@ -135,6 +135,7 @@ export class Services {
       deviceName: deviceName || grant.deviceName,
       name: grant.holder,
       allows: right => grants.allows(zone, right, clock.now()),
+      scope: () => WHOLE_SCOPE,
     })
   }
 

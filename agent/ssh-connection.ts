@@ -112,9 +112,8 @@ export class SshConnection {
 
   private open(session: ssh2.Session): void {
     const { account, clock, log } = this.options
-    const { deviceName, allows } = this.caller
-    const { carrier } = this
-    const opened = new SshSession(session, { account, deviceName, allows, carrier, clock, log })
+    const { caller, carrier } = this
+    const opened = new SshSession(session, { account, caller, carrier, clock, log })
     this.sessions.add(opened)
     this.rest()
     session.on('close', () => {

@@ -11,7 +11,7 @@ import { equalBytes } from '../src/base/bytes.ts'
 import type { Clock } from '../src/base/clock.ts'
 import type { ZoneKey } from '../src/base/ids.ts'
 import type { Log } from '../src/base/log.ts'
-import type { Right } from '../src/box/grant.ts'
+import type { Right, Scope } from '../src/box/grant.ts'
 import type { Account } from './environment.ts'
 import type { SshConnection } from './ssh-connection.ts'
 
@@ -26,6 +26,8 @@ export interface Caller {
   readonly deviceName: string
   /** Asked at each request, so that what is revoked ends at once. */
   readonly allows: (right: Right) => boolean
+  /** How far its rights go; asked as often. */
+  readonly scope: () => Scope
   /** For the log. */
   readonly name: string
 }

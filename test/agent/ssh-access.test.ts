@@ -48,8 +48,13 @@ describe('what is not permitted is refused as SSH has it:', () => {
     sheller.end()
   })
 
-  test('files, forwarding, agents and X11', async () => {
-    await expect(promise(done => client.sftp(done))).rejects.toThrow()
+  test('files to whoever may only run commands', async () => {
+    const runner = await may('exec')
+    await expect(promise(done => runner.sftp(done))).rejects.toThrow()
+    runner.end()
+  })
+
+  test('forwarding, agents, X11 and unknown subsystems', async () => {
     await expect(promise(done => client.forwardOut('', 0, 'localhost', 22, done))).rejects.toThrow(
       /prohibited|open failure/i,
     )
