@@ -14,20 +14,6 @@ import { zoneFromText, zoneToText } from '../gns/name.ts'
 export const RIGHTS = ['status', 'shell', 'exec', 'files', 'forward', 'push', 'admin'] as const
 export type Right = (typeof RIGHTS)[number]
 
-/** What narrows a right; null does not. */
-export interface Scope {
-  /** As which users of the machine shells and commands may run; null: as whoever runs the agent. */
-  readonly users: readonly string[] | null
-  /** Which commands, word for word; a `*` at the end stands for anything. */
-  readonly commands: readonly string[] | null
-  /** Below which directories files may be reached, from the root. */
-  readonly paths: readonly string[] | null
-  /** Where forwarding may lead: `host:port`, a `*` for any of either, or the path of a socket. */
-  readonly targets: readonly string[] | null
-}
-
-export const WHOLE_SCOPE: Scope = { users: null, commands: null, paths: null, targets: null }
-
 export interface Grant {
   readonly zone: ZoneKey
   /** How the holder calls itself. */
