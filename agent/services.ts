@@ -14,6 +14,7 @@ import type { GrantBook } from '../src/box/grant.ts'
 import { type Admission, acceptHandshake, type Session } from '../src/box/handshake.ts'
 import type { PairingDesk } from '../src/box/pairing-window.ts'
 import { type Service, servicePort } from '../src/box/ports.ts'
+import { WHOLE_SCOPE } from '../src/box/scope.ts'
 import { decodeSshAnnouncement } from '../src/box/ssh-announcement.ts'
 import type { ZoneSecret } from '../src/crypto/zone-key.ts'
 import { zoneToText } from '../src/gns/name.ts'
@@ -135,6 +136,7 @@ export class Services {
       deviceName: deviceName || grant.deviceName,
       name: grant.holder,
       allows: right => grants.allows(zone, right, clock.now()),
+      scope: () => WHOLE_SCOPE,
     })
   }
 

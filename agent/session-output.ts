@@ -30,13 +30,13 @@ export class SessionOutput {
   }
 
   /** Resolves when there is room for more. Never, where the channel has gone: nothing is left to do then. */
-  write(chunk: Buffer, kind: 'output' | 'errors'): Promise<void> {
+  write(chunk: Uint8Array, kind: 'output' | 'errors'): Promise<void> {
     const target = kind === 'output' ? this.channel : this.channel.stderr
     this.turn = this.turn.then(() => this.writeNow(chunk, target))
     return this.turn
   }
 
-  private async writeNow(chunk: Buffer, target: Writable): Promise<void> {
+  private async writeNow(chunk: Uint8Array, target: Writable): Promise<void> {
     await new Promise<void>(resolve => target.write(chunk, () => resolve()))
     Object.assign(this.channel as Leftovers, {
       _chunk: undefined,

@@ -1,5 +1,5 @@
 /**
- * One SSH connection: login by the announced key, then sessions, until either side ends it.
+ * One SSH connection: login by the announced key, then sessions and forwardings, until either side ends it.
  *
  * What ssh2 lacks is added here: a time to log in within, a number of tries, an end to idle connections.
  */
@@ -10,6 +10,7 @@ import ssh2, { type AuthContext, type Connection, type ParsedKey } from 'ssh2'
 import { equalBytes } from '../src/base/bytes.ts'
 import type { Timer } from '../src/base/clock.ts'
 import { VERSION } from '../src/base/version.ts'
+import { Forwarding } from './forwarding.ts'
 import type { Caller, SshServerOptions } from './ssh-server.ts'
 import { SshSession } from './ssh-session.ts'
 
@@ -19,8 +20,11 @@ const LOGIN_MS = 30_000
 const TRIES_MAX = 12
 const KEEPALIVE_MS = 15_000
 const KEEPALIVES_MISSED_MAX = 4
-/** A connection without any session is kept for the next one (ControlMaster), but not for ever. */
-const IDLE_MS = 15 * 60_000
+/**
+ * A connection that does nothing is kept for the next session (ControlMaster) or the next one through a
+ * tunnel (`ssh -N -L`), but not for ever. Keepalives notice earlier where the other side is gone.
+ */
+const IDLE_MS = 24 * 3_600_000
 /** A round trip through two hubs, for the last words. */
 const GOODBYE_MS = 1_000
 /** sshd's MaxSessions is 10. */
@@ -31,6 +35,7 @@ export class SshConnection {
   private readonly carrier: Duplex
   private readonly options: SshServerOptions
   private readonly sessions = new Set<SshSession>()
+  private forwarding: Forwarding | null = null
   private timer: Timer
   private client: Connection | null = null
   private tries = 0
@@ -41,8 +46,8 @@ export class SshConnection {
     this.caller = caller
     this.options = options
     this.timer = options.clock.after(LOGIN_MS, () => this.giveUp('login took too long'))
-    // Each session may wait for it to drain.
-    carrier.setMaxListeners(2 * SESSIONS_MAX)
+    // Each session and each forwarded connection may wait for it to drain.
+    carrier.setMaxListeners(0)
     carrier.once('close', () => this.closed())
     // SSH has no half-open connections, and ssh2 leaves this to the socket.
     carrier.once('end', () => carrier.end())
@@ -63,6 +68,7 @@ export class SshConnection {
     if (this.isEnding) return
     this.isEnding = true
     for (const session of this.sessions) session.hangUp()
+    this.forwarding?.close()
     this.timer.cancel()
     this.timer = this.options.clock.after(GOODBYE_MS, () => this.carrier.destroy())
     if (this.client) this.client.end()
@@ -71,6 +77,10 @@ export class SshConnection {
 
   private greet(client: Connection): void {
     this.client = client
+    const { caller, carrier } = this
+    const { clock, log } = this.options
+    const changed = () => this.rest()
+    this.forwarding = new Forwarding(client, { caller, carrier, clock, log, changed })
     // Broken packets, a lost carrier, a client that is silent.
     client.on('error', error => {
       this.note('debug', 'client failed', { reason: error.message })
@@ -106,15 +116,14 @@ export class SshConnection {
   private rest(): void {
     if (this.isEnding) return
     this.timer.cancel()
-    if (this.sessions.size === 0)
+    if (this.sessions.size === 0 && !this.forwarding?.isBusy)
       this.timer = this.options.clock.after(IDLE_MS, () => this.giveUp('idle'))
   }
 
   private open(session: ssh2.Session): void {
     const { account, clock, log } = this.options
-    const { deviceName, allows } = this.caller
-    const { carrier } = this
-    const opened = new SshSession(session, { account, deviceName, allows, carrier, clock, log })
+    const { caller, carrier } = this
+    const opened = new SshSession(session, { account, caller, carrier, clock, log })
     this.sessions.add(opened)
     this.rest()
     session.on('close', () => {
@@ -129,9 +138,11 @@ export class SshConnection {
   }
 
   private closed(): void {
+    this.isEnding = true
     this.timer.cancel()
     for (const session of this.sessions) session.hangUp()
     this.sessions.clear()
+    this.forwarding?.close()
   }
 
   private note(level: 'debug' | 'info', event: string, fields: Record<string, string>): void {

@@ -12,6 +12,7 @@ import type { Clock } from '../src/base/clock.ts'
 import type { ZoneKey } from '../src/base/ids.ts'
 import type { Log } from '../src/base/log.ts'
 import type { Right } from '../src/box/grant.ts'
+import type { Scope } from '../src/box/scope.ts'
 import type { Account } from './environment.ts'
 import type { SshConnection } from './ssh-connection.ts'
 
@@ -26,6 +27,8 @@ export interface Caller {
   readonly deviceName: string
   /** Asked at each request, so that what is revoked ends at once. */
   readonly allows: (right: Right) => boolean
+  /** How far its rights go; asked as often. */
+  readonly scope: () => Scope
   /** For the log. */
   readonly name: string
 }

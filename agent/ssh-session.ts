@@ -1,6 +1,6 @@
 /**
- * One SSH session (RFC 4254 section 6): environment, terminal, then a shell or a command, its signals, its
- * window, its end. The exit is always told, after the last byte of output.
+ * One SSH session (RFC 4254 section 6): environment, terminal, then a shell, a command or SFTP, its signals,
+ * its window, its end. The exit is always told, after the last byte of output.
  */
 
 import type { Duplex, Readable } from 'node:stream'
@@ -13,11 +13,13 @@ import { exec, signalOf } from './exec.ts'
 import type { Exit, Program } from './program.ts'
 import { Pty } from './pty.ts'
 import { SessionOutput } from './session-output.ts'
+import { Region } from './sftp/region.ts'
+import { SftpSession } from './sftp/session.ts'
+import type { Caller } from './ssh-server.ts'
 
 export interface SshSessionOptions {
   readonly account: Account
-  readonly deviceName: string
-  readonly allows: (right: Right) => boolean
+  readonly caller: Caller
   /** What carries the connection. */
   readonly carrier: Duplex
   readonly clock: Clock
@@ -36,6 +38,7 @@ export class SshSession {
   private terminal: Terminal | null = null
   private pty: Pty | null = null
   private program: Program | null = null
+  private files: SftpSession | null = null
   private gone = false
 
   constructor(session: Session, options: SshSessionOptions) {
@@ -56,8 +59,16 @@ export class SshSession {
       if (signal) this.program?.signal(signal)
       ;(signal && this.program ? accept : reject)?.()
     })
-    session.on('shell', (accept, reject) => this.begin('shell', accept, reject, null))
-    session.on('exec', (accept, reject, { command }) => this.begin('exec', accept, reject, command))
+    session.on('shell', (accept, reject) =>
+      this.begin('shell', { accept, reject }, channel => this.run(channel, null)),
+    )
+    session.on('exec', (accept, reject, { command }) =>
+      this.begin('exec', { accept, reject }, channel => this.run(channel, command)),
+    )
+    session.on('subsystem', (accept, reject, { name }) => {
+      if (name !== 'sftp') reject()
+      else this.begin('files', { accept, reject }, channel => this.serveFiles(channel))
+    })
     session.on('close', () => this.hangUp())
   }
 
@@ -65,16 +76,16 @@ export class SshSession {
   hangUp(): void {
     this.gone = true
     this.program?.hangUp()
+    void this.files?.close()
   }
 
   private begin(
     right: Right,
-    accept: () => ServerChannel,
-    reject: () => void,
-    command: string | null,
+    { accept, reject }: { accept: () => ServerChannel; reject: () => void },
+    work: (channel: ServerChannel) => Promise<void>,
   ): void {
-    const { log, allows } = this.options
-    if (!allows(right)) {
+    const { log, caller } = this.options
+    if (!caller.allows(right)) {
       log.note('info', 'ssh', 'not permitted', { right })
       reject()
       return
@@ -83,7 +94,8 @@ export class SshSession {
     if (!channel) return
     channel.on('error', () => {}) // Its end comes as `close`.
     channel.on('close', () => this.hangUp())
-    this.run(channel, command).catch((error: unknown) => {
+    work(channel).catch((error: unknown) => {
+      if (this.gone) return // There is nobody to tell.
       log.note('warn', 'ssh', 'session failed', { reason: String(error) })
       tellExit(channel, { code: EXIT_NOT_STARTED })
     })
@@ -105,8 +117,20 @@ export class SshSession {
     tellExit(channel, await program.exited)
   }
 
+  private async serveFiles(channel: ServerChannel): Promise<void> {
+    const { account, caller, carrier, clock } = this.options
+    const region = await Region.open(account.home, caller.scope().paths)
+    const files = new SftpSession({ region, now: () => clock.now() })
+    this.files = files
+    const out = new SessionOutput(channel, carrier)
+    const code = await files.serve(channel, packet => out.write(packet, 'output'))
+    // scp waits for both: the exit, and the end.
+    tellExit(channel, { code })
+  }
+
   private async start(command: string | null): Promise<Program> {
-    const { account, deviceName, clock } = this.options
+    const { account, caller, clock } = this.options
+    const { deviceName } = caller
     const { terminal } = this
     const term = terminal && (terminal.term ?? 'dumb')
     const requested = this.variables

@@ -8,6 +8,7 @@ import { openHostKey } from '../../agent/host-key.ts'
 import { type Caller, SshServer } from '../../agent/ssh-server.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { memoryStore } from '../../src/base/store.ts'
+import { WHOLE_SCOPE } from '../../src/box/scope.ts'
 import { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import { systemClock } from '../../src/sys/clock.ts'
 import { seededRandom } from '../sim/random.ts'
@@ -66,6 +67,7 @@ export const CALLER: Caller = {
   publicKey: publicBlob(KEYS.public),
   deviceName: 'kitchen',
   allows: () => true,
+  scope: () => WHOLE_SCOPE,
   name: 'home',
 }
 

@@ -1,0 +1,58 @@
+/** How far the rights of a grant go: as which users, which commands, which files, where forwarding leads. */
+
+/** What narrows the rights; null does not. */
+export interface Scope {
+  /** As which users of the machine shells and commands may run; null: as any, where the agent can. */
+  readonly users: readonly string[] | null
+  /** Which commands, word for word; a `*` at the end stands for plain words. */
+  readonly commands: readonly string[] | null
+  /** Below which directories files may be reached, from the root. */
+  readonly paths: readonly string[] | null
+  /** Where forwarding may lead, and what may be listened on (see `target` and `listening`). */
+  readonly targets: readonly string[] | null
+}
+
+export const WHOLE_SCOPE: Scope = { users: null, commands: null, paths: null, targets: null }
+
+/** What `*` may stand for: words a shell takes as they are, so that nothing else can follow. */
+const PLAIN_WORDS = /^[\w@%+=:,./ -]*$/
+
+export function allowsCommand({ commands }: Scope, command: string): boolean {
+  if (commands === null) return true
+  return commands.some(pattern => {
+    if (!pattern.endsWith('*')) return pattern === command
+    const begin = pattern.slice(0, -1)
+    return command.startsWith(begin) && PLAIN_WORDS.test(command.slice(begin.length))
+  })
+}
+
+export const allowsUser = ({ users }: Scope, user: string): boolean =>
+  users === null || users.includes(user)
+
+/** An end of a forwarding: a host and a port, or the path of a Unix socket. */
+export type Endpoint = { readonly host: string; readonly port: number } | { readonly path: string }
+
+/** Whether a connection may be made: `host:port`, with `*` for any of either, or the path. */
+export const allowsTarget = ({ targets }: Scope, endpoint: Endpoint): boolean =>
+  targets === null || targets.some(pattern => fits(pattern, endpoint))
+
+/** Whether the device may listen: `listen:port`, `listen:*` or `listen:/path`. */
+export const allowsListening = ({ targets }: Scope, endpoint: Endpoint): boolean =>
+  targets === null ||
+  targets.some(
+    pattern => pattern.startsWith(LISTEN) && fits(`*:${pattern.slice(LISTEN.length)}`, endpoint),
+  )
+
+const LISTEN = 'listen:'
+
+function fits(pattern: string, endpoint: Endpoint): boolean {
+  if ('path' in endpoint) return pattern === endpoint.path || pattern === `*:${endpoint.path}`
+  if (pattern.startsWith(LISTEN)) return false
+  const colon = pattern.lastIndexOf(':')
+  const host = pattern.slice(0, colon).toLowerCase()
+  const port = pattern.slice(colon + 1)
+  return (
+    (host === '*' || host === endpoint.host.toLowerCase()) &&
+    (port === '*' || port === `${endpoint.port}`)
+  )
+}
