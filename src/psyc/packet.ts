@@ -121,9 +121,12 @@ export function isSafeOpen(data: Uint8Array): boolean {
 }
 
 function checkName(what: string, name: string): string {
-  if (!NAME.test(name) || name.length > NAME_MAX) throw misfit(what, 'is no keyword')
+  if (!isKeyword(name)) throw misfit(what, 'is no keyword')
   return name
 }
+
+/** Whether it can be the name of a method or a variable. */
+export const isKeyword = (name: string): boolean => name.length <= NAME_MAX && NAME.test(name)
 
 const misfit = (field: string, detail: string): WireError =>
   new WireError('PACKET', field, 0, detail)
