@@ -11,6 +11,7 @@ import { deriveLabelKey, type LabelKey } from '../crypto/zone-key.ts'
 import { DHT_OPTION, type Dht, type DhtResult, type Listening } from '../mesh/mesh.ts'
 import { toMs } from '../wire/time.ts'
 import { BLOCK_TYPE, type Opened, openBlock } from './block.ts'
+import { activeRecords } from './record.ts'
 
 /** As gnunet-service-gns asks. */
 const GET_REPLICATION = 10
@@ -19,6 +20,8 @@ const GET_REPLICATION = 10
 const SETTLE_MS = 10
 /** For those to whom the first answers were not new enough: other peers get the time to say something newer. */
 const FRESH_SETTLE_MS = 400
+/** A block that has outlived its records says nothing; hours of them remain where a clock was ahead once. */
+const EMPTY_SETTLE_MS = 2_000
 /** How long the question stays open after the first answer. */
 const LINGER_MS = 2_000
 
@@ -45,10 +48,17 @@ export interface Waiter {
   readonly known: bigint | null
 }
 
+/** The moment after the first answer. */
+interface Settling {
+  readonly timer: Timer
+  /** Longer, since that answer says nothing. */
+  readonly isEmpty: boolean
+}
+
 export class Question {
   private readonly options: QuestionOptions
-  /** Those who wait, and the timer of the moment after the first answer. */
-  private readonly waiters = new Map<Waiter, Timer | null>()
+  /** Those who wait, and how they settle for what has come. */
+  private readonly waiters = new Map<Waiter, Settling | null>()
   private labelKey: LabelKey | null = null
   private asking: Listening | null = null
   private lingering: Timer | null = null
@@ -116,16 +126,20 @@ export class Question {
   }
 
   private tell(waiter: Waiter, block: Opened): void {
-    if (waiter.fresh && waiter.known !== null && block.expiry > waiter.known) {
+    const { clock } = this.options
+    const isEmpty = activeRecords(block.records, clock.now()).length === 0
+    if (!isEmpty && waiter.fresh && waiter.known !== null && block.expiry > waiter.known) {
       this.answer(waiter)
       return
     }
-    if (this.waiters.get(waiter)) return
-    const settleMs = waiter.fresh ? FRESH_SETTLE_MS : SETTLE_MS
-    this.waiters.set(
-      waiter,
-      this.options.clock.after(settleMs, () => this.answer(waiter)),
-    )
+    const settling = this.waiters.get(waiter)
+    if (settling && (isEmpty || !settling.isEmpty)) return
+    settling?.timer.cancel()
+    const settleMs = isEmpty ? EMPTY_SETTLE_MS : waiter.fresh ? FRESH_SETTLE_MS : SETTLE_MS
+    this.waiters.set(waiter, {
+      timer: clock.after(settleMs, () => this.answer(waiter)),
+      isEmpty,
+    })
   }
 
   private answer(waiter: Waiter): void {
@@ -134,7 +148,7 @@ export class Question {
   }
 
   private forget(waiter: Waiter): void {
-    this.waiters.get(waiter)?.cancel()
+    this.waiters.get(waiter)?.timer.cancel()
     this.waiters.delete(waiter)
   }
 

@@ -210,6 +210,21 @@ describe('blocks', () => {
     expect(texts(await w.resolve(name, 'any', { fresh: true }))).toEqual(['new'])
   })
 
+  test('that have expired in a block that has not are no answer while a newer block may come', async () => {
+    // A device whose clock was ahead once leaves such blocks, hours long.
+    const w = new ZoneWorld()
+    const zone = w.zone()
+    const name = `a.${zoneToText(zone.zone)}`
+    const end = w.world.now() + 48 * HOUR_MS
+    w.put(zone, 'a', [txt('old')], end)
+    w.world.run(2 * HOUR_MS)
+    w.world.after(1_000, () => w.put(zone, 'a', [txt('new')], end + 1))
+    for (const fresh of [false, true])
+      expect(texts(await w.resolve(name, 'any', { fresh }))).toEqual(['new'])
+    w.world.run(2 * HOUR_MS)
+    expect(await code(w.resolve(name))).toBe('NAME_UNKNOWN')
+  })
+
   test('that come a little later replace the cached one', async () => {
     const w = new ZoneWorld()
     const zone = w.zone()
