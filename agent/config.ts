@@ -10,7 +10,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { BoxError } from '../src/base/errors.ts'
 import type { Address } from '../src/base/stream.ts'
-import { HUBS_MAX, helloPeer } from '../src/box/device-record.ts'
+import { HUBS_MAX, helloPeer, namesAddress } from '../src/box/device-record.ts'
 
 export interface AgentConfig {
   /** How the machine calls itself until an owner calls it something. */
@@ -80,10 +80,11 @@ function checkSettings(settings: Settings, complain: Complaint): Partial<AgentCo
     const url = text(value, field)
     try {
       helloPeer(url)
-      return url
     } catch {
       throw complain(field, 'is no HELLO URL: `box-agent status` on the hub prints it')
     }
+    if (namesAddress(url)) return url
+    throw complain(field, 'names no address where the hub could be dialled')
   }
   return {
     ...present('name', (value, field) => checkName(text(value, field), complain)),

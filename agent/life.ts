@@ -1,6 +1,7 @@
 /** The life of the agent as a process: with the real clock, disk and network, until it is told to end. */
 
 import type { Log } from '../src/base/log.ts'
+import type { Address } from '../src/base/stream.ts'
 import { createEmbedded } from '../src/mesh/embedded.ts'
 import { systemClock } from '../src/sys/clock.ts'
 import { fileStore } from '../src/sys/file-store.ts'
@@ -12,6 +13,7 @@ import type { Surroundings } from './command.ts'
 import type { AgentConfig } from './config.ts'
 import { listenForOrders } from './local-control.ts'
 import { answerOrders } from './orders.ts'
+import { isPublic, ownAddresses } from './own-addresses.ts'
 import { wipe } from './wipe.ts'
 
 const startMesh: StartMesh = ({ config, ...parts }) =>
@@ -19,9 +21,19 @@ const startMesh: StartMesh = ({ config, ...parts }) =>
     ...parts,
     network: tcpNetwork,
     listen: config.listen,
-    advertise: config.advertise,
+    advertise: diallableAt(config, parts.log),
     hubs: config.hubs,
   })
+
+/** What a person said, or what can be seen from here. */
+function diallableAt({ listen, advertise }: AgentConfig, log: Log): readonly Address[] {
+  if (advertise.length > 0) return advertise
+  // A port that the system chooses is told when it has been chosen.
+  const addresses = ownAddresses(listen).filter(({ port }) => port > 0)
+  if (listen.some(({ port }) => port > 0) && !addresses.some(({ host }) => isPublic(host)))
+    log.note('warn', 'agent', 'no public address: see --advertise')
+  return addresses
+}
 
 /** Runs until the end (false), or until it is to begin anew with nothing (true). */
 export async function live(

@@ -43,10 +43,12 @@ export class Terminal {
       return EXIT_BUG
     }
     const message = error.message.replaceAll(/\p{Cc}+/gu, ' ')
-    const { code } = error
+    const { code, family } = error
     this.err(
-      this.json ? `${JSON.stringify({ error: code, message })}\n` : `box-agent: ${message}\n`,
+      this.json
+        ? `${JSON.stringify({ error: { code, family, message } })}\n`
+        : `box-agent: ${message}\n`,
     )
-    return EXIT_CODES[error.family]
+    return EXIT_CODES[family]
   }
 }

@@ -226,8 +226,7 @@ const wrong = (detail: string) => new BoxError('STATE_UNEXPECTED', detail)
 function failureOf(err: string): BoxError {
   const line = err.trim().split('\n').at(-1) ?? ''
   try {
-    const { error, message } = JSON.parse(line) as { error: unknown; message?: string }
-    const told = typeof error === 'string' ? { code: error, message } : (error as Told)
+    const { error: told } = JSON.parse(line) as { error: Told }
     if (Object.hasOwn(ERRORS, told.code)) {
       const code = told.code as ErrorCode
       return new BoxError(code, told.message?.slice(ERRORS[code][1].length).trim())

@@ -1,7 +1,7 @@
 /** The hubs this controller was told of, as HELLO URLs. Devices bring theirs, so often there is none here. */
 
 import { BoxError } from '../src/base/errors.ts'
-import { helloPeer } from '../src/box/device-record.ts'
+import { helloPeer, namesAddress } from '../src/box/device-record.ts'
 import { encodeBase32 } from '../src/wire/base32.ts'
 import type { State } from './state.ts'
 
@@ -24,6 +24,8 @@ export function readHubs(state: State): readonly string[] {
 /** Adds a hub; the newest HELLO of the same peer replaces an older one. Fails with INPUT_INVALID. */
 export async function addHub(state: State, hello: string): Promise<void> {
   const peer = peerOf(hello)
+  if (!namesAddress(hello))
+    throw new BoxError('INPUT_INVALID', 'This HELLO names no address where the hub could be dialled.')
   await state.exclusively(() => {
     const hubs = [...readHubs(state).filter(known => peerOf(known) !== peer), hello]
     if (hubs.length > HUBS_MAX)

@@ -10,6 +10,7 @@ import { type Size, takeTerminal } from './terminal.ts'
 const EXIT_LEFT = 255
 /** What a terminal is where there is none. */
 const PLAIN_SIZE: Size = { rows: 24, columns: 80 }
+const LINE_FEED = 10
 /** More of what a program prints is dropped where it is collected. */
 const COLLECTED_MAX = 1_048_576
 
@@ -25,17 +26,26 @@ export async function onTerminal(
     const terminal = takeTerminal(stdio.input as ReadStream, output, {
       typed: bytes => void remote.input.write(bytes),
       resized: size => remote.resize(size),
-      left: () => end(() => resolve(EXIT_LEFT)),
+      left: () => breakOff(() => resolve(EXIT_LEFT)),
     })
     const end = (settle: () => void) => {
       terminal.release()
       settle()
     }
-    signal.addEventListener('abort', () => end(() => reject(signal.reason)), { once: true })
+    /** In the middle of a line of the program, which will not end it any more. */
+    const breakOff = (settle: () => void) => {
+      if (lastByte !== null && lastByte !== LINE_FEED) output.write('\r\n')
+      end(settle)
+    }
+    let lastByte: number | null = null
+    remote.output.on('data', (chunk: Uint8Array) => {
+      lastByte = chunk.at(-1) ?? lastByte
+    })
+    signal.addEventListener('abort', () => breakOff(() => reject(signal.reason)), { once: true })
     remote.output.pipe(output, { end: false })
     remote.ended.then(
       code => end(() => resolve(code)),
-      error => end(() => reject(error)),
+      error => breakOff(() => reject(error)),
     )
   })
 }

@@ -8,7 +8,7 @@ import type { Size } from './terminal.ts'
 /** The stream is there and both sides know each other: what is left takes a few round trips. */
 const LOGIN_TIMEOUT_MS = 20_000
 /** A dead device is noticed after three of these, even where nothing else notices. */
-const KEEPALIVE_MS = 20_000
+const KEEPALIVE_MS = 10_000
 
 export interface Login {
   readonly stream: Duplex

@@ -100,6 +100,9 @@ export function helloPeer(hello: string): PeerId {
   return readPid(pid)
 }
 
+/** Whether a HELLO URL says more than which peer it is. */
+export const namesAddress = (hello: string): boolean => /^gnunet:\/\/hello\/\w+[+/?]./.test(hello)
+
 const invalid = (detail: string, cause?: unknown) => new BoxError('INPUT_INVALID', detail, cause)
 
 function only(fields: readonly (readonly [string, string])[], wanted: string): string {

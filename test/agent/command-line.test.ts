@@ -85,7 +85,9 @@ describe('a failure', () => {
 
   test('is one line of JSON where JSON was asked for', () => {
     const { said } = failing(true, new BoxError('STATE_LOCKED'))
-    expect(JSON.parse(said)).toEqual({ error: 'STATE_LOCKED', message: ERRORS.STATE_LOCKED[1] })
+    expect(JSON.parse(said)).toEqual({
+      error: { code: 'STATE_LOCKED', family: 'setup', message: ERRORS.STATE_LOCKED[1] },
+    })
   })
 
   test('does not carry a control character to the terminal', () => {

@@ -79,6 +79,7 @@ describe('the configuration', () => {
     ['{"listen": ["[192.0.2.1]:1"]}', 'listen[0] is no address'],
     ['{"advertise": [null]}', 'advertise[0] is no text'],
     ['{"hubs": ["http://x"]}', 'hubs[0] is no HELLO URL'],
+    [JSON.stringify({ hubs: [HUB.replace(/[+].*/, '')] }), 'hubs[0] names no address'],
     [JSON.stringify({ hubs: Array(9).fill(HUB) }), 'hubs has more than 8 entries'],
     ['{"shell": "bash"}', 'shell is no path from the root'],
     ['{', 'is no JSON'],

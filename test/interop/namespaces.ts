@@ -41,6 +41,17 @@ for n in 1 2 3; do ip -n ${this.public} addr add 198.51.100.$n/24 dev br0; done`
     return { machine, router }
   }
 
+  /** A machine in the open, at 198.51.100.`outer`. */
+  host(name: string, outer: number): string {
+    const machine = this.namespace(name)
+    const cable = `${this.id}o${this.links++}`
+    shell(`ip link add ${cable} netns ${this.public} type veth peer name eth0 netns ${machine}
+ip -n ${this.public} link set ${cable} master br0 up
+ip -n ${machine} addr add 198.51.100.${outer}/24 dev eth0
+ip -n ${machine} link set eth0 up`)
+    return machine
+  }
+
   /** A router on its own, to which a machine may be moved. */
   emptyHome(name: string, outer: number, subnet: number, masquerade: Masquerade): string {
     const router = this.namespace(`${name}r`)
