@@ -77,28 +77,28 @@ async function measureBox() {
 async function measureOpenssh() {
   const home = folder('home')
   const port = 20_000 + (process.pid % 10_000)
-  spawnSync('userdel', [ACCOUNT])
-  execFileSync('useradd', ['-M', '-d', home, '-s', SHELL, ACCOUNT])
-  try {
-    for (const key of ['host', 'user'])
-      execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(home, key)])
-    mkdirSync(join(home, '.ssh'))
-    copyFileSync(join(home, 'user.pub'), join(home, '.ssh', 'authorized_keys'))
-    execFileSync('chown', ['-R', `${ACCOUNT}:`, home])
-    mkdirSync('/run/sshd', { recursive: true })
-    const settings = [`Port=${port}`, 'ListenAddress=127.0.0.1', `HostKey=${join(home, 'host')}`]
-    const words = [...settings, 'UsePAM=no', 'StrictModes=no'].flatMap(setting => ['-o', setting])
-    execFileSync('chown', ['root:', join(home, 'host'), join(home, 'user')])
-    startProgram(['/usr/sbin/sshd', '-D', '-f', '/dev/null', ...words])
-    await listening(port)
-    const trust = ['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'LogLevel=ERROR']
-    const options = trust.flatMap(setting => ['-o', setting])
-    const command = ['ssh', ...options, '-p', port, '-i', join(home, 'user'), `${ACCOUNT}@127.0.0.1`]
-    return { promptMs: await untilPrints(command.map(String), PROMPT) }
-  } finally {
+  const leave = () => {
     spawnSync('pkill', ['-KILL', '-u', ACCOUNT])
     spawnSync('userdel', [ACCOUNT])
   }
+  leave()
+  process.once('exit', leave)
+  execFileSync('useradd', ['-M', '-p', '*', '-d', home, '-s', SHELL, ACCOUNT])
+  for (const key of ['host', 'user'])
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(home, key)])
+  mkdirSync(join(home, '.ssh'))
+  copyFileSync(join(home, 'user.pub'), join(home, '.ssh', 'authorized_keys'))
+  execFileSync('chown', ['-R', `${ACCOUNT}:`, home])
+  mkdirSync('/run/sshd', { recursive: true })
+  const settings = [`Port=${port}`, 'ListenAddress=127.0.0.1', `HostKey=${join(home, 'host')}`]
+  const words = [...settings, 'UsePAM=no', 'StrictModes=no'].flatMap(setting => ['-o', setting])
+  execFileSync('chown', ['root:', join(home, 'host'), join(home, 'user')])
+  startProgram(['/usr/sbin/sshd', '-D', '-f', '/dev/null', ...words])
+  await listening(port)
+  const trust = ['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'LogLevel=ERROR']
+  const options = trust.flatMap(setting => ['-o', setting])
+  const command = ['ssh', ...options, '-p', port, '-i', join(home, 'user'), `${ACCOUNT}@127.0.0.1`]
+  return { promptMs: await untilPrints(command.map(String), PROMPT) }
 }
 
 async function listening(port) {
