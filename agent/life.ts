@@ -11,6 +11,7 @@ import { tcpNetwork } from '../src/sys/tcp.ts'
 import { Agent, type StartMesh } from './agent.ts'
 import type { Surroundings } from './command.ts'
 import type { AgentConfig } from './config.ts'
+import { collectAfterStart } from './lean-heap.ts'
 import { listenForOrders } from './local-control.ts'
 import { answerOrders } from './orders.ts'
 import { isPublic, ownAddresses } from './own-addresses.ts'
@@ -57,7 +58,9 @@ export async function live(
       ...{ pid, device_zone, hello },
       state: directory,
     })
+    const tidying = collectAfterStart(systemClock)
     await aborted(AbortSignal.any([signal, over.signal]))
+    tidying.cancel()
     control.close()
   } finally {
     await agent.close()

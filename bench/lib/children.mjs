@@ -14,20 +14,29 @@ export function folder(name) {
   return path
 }
 
-/** Starts a Node script of this folder; resolves to { pid, info, kill }. */
+/** A program that runs until it is ended. */
+export function startProgram(command, options = {}) {
+  const child = spawn(command[0], command.slice(1), { stdio: 'ignore', ...options })
+  children.add(child)
+  child.on('exit', () => children.delete(child))
+  return child
+}
+
+/** Starts a Node script of this folder; resolves to { pid, info, exited, kill }. */
 export function startScript(file, args, { flags = [] } = {}) {
   const child = spawn(process.execPath, [...flags, join(import.meta.dirname, '..', file), ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   children.add(child)
-  child.on('exit', () => children.delete(child))
+  const exited = new Promise(resolve => child.on('exit', resolve))
+  void exited.then(() => children.delete(child))
   return new Promise((resolve, reject) => {
     let out = ''
     child.stdout.on('data', chunk => {
       out += chunk
       const ready = /^READY (.*)$/m.exec(out)
       if (ready)
-        resolve({ pid: child.pid, info: JSON.parse(ready[1]), kill: signal => child.kill(signal) })
+        resolve({ pid: child.pid, info: JSON.parse(ready[1]), exited, kill: signal => child.kill(signal) })
     })
     child.on('exit', code => reject(new Error(`${file} ended (${code}) before it was ready`)))
   })

@@ -15,12 +15,12 @@ export const median = values => quantile(values, 0.5)
 export const round = (value, digits = 1) =>
   value === null || value === undefined ? null : Number(value.toFixed(digits))
 
-const statusOf = (pid, key) => {
-  const found = new RegExp(`${key}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
-  return found ? Number(found[1]) / 1024 : 0
+/** Resident memory in MiB, and the part of it that no file stands behind. */
+export function memoryOf(pid) {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
+  const mib = key => Number(new RegExp(`^${key}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? 0) / 1024
+  return { resident: mib('Rss'), anonymous: mib('Anonymous') }
 }
-/** Resident memory in MiB, and the part of it that is not backed by files. */
-export const memoryOf = pid => ({ resident: statusOf(pid, 'VmRSS'), anonymous: statusOf(pid, 'RssAnon') })
 
 /** Seconds of processor time a process has used. */
 export function cpuOf(pid) {

@@ -4,6 +4,7 @@
  *     P            answers one byte                    time to the first byte
  *     E ...        echoes everything that follows      round trip
  *     D <u32 MiB>  sends so many MiB, then ends        download
+ *     U <u32 MiB>  answers one byte after so many MiB  upload
  */
 
 import { now } from './measure.mjs'
@@ -13,11 +14,17 @@ const CHUNK = Buffer.alloc(64 * 1024, 0x5a)
 
 export function serve(stream, chunk = CHUNK) {
   let echoing = false
+  let awaited = 0
   let head = Buffer.alloc(0)
   stream.on('error', () => {})
   stream.on('data', data => {
     if (echoing) {
       stream.write(data)
+      return
+    }
+    if (awaited > 0) {
+      awaited -= data.length
+      if (awaited <= 0) stream.write('H')
       return
     }
     head = Buffer.concat([head, data])
@@ -30,6 +37,8 @@ export function serve(stream, chunk = CHUNK) {
       if (head.length > 1) stream.write(head.subarray(1))
     } else if (command === 'D' && head.length >= 5) {
       pump(stream, head.readUInt32BE(1) * MIB, chunk).then(() => stream.end(), () => {})
+    } else if (command === 'U' && head.length >= 5) {
+      awaited = head.readUInt32BE(1) * MIB - (head.length - 5)
     }
   })
   stream.on('end', () => stream.end())
@@ -106,9 +115,7 @@ export async function echo(stream, count, size) {
 /** MiB/s at which `mib` MiB come in. */
 export async function download(stream, mib) {
   let left = mib * MIB
-  const command = Buffer.alloc(5)
-  command.write('D')
-  command.writeUInt32BE(mib, 1)
+  const command = order('D', mib)
   const begin = now()
   await new Promise((resolve, reject) => {
     stream.on('data', data => {
@@ -120,4 +127,21 @@ export async function download(stream, mib) {
     stream.write(command)
   })
   return mib / ((now() - begin) / 1000)
+}
+
+/** MiB/s at which `mib` MiB go out, until the other side has them all. */
+export async function upload(stream, mib) {
+  const begin = now()
+  const answer = first(stream)
+  stream.write(order('U', mib))
+  await pump(stream, mib * MIB, CHUNK)
+  await answer
+  return mib / ((now() - begin) / 1000)
+}
+
+function order(letter, mib) {
+  const command = Buffer.alloc(5)
+  command.write(letter)
+  command.writeUInt32BE(mib, 1)
+  return command
 }

@@ -23,8 +23,9 @@ if (process.argv[2] === 'serve') {
 
 export async function start() {
   const hops = Number(process.env.HOPS ?? 1)
-  const env = { ...process.env, LAB_DIR: `/tmp/bl${process.pid}`, LAB_PORT: '29100', LAB_MIN: '1' }
+  const env = { ...process.env, LAB_DIR: `/tmp/bl${process.pid}`, LAB_PORT: process.env.LAB_PORT ?? '29100', LAB_MIN: '1' }
   const lab = (...words) => execFileSync('bash', [LAB, ...words.map(String)], { env, encoding: 'utf8' }).trim()
+  process.once('exit', () => lab('down'))
   lab('up', hops + 1, 'line')
   const socket = n => join(lab('dir', n), 'run', 'gnunet-service-cadet.sock')
   const agent = await startScript('targets/gnunet.mjs', ['serve', socket(hops + 1)])
@@ -33,9 +34,5 @@ export async function start() {
     const client = await CadetClient.connect(socket(1))
     return { open: async () => client.open(target, 'bench'), close: () => client.close() }
   }
-  const stop = () => {
-    agent.kill()
-    lab('down')
-  }
-  return { connect, agents: [], stop, coldless: true }
+  return { connect, agents: [], stop: () => void agent.kill(), coldless: true }
 }

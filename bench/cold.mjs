@@ -1,0 +1,132 @@
+/**
+ * What a person waits for, from the start of the program: nothing of the device is cached, only the hub is known.
+ *
+ *     node cold.mjs [--rounds 5]
+ *
+ * `box proxy` until the first byte of the device's SSH server, `box ssh` in a terminal until the prompt of the shell;
+ * beside them stock OpenSSH over TCP on an account with the same shell (needs root: the account is made and removed).
+ */
+
+import { execFileSync, spawnSync } from 'node:child_process'
+import { copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createConnection } from 'node:net'
+import { join } from 'node:path'
+import pty from 'node-pty'
+import { folder, startProgram } from './lib/children.mjs'
+import { box, boxCommand, startAgent, startHub } from './lib/fleet.mjs'
+import { bounded, now, sleep } from './lib/measure.mjs'
+import { option, printTable, runRounds } from './lib/table.mjs'
+
+const SUBJECTS = ['box', 'openssh', 'node']
+const SHELL = '/bin/sh'
+const ACCOUNT = 'boxbench'
+const PROMPT = /[#$] $/
+const STEP_MS = 120_000
+const START_MS = 20_000
+
+/** Milliseconds from the start of a program in a terminal until what it prints matches. */
+const untilPrints = (command, pattern) =>
+  new Promise((resolve, reject) => {
+    let out = ''
+    const begin = now()
+    const terminal = pty.spawn(command[0], command.slice(1), { name: 'xterm', env: process.env })
+    terminal.onData(text => {
+      out += text
+      if (!pattern.test(out)) return
+      resolve(now() - begin)
+      terminal.kill()
+    })
+    terminal.onExit(() => reject(new Error(`ended: ${out}`)))
+  })
+
+/** Milliseconds until the first byte of its standard output. */
+const untilFirstByte = command =>
+  new Promise((resolve, reject) => {
+    const begin = now()
+    const child = startProgram(command, { stdio: ['pipe', 'pipe', 'inherit'] })
+    child.stdout.once('data', () => {
+      resolve(now() - begin)
+      child.kill()
+    })
+    child.once('exit', code => reject(new Error(`ended (${code})`)))
+  })
+
+async function measureBox() {
+  const hub = await startHub()
+  const device = await startAgent('device', ['--hub-url', hub.status.hello, '--shell', SHELL], 1)
+  const paired = join(folder('controller'), 'state')
+  await box(paired, 'init', '--ego', 'home')
+  await box(paired, 'hub', 'add', hub.status.hello)
+  const { code } = await device.ask('pair', '--no-wait')
+  await box(paired, 'pair', code, '--as', 'kitchen')
+  /** The state of a controller that has never met the device since. */
+  const cold = () => {
+    const state = join(folder('cold'), 'state')
+    cpSync(paired, state, { recursive: true })
+    const fleet = JSON.parse(readFileSync(join(state, 'fleet'), 'utf8'))
+    for (const one of fleet.devices) one.last = null
+    writeFileSync(join(state, 'fleet'), JSON.stringify(fleet))
+    return state
+  }
+  const firstByteMs = await untilFirstByte(boxCommand(cold(), 'proxy', 'kitchen'))
+  const promptMs = await untilPrints(boxCommand(cold(), 'ssh', 'kitchen'), PROMPT)
+  const cachedMs = await untilPrints(boxCommand(paired, 'ssh', 'kitchen'), PROMPT)
+  return { firstByteMs, promptMs, cachedMs }
+}
+
+async function measureOpenssh() {
+  const home = folder('home')
+  const port = 20_000 + (process.pid % 10_000)
+  const leave = () => {
+    spawnSync('pkill', ['-KILL', '-u', ACCOUNT])
+    spawnSync('userdel', [ACCOUNT])
+  }
+  leave()
+  process.once('exit', leave)
+  execFileSync('useradd', ['-M', '-p', '*', '-d', home, '-s', SHELL, ACCOUNT])
+  for (const key of ['host', 'user'])
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(home, key)])
+  mkdirSync(join(home, '.ssh'))
+  copyFileSync(join(home, 'user.pub'), join(home, '.ssh', 'authorized_keys'))
+  execFileSync('chown', ['-R', `${ACCOUNT}:`, home])
+  mkdirSync('/run/sshd', { recursive: true })
+  const settings = [`Port=${port}`, 'ListenAddress=127.0.0.1', `HostKey=${join(home, 'host')}`]
+  const words = [...settings, 'UsePAM=no', 'StrictModes=no'].flatMap(setting => ['-o', setting])
+  execFileSync('chown', ['root:', join(home, 'host'), join(home, 'user')])
+  startProgram(['/usr/sbin/sshd', '-D', '-f', '/dev/null', ...words])
+  await listening(port)
+  const trust = ['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'LogLevel=ERROR']
+  const options = trust.flatMap(setting => ['-o', setting])
+  const command = ['ssh', ...options, '-p', port, '-i', join(home, 'user'), `${ACCOUNT}@127.0.0.1`]
+  return { promptMs: await untilPrints(command.map(String), PROMPT) }
+}
+
+async function listening(port) {
+  for (const deadline = now() + START_MS; ; await sleep(20)) {
+    const opened = await new Promise(resolve => {
+      const socket = createConnection(port, '127.0.0.1')
+      socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
+      socket.once('connect', () => socket.destroy())
+    })
+    if (opened) return
+    if (now() > deadline) throw new Error('sshd does not listen')
+  }
+}
+
+/** What no program in Node can do without. */
+const measureNode = async () => ({ firstByteMs: await untilFirstByte([process.execPath, '-e', 'console.log(1)']) })
+
+const words = process.argv.slice(2)
+const rounds = option(words, 'rounds', 5)
+if (words[0] === '--one') {
+  const measure = { box: measureBox, openssh: measureOpenssh, node: measureNode }[words[1]]
+  console.log(JSON.stringify(await bounded(measure(), STEP_MS, words[1])))
+  process.exit(0)
+}
+const rows = runRounds(import.meta.filename, words.length > 0 ? words : SUBJECTS, rounds)
+const columns = [
+  ['firstByteMs', 'first byte ms', 0, { box: '<= 250' }],
+  ['promptMs', 'shell prompt ms', 0, { box: '<= 400' }],
+  ['cachedMs', 'prompt, device known, ms', 0],
+]
+printTable('cold, whole program', rows, columns, { box: ['openssh'] })
