@@ -122,6 +122,20 @@ export interface MeshStatus {
   readonly tunnels: readonly TunnelStatus[]
   /** Counted events by name, since start: dropped messages by reason, relayed bytes, and so on. */
   readonly counters: Readonly<Record<string, number>>
+  /** What stands behind the engine, for people: releases, wire class, configuration. Absent: this program. */
+  readonly about?: string
+  /** What is wrong with what stands behind the engine. Absent: nothing. */
+  readonly troubles?: readonly Trouble[]
+}
+
+/** Something that people must repair, or wait for. */
+export interface Trouble {
+  /** `service`: a part of the daemon does not answer. The others are known faults of GNUnet (ipc/faults.ts). */
+  readonly kind: 'service' | 'stale-tunnel' | 'lost-path' | 'identity-changed'
+  readonly peer: PeerId | null
+  readonly detail: string
+  /** What to type, or to do. */
+  readonly cure: string
 }
 
 export interface NeighbourStatus {
