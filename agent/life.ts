@@ -1,27 +1,17 @@
 /** The life of the agent as a process: with the real clock, disk and network, until it is told to end. */
 
 import type { Log } from '../src/base/log.ts'
-import { createEmbedded } from '../src/mesh/embedded.ts'
 import { systemClock } from '../src/sys/clock.ts'
 import { fileStore } from '../src/sys/file-store.ts'
 import { controlSocket } from '../src/sys/paths.ts'
 import { systemRandom } from '../src/sys/random.ts'
-import { tcpNetwork } from '../src/sys/tcp.ts'
-import { Agent, type StartMesh } from './agent.ts'
+import { Agent } from './agent.ts'
 import type { Surroundings } from './command.ts'
 import type { AgentConfig } from './config.ts'
+import { startEngine } from './engine.ts'
 import { listenForOrders } from './local-control.ts'
 import { answerOrders } from './orders.ts'
 import { wipe } from './wipe.ts'
-
-const startMesh: StartMesh = ({ config, ...parts }) =>
-  createEmbedded({
-    ...parts,
-    network: tcpNetwork,
-    listen: config.listen,
-    advertise: config.advertise,
-    hubs: config.hubs,
-  })
 
 /** Runs until the end (false), or until it is to begin anew with nothing (true). */
 export async function live(
@@ -31,7 +21,7 @@ export async function live(
 ): Promise<boolean> {
   const store = fileStore(directory)
   const parts = { config, store, clock: systemClock, random: systemRandom, log }
-  const agent = await Agent.start(parts, startMesh)
+  const agent = await Agent.start(parts, startEngine)
   let isReset = false
   try {
     const over = new AbortController()

@@ -67,7 +67,7 @@ async function lookUp(context: Context, { name, type, timeout }: Arguments): Pro
   const { output, state, fleet, signal } = context
   const wanted = type === undefined ? 'any' : typeNumber(type)
   const options = { signal, timeoutMs: timeoutMs(timeout) }
-  if (knownHubs(state, fleet).length === 0)
+  if (context.engine.mesh === 'embedded' && knownHubs(state, fleet).length === 0)
     throw new BoxError('NO_HUB', 'None is known: pair a device, or see box hub --help.')
   const mesh = await context.mesh()
   const resolver = await openOwnResolver(context)

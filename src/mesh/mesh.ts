@@ -18,6 +18,10 @@ import type { HashCode, PeerId, PortId } from '../base/ids.ts'
 /** The largest message a channel takes, header included (GNUNET_CONSTANTS_MAX_CADET_MESSAGE_SIZE). */
 export const MESSAGE_SIZE_MAX = 64_348
 
+/** Which peer is ours: one of our own, that of the GNUnet installed here, or that where one answers. */
+export const MESH_CHOICES = ['embedded', 'gnunet', 'auto'] as const
+export type MeshChoice = (typeof MESH_CHOICES)[number]
+
 export interface Mesh {
   readonly self: PeerId
   readonly dht: Dht
