@@ -12,6 +12,7 @@ import type { Clock } from '../src/base/clock.ts'
 import { BoxError } from '../src/base/errors.ts'
 import { type Log, silentLog } from '../src/base/log.ts'
 import type { Random } from '../src/base/random.ts'
+import type { GnunetNames } from '../src/mesh/gnunet-names.ts'
 import { MESH_CHOICES, type Mesh, type MeshChoice } from '../src/mesh/mesh.ts'
 import { systemClock } from '../src/sys/clock.ts'
 import { isLevel, lineLog } from '../src/sys/log.ts'
@@ -43,7 +44,10 @@ export interface MeshParts {
 }
 
 /** Starts an engine; it closes when the command ends. */
-export type StartMesh = (parts: MeshParts) => Promise<Mesh>
+export type StartMesh = (parts: MeshParts) => Promise<ControllerMesh>
+
+/** An engine; a daemon has naming services beside it, or perhaps not. */
+export type ControllerMesh = Mesh & { readonly names?: GnunetNames }
 
 /** Which peer is ours: one of our own, that of the GNUnet installed here, or that where one answers. */
 export interface EngineChoice {
@@ -70,7 +74,7 @@ export interface Context {
   /** Who we are. Throws NO_EGO, KEY_UNREADABLE. */
   readonly ego: () => Ego
   /** Our peer in the mesh, with the hubs we know of introduced to it. */
-  readonly mesh: () => Promise<Mesh>
+  readonly mesh: () => Promise<ControllerMesh>
   /** What goes on beside the command; its end is waited for. Where it fails, only the log says so. */
   readonly meanwhile: (work: Promise<void>) => void
   /** Called when the command has ended, however it did. */
@@ -86,7 +90,7 @@ export function createContext({ startMesh, ...parts }: ContextParts): Context {
   const { state, clock, random, log } = parts
   const fleet = new Fleet(state)
   let ego: Ego | null = null
-  let mesh: Promise<Mesh> | null = null
+  let mesh: Promise<ControllerMesh> | null = null
   const beside: Promise<void>[] = []
   const start = async () => {
     const started = await startMesh({ clock, random, log })

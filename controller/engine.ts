@@ -7,13 +7,12 @@ import { BoxError } from '../src/base/errors.ts'
 import { memoryStore } from '../src/base/store.ts'
 import { createEmbedded } from '../src/mesh/embedded.ts'
 import { createGnunet } from '../src/mesh/gnunet.ts'
-import type { Mesh } from '../src/mesh/mesh.ts'
 import { gnunetInstallation } from '../src/sys/gnunet-installation.ts'
 import { tcpNetwork } from '../src/sys/tcp.ts'
 import { dialUnix } from '../src/sys/unix-socket.ts'
-import type { EngineChoice, MeshParts } from './context.ts'
+import type { ControllerMesh, EngineChoice, MeshParts } from './context.ts'
 
-export async function startEngine(choice: EngineChoice, parts: MeshParts): Promise<Mesh> {
+export async function startEngine(choice: EngineChoice, parts: MeshParts): Promise<ControllerMesh> {
   if (choice.mesh === 'embedded') return startEmbedded(parts)
   try {
     return await attachDaemon(choice.gnunetConf, parts)

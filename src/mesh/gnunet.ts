@@ -14,6 +14,7 @@ import type { Random } from '../base/random.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { encodeBase32 } from '../wire/base32.ts'
 import { loopbackPair } from './cadet/loopback.ts'
+import { GnunetNames } from './gnunet-names.ts'
 import { DaemonCadet, type OpenEvents } from './ipc/cadet.ts'
 import { CadetInfo } from './ipc/cadet-info.ts'
 import { type Daemon, findDaemon, type Installation } from './ipc/configuration.ts'
@@ -59,6 +60,7 @@ export interface GnunetOptions {
 export interface GnunetMesh extends Mesh {
   readonly dialect: Dialect
   readonly daemon: Daemon
+  readonly names: GnunetNames
 }
 
 /**
@@ -81,6 +83,7 @@ class Gnunet implements GnunetMesh {
   readonly dht: Dht
   dialect: Dialect = DIALECTS.A
   readonly daemon: Daemon
+  readonly names: GnunetNames
   private readonly options: GnunetOptions
   private readonly counters = new Counters()
   private readonly core: DaemonCore
@@ -122,6 +125,7 @@ class Gnunet implements GnunetMesh {
       digest: sha256,
     })
     this.dht = this.daemonDht
+    this.names = new GnunetNames(daemon, ports, () => this.dialect)
     this.cadet = new DaemonCadet({
       ...ports,
       path: daemon.socket('cadet'),
@@ -256,6 +260,7 @@ class Gnunet implements GnunetMesh {
     this.info.close()
     this.daemonDht.close()
     this.hellos?.close()
+    this.names.close()
     this.core.close()
     this.watchers.clear()
     return Promise.resolve()

@@ -1,24 +1,9 @@
 /** The second engine on real daemons, two neighbours and three in a line: the promises of a mesh, and its tools. */
 
 import { afterAll, beforeAll, describe } from 'vitest'
-import { silentLog } from '../../src/base/log.ts'
-import { createGnunet, type GnunetMesh } from '../../src/mesh/gnunet.ts'
-import { systemClock } from '../../src/sys/clock.ts'
-import { gnunetInstallation } from '../../src/sys/gnunet-installation.ts'
-import { systemRandom } from '../../src/sys/random.ts'
-import { dialUnix } from '../../src/sys/unix-socket.ts'
 import { closingCompliance, meshCompliance, type Pair } from '../compliance/mesh.ts'
+import { attach, pause } from './daemon-mesh.ts'
 import { Lab, releases } from './lab.ts'
-
-const attach = (lab: Lab, daemon: number): Promise<GnunetMesh> =>
-  createGnunet({
-    clock: systemClock,
-    random: systemRandom,
-    log: silentLog,
-    dial: dialUnix,
-    installation: gnunetInstallation,
-    file: lab.conf(daemon),
-  })
 
 const within = async <T>(promise: Promise<T>, ms: number): Promise<T> => {
   const late = new AbortController()
@@ -36,7 +21,7 @@ async function pair(lab: Lab, far: number): Promise<Pair> {
     right,
     via: [],
     within,
-    pass: ms => new Promise(resolve => setTimeout(resolve, ms)),
+    pass: pause,
     close: () => Promise.resolve(),
   }
 }

@@ -3,10 +3,9 @@
  * does not come must not cost a channel. Requests are answered one after the other.
  */
 
-import type { Timer } from '../../base/clock.ts'
-import { BoxError } from '../../base/errors.ts'
 import { type PeerId, peerId } from '../../base/ids.ts'
 import { type Message, WireError } from '../../wire/layout.ts'
+import { Exchange } from './exchange.ts'
 import {
   PathEnd,
   PathInfo,
@@ -18,13 +17,9 @@ import {
   TunnelsInfo,
   TunnelsRequest,
 } from './messages.ts'
-import { Service, type ServicePorts } from './service.ts'
+import type { ServicePorts } from './service.ts'
 
 const PID_SIZE = 32
-/** A local service that has not answered by then, is stuck. */
-const ANSWER_MS = 5_000
-/** Questions that wait; with more, the oldest gets no answer. */
-const WAITING_MAX = 64
 /** Entries of one answer that are kept. */
 const ENTRIES_MAX = 4_096
 
@@ -46,37 +41,15 @@ export interface DaemonTunnel {
 /** CADET_TUNNEL_KEY_OK of gnunet-service-cadet_tunnels.h. */
 const KEY_OK = 5
 
-interface Question {
-  readonly ask: Uint8Array
-  readonly itemType: number
-  readonly endType: number
-  readonly items: Uint8Array[]
-  /** Null where no answer came. */
-  done(items: readonly Uint8Array[] | null): void
-}
-
 export class CadetInfo {
-  private readonly ports: ServicePorts
-  private readonly service: Service
-  private readonly waiting: Question[] = []
-  private current: Question | null = null
-  private deadline: Timer | null = null
+  private readonly exchange: Exchange
 
   constructor(path: string, ports: ServicePorts) {
-    this.ports = ports
-    this.service = new Service('cadet', path, ports, {
-      up: () => this.next(),
-      received: (type, raw) => this.received(type, raw),
-      down: () => this.down(),
-    })
+    this.exchange = new Exchange('cadet', path, ports)
   }
 
   start(): void {
-    this.service.open()
-  }
-
-  get trouble(): BoxError | null {
-    return this.service.trouble
+    this.exchange.start()
   }
 
   tunnels(answer: (tunnels: readonly DaemonTunnel[] | null) => void): void {
@@ -117,13 +90,10 @@ export class CadetInfo {
   }
 
   close(): void {
-    this.deadline?.cancel()
-    this.service.close()
-    for (const { done } of [...(this.current ? [this.current] : []), ...this.waiting.splice(0)])
-      done(null)
-    this.current = null
+    this.exchange.close()
   }
 
+  /** Gathers a list; null where no answer came. */
   private ask<T, R>(
     ask: Uint8Array,
     item: Message<T>,
@@ -131,45 +101,16 @@ export class CadetInfo {
     answer: (all: readonly R[] | null) => void,
     read: (value: T) => R,
   ): void {
-    if (this.waiting.length >= WAITING_MAX) this.waiting.shift()!.done(null)
-    const done = (items: readonly Uint8Array[] | null) =>
-      answer(items?.map(raw => read(item.decode(raw))) ?? null)
-    this.waiting.push({ ask, itemType: item.type, endType: end.type, items: [], done })
-    if (!this.current) this.next()
-  }
-
-  private next(): void {
-    if (this.current || !this.service.standing) return
-    this.current = this.waiting.shift() ?? null
-    if (!this.current) return
-    this.service.send(this.current.ask)
-    this.deadline = this.ports.clock.after(ANSWER_MS, () =>
-      this.service.renew(new BoxError('GNUNET_SILENT', 'cadet does not answer.')),
-    )
-  }
-
-  private received(type: number, raw: Uint8Array): void {
-    const { current } = this
-    if (current && type === current.itemType && current.items.length < ENTRIES_MAX) {
-      current.items.push(raw.slice())
-      return
-    }
-    if (!current || type !== current.endType) return
-    this.deadline?.cancel()
-    this.current = null
-    try {
-      current.done(current.items)
-    } catch (error) {
-      current.done(null)
-      throw error
-    }
-    this.next()
-  }
-
-  private down(): void {
-    this.deadline?.cancel()
-    const { current } = this
-    this.current = null
-    current?.done(null)
+    const all: R[] = []
+    this.exchange.ask({
+      ask,
+      heard: (type, raw) => {
+        if (type === item.type && all.length < ENTRIES_MAX) all.push(read(item.decode(raw)))
+        if (type !== end.type) return false
+        answer(all)
+        return true
+      },
+      failed: () => answer(null),
+    })
   }
 }
