@@ -20,6 +20,12 @@ export interface AgentStatus {
   readonly pid: string
   /** HELLO URL: what others need to use this one as a hub, if it listens. */
   readonly hello: string
+  /** Which engine: our own peer, or an installed GNUnet. */
+  readonly engine: string
+  /** What is behind it, where that is not this program. */
+  readonly engine_about: string | null
+  /** What is wrong with it, and the cure. */
+  readonly troubles: readonly { kind: string; detail: string; cure: string }[]
   readonly hub: boolean
   readonly listen: readonly string[]
   /** Of the hubs of the configuration, how many have a link to us now; and how many there are. */
@@ -56,6 +62,9 @@ export const agentStatus = (parts: StatusParts): AgentStatus => ({
   device_zone: zoneToText(parts.device),
   pid: encodeBase32(parts.pid),
   hello: parts.hello,
+  engine: parts.mesh.engine,
+  engine_about: parts.mesh.about ?? null,
+  troubles: (parts.mesh.troubles ?? []).map(({ kind, detail, cure }) => ({ kind, detail, cure })),
   hub: parts.config.hub,
   listen: parts.config.listen.map(formatAddress),
   hubs: parts.hubsUp,
@@ -83,9 +92,13 @@ const timeText = (ms: number | null): string | null =>
 export function statusText(status: AgentStatus): string {
   const { owners, neighbours } = status
   const up = neighbours.filter(({ state }) => state === 'up').length
+  const about = status.engine_about ? [['engine', status.engine_about]] : []
+  const troubles = status.troubles.map(({ detail, cure }) => ['trouble', `${detail} ${cure}`])
   const rows = [
     ['device', status.device_zone],
     ['peer', status.pid],
+    ...about,
+    ...troubles,
     ['owners', owners.map(({ name, calls_it }) => `${name} (as ${calls_it})`).join(', ') || 'none'],
     ['hubs', `${status.hubs} of ${status.hubs_configured} connected`],
     ['neighbours', `${up} connected`],

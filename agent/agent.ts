@@ -15,7 +15,9 @@ import { GrantBook, ownerGrant } from '../src/box/grant.ts'
 import type { PairingCode } from '../src/box/pairing-code.ts'
 import { PairingDesk, type WindowEnd } from '../src/box/pairing-window.ts'
 import type { ZoneSecret } from '../src/crypto/zone-key.ts'
+import type { NameKeeper } from '../src/gns/keeper.ts'
 import { zoneToText } from '../src/gns/name.ts'
+import { type Namestore, NamestoreKeeper } from '../src/gns/namestore-keeper.ts'
 import { Publisher } from '../src/gns/publisher.ts'
 import { ZoneDatabase } from '../src/gns/zone.ts'
 import type { Mesh } from '../src/mesh/mesh.ts'
@@ -29,8 +31,11 @@ import { Services } from './services.ts'
 import { SshServer } from './ssh-server.ts'
 import { Whereabouts } from './whereabouts.ts'
 
-/** An engine; the embedded one wants to know when the machine has moved. */
-export type AgentMesh = Mesh & { networkChanged?(): void }
+/** An engine; the embedded one wants to know when the machine has moved, a daemon may keep our names published. */
+export type AgentMesh = Mesh & {
+  networkChanged?(): void
+  readonly names?: Namestore & { canStore(): Promise<boolean> }
+}
 
 export interface AgentParts {
   readonly config: AgentConfig
@@ -47,7 +52,7 @@ export class Agent {
   private readonly parts: AgentParts
   private readonly mesh: AgentMesh
   private readonly grants: GrantBook
-  private readonly publisher: Publisher
+  private readonly publisher: NameKeeper
   private readonly whereabouts: Whereabouts
   private readonly desk: PairingDesk
   private readonly ssh: SshServer
@@ -63,7 +68,9 @@ export class Agent {
     const grants = new GrantBook(store)
     const mesh = await startMesh(parts)
     try {
-      return new Agent(parts, mesh, { device, hostKey, grants })
+      const { names } = mesh
+      const namestore = names && (await names.canStore()) ? names : null
+      return new Agent(parts, mesh, { device, hostKey, grants, namestore })
     } catch (error) {
       await mesh.close()
       throw error
@@ -77,17 +84,20 @@ export class Agent {
       readonly device: ZoneSecret
       readonly hostKey: ReturnType<typeof openHostKey>
       readonly grants: GrantBook
+      readonly namestore: Namestore | null
     },
   ) {
     const { config, store, clock, random, log } = parts
-    const { device, hostKey, grants } = kept
+    const { device, hostKey, grants, namestore } = kept
     this.parts = parts
     this.mesh = mesh
     this.device = device
     this.grants = grants
     this.startedAt = clock.now()
     const database = new ZoneDatabase(store)
-    const publisher = new Publisher({ mesh, clock, random, log, database })
+    const publisher = namestore
+      ? new NamestoreKeeper({ namestore, mesh, clock, log, database })
+      : new Publisher({ mesh, clock, random, log, database })
     publisher.publish(device)
     this.publisher = publisher
     this.whereabouts = new Whereabouts({

@@ -11,8 +11,12 @@ import { join } from 'node:path'
 import { BoxError } from '../src/base/errors.ts'
 import type { Address } from '../src/base/stream.ts'
 import { HUBS_MAX, helloPeer, namesAddress } from '../src/box/device-record.ts'
+import { MESH_CHOICES, type MeshChoice } from '../src/mesh/mesh.ts'
 
 export interface AgentConfig {
+  readonly mesh: MeshChoice
+  /** The configuration file of the GNUnet daemon; null: whichever is found. */
+  readonly gnunetConf: string | null
   /** How the machine calls itself until an owner calls it something. */
   readonly name: string
   /** Accepts connections and relays for others. */
@@ -33,7 +37,16 @@ const HUB_PORT = 2086
 const ADDRESSES_MAX = 8
 const PORT_MAX = 0xffff
 const FILE_SIZE_MAX = 64 * 1024
-const FIELDS = ['name', 'hub', 'listen', 'advertise', 'hubs', 'shell'] as const
+const FIELDS = [
+  'name',
+  'mesh',
+  'gnunetConf',
+  'hub',
+  'listen',
+  'advertise',
+  'hubs',
+  'shell',
+] as const
 type Field = (typeof FIELDS)[number]
 
 /** What a person has set: texts and lists of texts, not checked yet. */
@@ -46,13 +59,21 @@ export function readConfig(directory: string, commandLine: Settings): AgentConfi
     return new BoxError('CONFIG_INVALID', `${path}: ${field} ${wrong}.`)
   })
   const typed = checkSettings(commandLine, (field, wrong) => {
-    const option = field.replace(/^hubs/, 'hub-url')
+    const option = field.replace(/^hubs/, 'hub-url').replace(/^gnunetConf/, 'gnunet-conf')
     return new BoxError('INPUT_INVALID', `--${option} ${wrong}.`)
   })
-  const { name, hub, listen, advertise, hubs, shell } = { ...file, ...typed }
+  const settings = { ...file, ...typed }
+  const { name, mesh, gnunetConf, hub, listen, advertise, hubs, shell } = settings
   const isHub = hub ?? false
+  if (mesh === 'gnunet' && (isHub || listen || advertise))
+    throw new BoxError(
+      'CONFIG_INVALID',
+      'With mesh gnunet it is the daemon that listens: hub, listen and advertise are set in its own configuration.',
+    )
   return {
     name: name ?? hostname(),
+    mesh: mesh ?? 'embedded',
+    gnunetConf: gnunetConf ?? null,
     hub: isHub,
     listen: listen ?? (isHub ? [{ host: '::', port: HUB_PORT }] : []),
     advertise: advertise ?? [],
@@ -71,6 +92,11 @@ function checkSettings(settings: Settings, complain: Complaint): Partial<AgentCo
   const present = <T>(field: Field, check: (value: unknown, field: string) => T) =>
     settings[field] === undefined ? {} : { [field]: check(settings[field], field) }
   const text = (value: unknown, field: string) => checkText(value, field, complain)
+  const path = (value: unknown, field: string) => {
+    const from = text(value, field)
+    if (from.startsWith('/')) return from
+    throw complain(field, 'is no path from the root')
+  }
   const address = (value: unknown, field: string) => {
     const parsed = parseAddress(text(value, field))
     if (parsed) return parsed
@@ -88,6 +114,12 @@ function checkSettings(settings: Settings, complain: Complaint): Partial<AgentCo
   }
   return {
     ...present('name', (value, field) => checkName(text(value, field), complain)),
+    ...present('mesh', (value, field) => {
+      const choice = MESH_CHOICES.find(one => one === value)
+      if (choice) return choice
+      throw complain(field, `is none of ${MESH_CHOICES.join(', ')}`)
+    }),
+    ...present('gnunetConf', path),
     ...present('hub', (value, field) => {
       if (typeof value === 'boolean') return value
       throw complain(field, 'is neither true nor false')
@@ -95,11 +127,7 @@ function checkSettings(settings: Settings, complain: Complaint): Partial<AgentCo
     ...present('listen', listOf(address, ADDRESSES_MAX, complain)),
     ...present('advertise', listOf(address, ADDRESSES_MAX, complain)),
     ...present('hubs', listOf(hello, HUBS_MAX, complain)),
-    ...present('shell', (value, field) => {
-      const path = text(value, field)
-      if (path.startsWith('/')) return path
-      throw complain(field, 'is no path from the root')
-    }),
+    ...present('shell', path),
   }
 }
 

@@ -15,8 +15,8 @@ import {
   helloPeer,
 } from '../src/box/device-record.ts'
 import type { ZoneSecret } from '../src/crypto/zone-key.ts'
+import type { NameKeeper } from '../src/gns/keeper.ts'
 import { APEX } from '../src/gns/name.ts'
-import type { Publisher } from '../src/gns/publisher.ts'
 import type { ZoneDatabase } from '../src/gns/zone.ts'
 import type { Listening, Mesh } from '../src/mesh/mesh.ts'
 
@@ -37,7 +37,7 @@ export interface WhereaboutsOptions {
   /** HELLO URLs of the hubs of the configuration. */
   readonly hubs: readonly string[]
   readonly database: ZoneDatabase
-  readonly publisher: Publisher
+  readonly publisher: NameKeeper
   readonly clock: Clock
 }
 

@@ -3,6 +3,7 @@
 import type { Argv } from 'yargs'
 import { BoxError } from '../src/base/errors.ts'
 import { VERSION } from '../src/base/version.ts'
+import { MESH_CHOICES } from '../src/mesh/mesh.ts'
 import type { Command, Common } from './command.ts'
 import type { Context } from './context.ts'
 import { Output, type Sink } from './output.ts'
@@ -147,6 +148,15 @@ async function parse(words: readonly string[], name: string | null): Promise<Par
       type: 'string',
       describe: 'keep keys and devices in this directory (or set BOX_STATE)',
     })
+    .option('mesh', {
+      type: 'string',
+      choices: MESH_CHOICES,
+      describe: 'be a peer of our own, use the GNUnet installed here, or that if one answers',
+    })
+    .option('gnunet-conf', {
+      type: 'string',
+      describe: 'the configuration file of that GNUnet (or set BOX_GNUNET_CONF)',
+    })
     .fail((message, error) => {
       throw error ?? new BoxError('INPUT_INVALID', `${message.replace(/\.?$/, '.')}`)
     }) as unknown as Argv<Common>
@@ -177,10 +187,12 @@ function list(parser: Argv<Common>): void {
   parser.epilogue('box COMMAND --help tells more about each.')
 }
 
+const TAKE_A_VALUE = ['--state', '--mesh', '--gnunet-conf']
+
 /** The first word that is no option, and no value of one. */
 function commandWord(words: readonly string[]): string | null {
   for (let i = 0; i < words.length && words[i] !== '--'; i++) {
-    if (words[i] === '--state') i++
+    if (TAKE_A_VALUE.includes(words[i]!)) i++
     else if (!words[i]!.startsWith('-')) return words[i]!
   }
   return null

@@ -1,12 +1,15 @@
 /** What a command is: a value that says how it is called, and a function that is given its context. */
 
 import type { Argv } from 'yargs'
+import type { MeshChoice } from '../src/mesh/mesh.ts'
 import type { Context } from './context.ts'
 
 /** What every command understands. */
 export interface Common {
   readonly json: boolean
   readonly state: string | undefined
+  readonly mesh?: MeshChoice | undefined
+  readonly 'gnunet-conf'?: string | undefined
   /** The words after `--`. */
   readonly '--'?: readonly string[]
 }

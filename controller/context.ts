@@ -6,11 +6,14 @@
  * once: devices know us by our zone key, never by our peer key.
  */
 
+import { resolve } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import type { Clock } from '../src/base/clock.ts'
+import { BoxError } from '../src/base/errors.ts'
 import { type Log, silentLog } from '../src/base/log.ts'
 import type { Random } from '../src/base/random.ts'
-import type { Mesh } from '../src/mesh/mesh.ts'
+import type { GnunetNames } from '../src/mesh/gnunet-names.ts'
+import { MESH_CHOICES, type Mesh, type MeshChoice } from '../src/mesh/mesh.ts'
 import { systemClock } from '../src/sys/clock.ts'
 import { isLevel, lineLog } from '../src/sys/log.ts'
 import { stateDirectory, surroundings } from '../src/sys/paths.ts'
@@ -34,12 +37,24 @@ export interface Stdio {
   readonly isTerminal: boolean
 }
 
-/** Starts an engine; it closes when the command ends. */
-export type StartMesh = (parts: {
+export interface MeshParts {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
-}) => Promise<Mesh>
+}
+
+/** Starts an engine; it closes when the command ends. */
+export type StartMesh = (parts: MeshParts) => Promise<ControllerMesh>
+
+/** An engine; a daemon has naming services beside it, or perhaps not. */
+export type ControllerMesh = Mesh & { readonly names?: GnunetNames }
+
+/** Which peer is ours: one of our own, that of the GNUnet installed here, or that where one answers. */
+export interface EngineChoice {
+  readonly mesh: MeshChoice
+  /** The configuration file of the daemon; null: whichever is found. */
+  readonly gnunetConf: string | null
+}
 
 export interface Context {
   readonly output: Output
@@ -55,10 +70,11 @@ export interface Context {
   readonly box: readonly string[]
   /** The names of all commands. */
   readonly commands: readonly string[]
+  readonly engine: EngineChoice
   /** Who we are. Throws NO_EGO, KEY_UNREADABLE. */
   readonly ego: () => Ego
   /** Our peer in the mesh, with the hubs we know of introduced to it. */
-  readonly mesh: () => Promise<Mesh>
+  readonly mesh: () => Promise<ControllerMesh>
   /** What goes on beside the command; its end is waited for. Where it fails, only the log says so. */
   readonly meanwhile: (work: Promise<void>) => void
   /** Called when the command has ended, however it did. */
@@ -74,7 +90,7 @@ export function createContext({ startMesh, ...parts }: ContextParts): Context {
   const { state, clock, random, log } = parts
   const fleet = new Fleet(state)
   let ego: Ego | null = null
-  let mesh: Promise<Mesh> | null = null
+  let mesh: Promise<ControllerMesh> | null = null
   const beside: Promise<void>[] = []
   const start = async () => {
     const started = await startMesh({ clock, random, log })
@@ -134,6 +150,7 @@ export async function openContext(
     ...surroundings(),
     env: common.state ? { BOX_STATE: common.state } : process.env,
   })
+  const engine = engineOf(common)
   const end = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(name, () => {
@@ -155,11 +172,27 @@ export async function openContext(
     log: processLog(),
     state: directoryState(directory, systemClock),
     signal: end.signal,
-    box: [process.execPath, process.argv[1]!, '--state', directory],
+    box: [process.execPath, process.argv[1]!, '--state', directory, ...engineWords(engine)],
     commands,
-    startMesh: async parts => (await import('./engine.ts')).startEngine(parts),
+    engine,
+    startMesh: async parts => (await import('./engine.ts')).startEngine(engine, parts),
   })
 }
+
+/** What was typed, or BOX_MESH and BOX_GNUNET_CONF say. Throws INPUT_INVALID. */
+function engineOf(common: Common): EngineChoice {
+  const wanted = common.mesh ?? process.env.BOX_MESH ?? 'embedded'
+  const mesh = MESH_CHOICES.find(choice => choice === wanted)
+  if (!mesh) throw new BoxError('INPUT_INVALID', `BOX_MESH is none of ${MESH_CHOICES.join(', ')}.`)
+  const gnunetConf = common['gnunet-conf'] ?? process.env.BOX_GNUNET_CONF ?? null
+  return { mesh, gnunetConf: gnunetConf && resolve(gnunetConf) }
+}
+
+/** The options that choose the same engine again. */
+export const engineWords = ({ mesh, gnunetConf }: EngineChoice): readonly string[] => [
+  ...(mesh === 'embedded' ? [] : ['--mesh', mesh]),
+  ...(gnunetConf === null ? [] : ['--gnunet-conf', gnunetConf]),
+]
 
 /** Silent, unless BOX_LOG names a level. */
 function processLog(): Log {

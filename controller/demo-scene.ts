@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { BoxError, ERRORS, type ErrorCode } from '../src/base/errors.ts'
 import type { Context } from './context.ts'
 import type { Cast } from './demo-cast.ts'
+import type { Daemons, Line } from './demo-daemons.ts'
 
 /** Slow machines start a process in seconds; all of it fits a minute anyway. */
 const START_TIMEOUT_MS = 20_000
@@ -47,6 +48,7 @@ export class Scene {
   readonly hubs: Hub[] = []
   private readonly context: Context
   private readonly cast: Cast
+  private line: Line | null = null
 
   constructor(context: Context, cast: Cast) {
     this.context = context
@@ -56,7 +58,8 @@ export class Scene {
   /** The command line of one of the programs, on its own state. */
   box(...words: string[]): string[] {
     const [node, program] = this.context.box
-    return [node!, program!, '--state', this.cast.stateOf('controller'), ...words]
+    const engine = this.line ? daemonWords(this.line.confs.controller) : []
+    return [node!, program!, '--state', this.cast.stateOf('controller'), ...engine, ...words]
   }
 
   /** The shell for the person at the terminal. */
@@ -78,13 +81,23 @@ export class Scene {
     })
   }
 
+  /** GNUnet daemons in place of peers of our own: the middle one is the hub. */
+  async useDaemons(daemons: Daemons, given: readonly string[]): Promise<void> {
+    await this.step('daemons', async () => {
+      this.line = await daemons.line(given, this.cast.directory)
+      const { hub } = this.line
+      this.hubs.push({ role: 'hub', ...hub })
+      return `three GNUnet daemons in a line, ${short(hub.pid)} in the middle, relays what it cannot read`
+    })
+  }
+
   async startDevice(): Promise<void> {
     await this.step('device', async () => {
       const hubs = this.hubs.flatMap(({ hello }) => ['--hub-url', hello])
-      this.cast.start('device', this.agent('device', 'run', ...hubs))
+      this.cast.start('device', this.agent('device', 'run', ...this.deviceEngine(), ...hubs))
       const { pid } = await this.statusOf('device', status => status.hubs > 0)
       const dials = this.hubs.map(hub => short(hub.pid)).join(' and ')
-      return `peer ${short(pid)}, process ${this.cast.pidOf('device')}, listens nowhere, dialled ${dials}`
+      return `peer ${short(pid)}, process ${this.cast.pidOf('device')}, ${this.line ? 'on its own daemon, beside' : 'listens nowhere, dialled'} ${dials}`
     })
   }
 
@@ -148,10 +161,11 @@ export class Scene {
   }
 
   /** What to type to go on, where everything is left running. */
-  hints(): string[] {
-    const processes = [...this.hubs.map(({ role }) => role), 'device'].map(role =>
-      this.cast.pidOf(role),
-    )
+  hints(others: readonly number[]): string[] {
+    const processes = [...this.hubs.map(({ role }) => role), 'device']
+      .map(role => this.cast.pidOf(role))
+      .filter(pid => pid > 0)
+      .concat(others)
     const box = this.box().map(word => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word}'`))
     const say = (...words: string[]) => [...box, ...words].join(' ')
     return [
@@ -162,6 +176,10 @@ export class Scene {
         `-o UserKnownHostsFile=${this.cast.stateOf('controller')}/known_hosts ${DEVICE}.box`,
       `kill ${processes.join(' ')}; rm -r ${this.cast.directory}`,
     ]
+  }
+
+  private deviceEngine(): readonly string[] {
+    return this.line ? daemonWords(this.line.confs.device) : []
   }
 
   private checked(report: ShellReport): DemoReport {
@@ -216,6 +234,8 @@ export class Scene {
     return new Promise(resolve => void this.context.clock.after(ms, resolve))
   }
 }
+
+const daemonWords = (conf: string): string[] => ['--mesh', 'gnunet', '--gnunet-conf', conf]
 
 /** A peer as people are shown it. */
 const short = (pid: string): string => pid.slice(0, 4)

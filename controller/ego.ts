@@ -46,9 +46,12 @@ export function findEgo(state: State): Ego | null {
   }
 }
 
-/** Makes the ego. Throws NAME_TAKEN where there is one: it is never replaced. */
-export async function makeEgo(state: State, name: string, random: Random): Promise<Ego> {
-  const ego: Ego = { name: nameOf(name), secret: ZoneSecret.generate('EDKEY', random) }
+/** Makes the ego. Fails with NAME_TAKEN where there is one: it is never replaced. */
+export const makeEgo = (state: State, name: string, random: Random): Promise<Ego> =>
+  keepEgo(state, { name: nameOf(name), secret: ZoneSecret.generate('EDKEY', random) })
+
+/** Keeps an ego that was made elsewhere. Fails as makeEgo. */
+export async function keepEgo(state: State, ego: Ego): Promise<Ego> {
   const { type, bytes } = ego.secret
   await state.exclusively(() => {
     const old = findEgo(state)

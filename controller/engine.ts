@@ -1,9 +1,32 @@
-/** The engine of a `box` process: an embedded peer that only dials, with a key that nobody will see again. */
+/**
+ * The engine of a `box` process: an embedded peer that only dials, with a key that nobody will see again; or
+ * the GNUnet daemon of this machine.
+ */
 
+import { BoxError } from '../src/base/errors.ts'
 import { memoryStore } from '../src/base/store.ts'
 import { createEmbedded } from '../src/mesh/embedded.ts'
+import { createGnunet } from '../src/mesh/gnunet.ts'
+import { gnunetInstallation } from '../src/sys/gnunet-installation.ts'
 import { tcpNetwork } from '../src/sys/tcp.ts'
-import type { StartMesh } from './context.ts'
+import { dialUnix } from '../src/sys/unix-socket.ts'
+import type { ControllerMesh, EngineChoice, MeshParts } from './context.ts'
 
-export const startEngine: StartMesh = parts =>
+export async function startEngine(choice: EngineChoice, parts: MeshParts): Promise<ControllerMesh> {
+  if (choice.mesh === 'embedded') return startEmbedded(parts)
+  try {
+    return await attachDaemon(choice.gnunetConf, parts)
+  } catch (error) {
+    const isAbsent = error instanceof BoxError && error.family === 'setup'
+    if (choice.mesh === 'gnunet' || !isAbsent) throw error
+    parts.log.note('info', 'controller', 'no daemon answers: embedded peer', { code: error.code })
+    return startEmbedded(parts)
+  }
+}
+
+/** The GNUnet daemon of a configuration file; null: whichever is found. Fails as createGnunet. */
+export const attachDaemon = (file: string | null, parts: MeshParts) =>
+  createGnunet({ ...parts, dial: dialUnix, installation: gnunetInstallation, file })
+
+const startEmbedded = (parts: MeshParts) =>
   createEmbedded({ ...parts, network: tcpNetwork, store: memoryStore() })

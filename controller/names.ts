@@ -3,8 +3,10 @@
 import { concat } from '../src/base/bytes.ts'
 import type { Clock } from '../src/base/clock.ts'
 import { BoxError } from '../src/base/errors.ts'
+import type { ZoneKey } from '../src/base/ids.ts'
 import { memoryStore, type Store } from '../src/base/store.ts'
 import { sha256 } from '../src/crypto/hash.ts'
+import { NamestoreKeeper } from '../src/gns/namestore-keeper.ts'
 import { Publisher } from '../src/gns/publisher.ts'
 import { delegationRecord } from '../src/gns/record-data.ts'
 import { Resolver } from '../src/gns/resolver.ts'
@@ -33,17 +35,21 @@ function zoneOn(store: Store, { secret }: Ego, devices: readonly Device[]): Zone
   return database
 }
 
+/** A zone for a suffix that is none of ours; null where there is none. */
+export type MoreZones = (suffix: string) => ZoneKey | null
+
 /** A resolver that knows the ego by its name. */
 export const openResolver = (
   mesh: Mesh,
   clock: Clock,
   ego: Ego,
   devices: readonly Device[],
+  more: MoreZones = () => null,
 ): Resolver =>
   new Resolver({
     mesh,
     clock,
-    zones: suffix => (suffix === ego.name ? ego.secret.zone : null),
+    zones: suffix => (suffix === ego.name ? ego.secret.zone : more(suffix)),
     database: zoneOn(memoryStore(), ego, devices),
   })
 
@@ -69,7 +75,11 @@ export async function publishZone(context: Context): Promise<void> {
   const store = memoryStore()
   for (const [name, hex] of Object.entries(last.expiries)) store.set(name, Buffer.from(hex, 'hex'))
   const database = zoneOn(store, ego, devices)
-  const publisher = new Publisher({ mesh: await context.mesh(), clock, random, log, database })
+  const mesh = await context.mesh()
+  const namestore = mesh.names && (await mesh.names.canStore()) ? mesh.names : null
+  const publisher = namestore
+    ? new NamestoreKeeper({ namestore, mesh, clock, log, database })
+    : new Publisher({ mesh, clock, random, log, database })
   publisher.publish(ego.secret)
   const isOut = () =>
     devices.every(({ name }) => publisher.publishedUntil(ego.secret.zone, name) !== null)

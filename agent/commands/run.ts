@@ -2,6 +2,7 @@
 
 import { BoxError } from '../../src/base/errors.ts'
 import type { Log } from '../../src/base/log.ts'
+import { MESH_CHOICES } from '../../src/mesh/mesh.ts'
 import { systemClock } from '../../src/sys/clock.ts'
 import { isLevel, lineLog, stderrWriter } from '../../src/sys/log.ts'
 import { lockState } from '../../src/sys/state-lock.ts'
@@ -18,6 +19,13 @@ export const run = command({
     ['box-agent run --hub', 'a hub, on a machine with a public address'],
   ],
   options: {
+    mesh: {
+      type: 'string',
+      choices: MESH_CHOICES,
+      describe:
+        'be a peer of our own (embedded), use the GNUnet installed here, or that if one answers',
+    },
+    'gnunet-conf': { type: 'string', describe: 'the configuration file of that GNUnet' },
     hub: {
       type: 'boolean',
       describe: 'accept connections (on port 2086 unless told otherwise) and relay for others',
@@ -35,11 +43,10 @@ export const run = command({
   },
   run: async (surroundings, args) => {
     const { directory } = surroundings
-    const { hub, listen, advertise, name, shell } = args
-    const config = readConfig(
-      directory,
-      given({ hub, listen, advertise, name, shell, hubs: args['hub-url'] }),
-    )
+    const { mesh, hub, listen, advertise, name, shell } = args
+    const settings = { mesh, hub, listen, advertise, name, shell }
+    const named = { hubs: args['hub-url'], gnunetConf: args['gnunet-conf'] }
+    const config = readConfig(directory, given({ ...settings, ...named }))
     const lock = lockState(directory)
     const log = openLog(args.log ?? process.env.BOX_LOG ?? 'info', args.json)
     try {

@@ -4,17 +4,20 @@
  */
 
 import { spawn } from 'node:child_process'
+import { BoxError } from '../../src/base/errors.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
 import { Cast } from '../demo-cast.ts'
+import { Daemons } from '../demo-daemons.ts'
 import { Scene } from '../demo-scene.ts'
 
-export const demo = command<{ keep: boolean; hubs: number }>({
+export const demo = command<{ keep: boolean; hubs: number; daemon: string[] }>({
   usage: 'demo',
   examples: [
     ['box demo', 'shows everything, and leaves you in a shell on the device'],
     ['box demo --json', 'does the same without you, and prints what was found'],
     ['box demo --keep', 'leaves hub and device running, and says what to try next'],
+    ['box demo --mesh gnunet', 'does it with three GNUnet daemons in place of peers of our own'],
     ['box demo --hubs 2', 'kills a hub in the middle, and shows that the device stays reachable'],
   ],
   options: yargs =>
@@ -29,13 +32,25 @@ export const demo = command<{ keep: boolean; hubs: number }>({
         choices: [1, 2],
         default: 1,
         describe: 'how many hubs; with two, one of them fails',
+      })
+      .option('daemon', {
+        type: 'string',
+        array: true,
+        default: [] as string[],
+        describe:
+          'with --mesh gnunet: the configuration files of the daemons of controller, hub, device',
       }),
-  run: async (context, { keep, hubs }) => {
+  run: async (context, { keep, hubs, daemon }) => {
     const { clock, signal, output } = context
+    const isOnDaemons = context.engine.mesh === 'gnunet'
+    if (isOnDaemons && hubs > 1)
+      throw new BoxError('INPUT_INVALID', 'With --mesh gnunet there is one hub, a daemon.')
     const cast = new Cast({ clock, signal, keep })
     const scene = new Scene(context, cast)
+    const daemons = new Daemons(context)
     try {
-      for (let i = 1; i <= hubs; i++) await scene.startHub(hubs === 1 ? 'hub' : `hub-${i}`)
+      if (isOnDaemons) await scene.useDaemons(daemons, daemon)
+      else for (let i = 1; i <= hubs; i++) await scene.startHub(hubs === 1 ? 'hub' : `hub-${i}`)
       await scene.startDevice()
       await scene.pair()
       const report = await scene.openShell()
@@ -44,10 +59,14 @@ export const demo = command<{ keep: boolean; hubs: number }>({
       else if (context.stdio.isTerminal) await stay(context, scene)
       else output.result(report.output.trimEnd(), {})
       if (keep) cast.keepAll()
+      if (keep) daemons.keepAll()
     } finally {
+      await daemons.end()
       await cast.end()
     }
-    if (keep) output.remark(['', 'Everything is left running. Try:', ...scene.hints()].join('\n  '))
+    if (!keep) return
+    const hints = scene.hints(daemons.pids)
+    output.remark(['', 'Everything is left running. Try:', ...hints].join('\n  '))
   },
 })
 

@@ -56,12 +56,22 @@ export const doctor = command<{ name: string | undefined; timeout: number }>({
     }
     const isSomebody = await examine('identity', () => identity(context))
     await examine('devices', async () => devices(context))
-    const isConnected = await examine('hubs', () => hubs(context))
+    const isOwn = context.engine.mesh === 'embedded'
+    const isRunning = isOwn || (await examine('engine', () => engine(context)))
+    const isConnected = isRunning && (await examine('hubs', () => hubs(context)))
     if (name !== undefined && isSomebody && isConnected) {
       const device = context.fleet.device(name)
       await examine(`name ${name}`, () => nameOf(context, device))
       await examine(`way to ${name}`, () => wayTo(context, device, timeoutMs(timeout)))
     }
+    // Last, for some are recognised only while something is tried.
+    if (isRunning && !isOwn)
+      for (const { kind, detail, cure } of (await context.mesh()).status().troubles ?? [])
+        await examine(kind, async () => ({
+          code: kind === 'service' ? 'GNUNET_SILENT' : 'PEER_UNREACHABLE',
+          detail: `${detail} Try: ${cure}`,
+          cure,
+        }))
     return codes[0] ? EXIT_CODES[ERRORS[codes[0]][0]] : 0
   },
 })
@@ -86,10 +96,30 @@ function devices({ fleet }: Context): Omit<Finding, 'check'> {
   return { detail: `${all.length}, of them ${seen} seen`, devices: all.length, seen }
 }
 
-/** Which hubs answer. One is enough. */
+/** Which GNUnet we are on, if on one. */
+async function engine(context: Context): Promise<Omit<Finding, 'check'>> {
+  const mesh = await context.mesh()
+  const { engine, about, neighbours } = mesh.status()
+  const up = neighbours.filter(({ state }) => state === 'up')
+  const named = up.map(({ peer, address }) => `${encodeBase32(peer).slice(0, 4)} ${address}`.trim())
+  return {
+    detail: `${about ?? 'embedded, no daemon answers'}; peer ${encodeBase32(mesh.self).slice(0, 4)}, ${up.length} neighbours${named.length > 0 ? `: ${named.join(', ')}` : ''}`,
+    engine,
+    about: about ?? null,
+    peer: encodeBase32(mesh.self),
+    neighbours: up.map(({ peer, address }) => ({ peer: encodeBase32(peer), address })),
+  }
+}
+
+/** Which hubs answer. One is enough; a daemon that has neighbours needs none. */
 async function hubs(context: Context): Promise<Omit<Finding, 'check'>> {
   const { clock, state, fleet } = context
   const known = knownHubs(state, fleet)
+  if (known.length === 0 && context.engine.mesh !== 'embedded') {
+    const { neighbours } = (await context.mesh()).status()
+    if (neighbours.some(({ state }) => state === 'up'))
+      return { detail: 'None is known, and none is needed: GNUnet has neighbours.' }
+  }
   if (known.length === 0)
     return { code: 'NO_HUB', detail: 'None is known: pair a device, or see box hub --help.' }
   const mesh = await context.mesh()

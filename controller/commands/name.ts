@@ -8,6 +8,7 @@ import { type Resolution, Resolver } from '../../src/gns/resolver.ts'
 import { ZoneDatabase } from '../../src/gns/zone.ts'
 import { command } from '../command.ts'
 import { type Context, knownHubs } from '../context.ts'
+import { daemonZones } from '../daemon-egos.ts'
 import { findEgo } from '../ego.ts'
 import { openResolver } from '../names.ts'
 import { timeoutMs } from '../timeout.ts'
@@ -67,7 +68,7 @@ async function lookUp(context: Context, { name, type, timeout }: Arguments): Pro
   const { output, state, fleet, signal } = context
   const wanted = type === undefined ? 'any' : typeNumber(type)
   const options = { signal, timeoutMs: timeoutMs(timeout) }
-  if (knownHubs(state, fleet).length === 0)
+  if (context.engine.mesh === 'embedded' && knownHubs(state, fleet).length === 0)
     throw new BoxError('NO_HUB', 'None is known: pair a device, or see box hub --help.')
   const mesh = await context.mesh()
   const resolver = await openOwnResolver(context)
@@ -88,7 +89,9 @@ async function lookUp(context: Context, { name, type, timeout }: Arguments): Pro
 /** Names that end in a zone key need no identity. */
 async function openOwnResolver({ state, fleet, clock, mesh }: Context): Promise<Resolver> {
   const ego = findEgo(state)
-  if (ego) return openResolver(await mesh(), clock, ego, fleet.devices())
+  const started = await mesh()
+  const zones = await daemonZones(started.names)
+  if (ego) return openResolver(started, clock, ego, fleet.devices(), zones)
   const database = new ZoneDatabase(memoryStore())
-  return new Resolver({ mesh: await mesh(), clock, zones: () => null, database })
+  return new Resolver({ mesh: started, clock, zones, database })
 }

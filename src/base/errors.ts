@@ -58,6 +58,10 @@ export const ERRORS = {
   CONFIG_INVALID: ['setup', 'The configuration is not valid.'],
   NO_EGO: ['setup', 'There is no identity yet: run `box init` first.'],
   ADDRESS_IN_USE: ['setup', 'The address cannot be listened on.'],
+  GNUNET_ABSENT: ['setup', 'No GNUnet daemon is running here: start it, or use `--mesh embedded`.'],
+  GNUNET_FORBIDDEN: ['setup', 'The GNUnet daemon does not let this user in.'],
+  GNUNET_SILENT: ['setup', 'A service of the GNUnet daemon does not answer.'],
+  GNUNET_TOO_OLD: ['setup', 'This GNUnet is too old: 0.19 is the first that works.'],
 } as const satisfies Record<string, readonly [Family, string]>
 
 export type ErrorCode = keyof typeof ERRORS

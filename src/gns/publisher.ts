@@ -14,6 +14,7 @@ import { deriveLabelKey, type LabelKey, type ZoneSecret } from '../crypto/zone-k
 import { DHT_OPTION, type Listening, type Mesh } from '../mesh/mesh.ts'
 import { toMs } from '../wire/time.ts'
 import { BLOCK_TYPE, makeBlock } from './block.ts'
+import type { NameKeeper } from './keeper.ts'
 import { APEX, normaliseLabel, zoneToText } from './name.ts'
 import {
   blockExpiry,
@@ -79,7 +80,7 @@ interface Entry {
 
 const UNPUBLISHED = { madeAt: 0, renewAt: 0, expiresAt: 0, hasFailed: false }
 
-export class Publisher {
+export class Publisher implements NameKeeper {
   private readonly options: PublisherOptions
   private readonly zones = new Map<string, ZoneSecret>()
   private readonly entries = new Map<string, Entry>()

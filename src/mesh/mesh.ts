@@ -18,6 +18,10 @@ import type { HashCode, PeerId, PortId } from '../base/ids.ts'
 /** The largest message a channel takes, header included (GNUNET_CONSTANTS_MAX_CADET_MESSAGE_SIZE). */
 export const MESSAGE_SIZE_MAX = 64_348
 
+/** Which peer is ours: one of our own, that of the GNUnet installed here, or that where one answers. */
+export const MESH_CHOICES = ['embedded', 'gnunet', 'auto'] as const
+export type MeshChoice = (typeof MESH_CHOICES)[number]
+
 export interface Mesh {
   readonly self: PeerId
   readonly dht: Dht
@@ -122,6 +126,20 @@ export interface MeshStatus {
   readonly tunnels: readonly TunnelStatus[]
   /** Counted events by name, since start: dropped messages by reason, relayed bytes, and so on. */
   readonly counters: Readonly<Record<string, number>>
+  /** What stands behind the engine, for people: releases, wire class, configuration. Absent: this program. */
+  readonly about?: string
+  /** What is wrong with what stands behind the engine. Absent: nothing. */
+  readonly troubles?: readonly Trouble[]
+}
+
+/** Something that people must repair, or wait for. */
+export interface Trouble {
+  /** `service`: a part of the daemon does not answer. The others are known faults of GNUnet (ipc/faults.ts). */
+  readonly kind: 'service' | 'stale-tunnel' | 'lost-path' | 'identity-changed'
+  readonly peer: PeerId | null
+  readonly detail: string
+  /** What to type, or to do. */
+  readonly cure: string
 }
 
 export interface NeighbourStatus {

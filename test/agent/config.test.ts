@@ -53,6 +53,8 @@ describe('the configuration', () => {
     )
     expect(readConfig(directory, {})).toEqual({
       name: 'attic',
+      mesh: 'embedded',
+      gnunetConf: null,
       hub: false,
       listen: [{ host: '2001:db8::1', port: 2086 }],
       advertise: [],
@@ -71,6 +73,8 @@ describe('the configuration', () => {
     ['{"name": 5}', 'name is no text'],
     ['{"name": ""}', 'name is empty'],
     ['{"name": "a b"}', 'name is too long, or has blanks'],
+    ['{"mesh": "tor"}', 'mesh is none of embedded, gnunet, auto'],
+    ['{"gnunetConf": "gnunet.conf"}', 'gnunetConf is no path from the root'],
     ['{"hub": "yes"}', 'hub is neither true nor false'],
     ['{"listen": "x"}', 'listen is no list'],
     ['{"listen": ["192.0.2.1:1", "192.0.2.1"]}', 'listen[1] is no address'],
@@ -91,6 +95,15 @@ describe('the configuration', () => {
     expect(code).toBe('CONFIG_INVALID')
     expect(message).toContain(join(directory, 'agent.json'))
     expect(message).toContain(why)
+  })
+
+  test('leaves listening to the daemon where there is one', () => {
+    const choice = { mesh: 'gnunet', gnunetConf: '/etc/gnunet.conf' }
+    expect(readConfig(directory, choice)).toMatchObject({ ...choice, listen: [] })
+    for (const more of [{ hub: true }, { listen: ['192.0.2.1:1'] }, { advertise: ['192.0.2.1:1'] }])
+      expect(complaint(() => readConfig(directory, { ...choice, ...more })).code).toBe(
+        'CONFIG_INVALID',
+      )
   })
 
   test('on the command line is refused as a mistake of whoever types', () => {

@@ -25,6 +25,8 @@ import { connectOver, KEYS, publicBlob } from './ssh-fixture.ts'
 
 export const CONFIG: AgentConfig = {
   name: 'box',
+  mesh: 'embedded',
+  gnunetConf: null,
   hub: false,
   listen: [],
   advertise: [],

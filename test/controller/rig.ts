@@ -63,6 +63,7 @@ export class Rig {
     stdio.errors.on('data', bytes => sink('err').write(bytes))
     const state = directoryState(directory, this.world)
     const context = createContext({
+      engine: { mesh: 'embedded', gnunetConf: null },
       output: new Output({ json, out: sink('out'), err: sink('err'), clock: this.world }),
       stdio,
       clock: this.world,

@@ -124,6 +124,11 @@ export class Lab {
     return this.lab('id', `${daemon}`)
   }
 
+  /** Its configuration file. */
+  conf(daemon: number): string {
+    return `${this.env.LAB_DIR}/p${daemon}/conf`
+  }
+
   hello(daemon: number): Promise<string> {
     return this.lab('hello', `${daemon}`)
   }

@@ -1,0 +1,14 @@
+/** Who keeps the records of our zones published: we ourselves (publisher.ts), or a daemon (namestore-keeper.ts). */
+
+import type { ZoneKey } from '../base/ids.ts'
+import type { ZoneSecret } from '../crypto/zone-key.ts'
+
+export interface NameKeeper {
+  /** Begins to keep the zone alive: all its labels in the database, now and before they expire. */
+  publish(secret: ZoneSecret): void
+  /** The records of a label have been replaced in the database: publishes them at once. */
+  changed(zone: ZoneKey, label: string): void
+  /** When the block of a label that is out expires (ms since 1970); null where none is known to be. */
+  publishedUntil(zone: ZoneKey, label: string): number | null
+  close(): void
+}
