@@ -36,8 +36,8 @@ export const MEMBERS_MAX = 1_000
 export const TICKET_MS = 7 * 24 * 3_600_000
 /** Void tickets that relays must still hear of; older ones have run out. */
 const REVOKED_MAX = 512
-/** The state is written down when the chain has grown by so much, long before the history forgets it. */
-const CHECKPOINT_SIZE = HISTORY_SIZE_MAX / 8
+/** The state is written down when the chain has grown by this share of the history, long before that forgets it. */
+const CHECKPOINT_SHARE = 8
 /** What members said and asked to be said, remembered so that it is said once. */
 const SAID_MAX = 4_096
 const KEY_SIZE = 32
@@ -60,6 +60,8 @@ export interface PlaceHostOptions {
   readonly ledger: Ledger
   readonly rules: PlaceRules
   readonly fanout?: number
+  /** Bytes of history that are kept. */
+  readonly historySize?: number
 }
 
 export class PlaceHost {
@@ -78,10 +80,10 @@ export class PlaceHost {
 
   /** Goes on with what was kept, or begins. Throws STATE_UNREADABLE, STATE_UNWRITABLE. */
   constructor(options: PlaceHostOptions) {
-    const { key, self, clock, ledger, fanout = FANOUT } = options
+    const { key, self, clock, ledger, fanout = FANOUT, historySize } = options
     this.options = options
     this.place = key.publicKey
-    this.history = new History(this.place, ledger)
+    this.history = new History(this.place, ledger, historySize)
     this.reader = new ChannelReader({ place: this.place, keys: this.keys, agreement: null })
     this.children = new Children({
       ...{ place: this.place, clock, history: this.history, fanout },
@@ -115,7 +117,8 @@ export class PlaceHost {
   announce(saying: Saying): void {
     this.check(saying)
     for (const plain of contentsOf(saying, this.options.clock.now())) this.addContent(plain)
-    if (this.grownBy > CHECKPOINT_SIZE) this.remember()
+    if (this.grownBy > (this.options.historySize ?? HISTORY_SIZE_MAX) / CHECKPOINT_SHARE)
+      this.remember()
     this.children.pump()
   }
 
