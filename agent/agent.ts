@@ -27,8 +27,10 @@ import { openDeviceKey } from './device-key.ts'
 import { ownAccount } from './environment.ts'
 import { openHostKey } from './host-key.ts'
 import { watchNetwork } from './network-watch.ts'
+import { measure, ownMachine } from './probes.ts'
 import { Services } from './services.ts'
 import { SshServer } from './ssh-server.ts'
+import { StatusPlace } from './status.ts'
 import { Whereabouts } from './whereabouts.ts'
 
 /** An engine; the embedded one wants to know when the machine has moved, a daemon may keep our names published. */
@@ -56,6 +58,7 @@ export class Agent {
   private readonly whereabouts: Whereabouts
   private readonly desk: PairingDesk
   private readonly ssh: SshServer
+  private readonly statusPlace: StatusPlace
   private readonly services: Services
   private readonly network: { close(): void }
   private readonly startedAt: number
@@ -112,10 +115,16 @@ export class Agent {
     })
     const account = ownAccount(config.shell)
     this.ssh = new SshServer({ hostKey: hostKey.secret, account, clock, log })
+    this.statusPlace = new StatusPlace({
+      ...{ mesh, device: device.zone, name: config.name, clock, random, log },
+      allows: zone => grants.allows(zone, 'status', clock.now()),
+      look: () => measure(ownMachine(clock.now())),
+    })
     this.services = new Services({
       ...{ mesh, device, clock, random, log, grants },
       desk: this.desk,
       ssh: this.ssh,
+      status: this.statusPlace,
       info: () => ({
         version: VERSION,
         hostName: config.name,
@@ -160,6 +169,7 @@ export class Agent {
   async close(): Promise<void> {
     this.network.close()
     this.services.close()
+    this.statusPlace.close()
     this.desk.close()
     this.whereabouts.close()
     this.publisher.close()

@@ -1,5 +1,5 @@
 /**
- * The services of the device on the mesh: SSH, pairing, control. Every channel begins with the handshake
+ * The services of the device on the mesh: SSH, pairing, control, status. Every channel begins with the handshake
  * (src/box/handshake.ts); what a caller may do is decided by its grant, at the beginning and at each request.
  */
 
@@ -21,6 +21,7 @@ import { zoneToText } from '../src/gns/name.ts'
 import { asDuplex } from '../src/mesh/duplex.ts'
 import type { Channel, Listening, Mesh } from '../src/mesh/mesh.ts'
 import type { SshServer } from './ssh-server.ts'
+import type { StatusPlace } from './status.ts'
 
 /** Each costs two signatures and an exponentiation; more than a fleet's worth at once is an attack. */
 const HANDSHAKES_MAX = 32
@@ -37,6 +38,7 @@ export interface ServiceOptions {
   readonly grants: GrantBook
   readonly desk: PairingDesk
   readonly ssh: SshServer
+  readonly status: StatusPlace
   readonly info: () => DeviceInfo
 }
 
@@ -64,6 +66,11 @@ export class Services {
         'control',
         zone => this.admit(zone),
         s => this.serveControl(s),
+      ),
+      this.listen(
+        'place',
+        zone => this.admitStatus(zone),
+        s => options.status.serve(s),
       ),
     ]
   }
@@ -118,6 +125,13 @@ export class Services {
     return { refused: 'NOT_PERMITTED' }
   }
 
+  /** Those who may see the status are told which place it is. */
+  private admitStatus(zone: ZoneKey): Admission {
+    const { grants, clock, status } = this.options
+    if (grants.allows(zone, 'status', clock.now())) return { payload: status.key }
+    return { refused: 'NOT_PERMITTED' }
+  }
+
   private admitSsh(zone: ZoneKey, payload: Uint8Array): Admission {
     return decodeSshAnnouncement(payload) ? this.admit(zone) : { refused: 'NOT_PERMITTED' }
   }
@@ -141,7 +155,7 @@ export class Services {
   }
 
   private serveControl(session: Session): void {
-    const { grants, clock, info, ssh } = this.options
+    const { grants, clock, info, ssh, status } = this.options
     const { peerZone: zone } = session
     void serveControl(session, {
       clock,
@@ -150,6 +164,7 @@ export class Services {
       leave: () => {
         grants.remove(zone)
         ssh.expel(zone)
+        status.review()
       },
     })
   }

@@ -45,11 +45,20 @@ export class State {
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
   }
 
+  /** Throws as `apply` would, and changes nothing. */
+  check({ sync, entity }: Pick<Packet, 'sync' | 'entity'>): void {
+    this.measure(this.draft(sync, entity))
+  }
+
   /** Applies what a packet says. Throws WireError, or LIMIT_EXCEEDED; nothing has changed then. */
   apply({ sync, entity }: Pick<Packet, 'sync' | 'entity'>): void {
-    const draft = new Draft(sync === 'reset' ? new Map() : this.values)
-    for (const one of entity) draft.apply(one)
-    this.commit(draft)
+    const draft = this.draft(sync, entity)
+    this.size = this.measure(draft)
+    for (const [name, value] of draft.changed) {
+      if (value.length === 0) draft.values.delete(name)
+      else draft.values.set(name, value.slice())
+    }
+    this.values = draft.values
   }
 
   /** The current variables while a packet is handled: the lasting ones, and over them those of the packet. */
@@ -67,26 +76,26 @@ export class State {
     })
   }
 
-  private commit({ values, changed }: Draft): void {
+  private draft(sync: Packet['sync'], entity: readonly Modifier[]): Draft {
+    const draft = new Draft(sync === 'reset' ? new Map() : this.values)
+    for (const one of entity) draft.apply(one)
+    return draft
+  }
+
+  /** How large the state will be. Throws LIMIT_EXCEEDED. */
+  private measure({ values, changed }: Draft): number {
     let size = values === this.values ? this.size : 0
+    let count = values.size
     for (const [name, value] of changed) {
       const old = values.get(name)
       if (old) size -= sizeOf(name, old)
+      if (old) count--
       if (value.length > 0) size += sizeOf(name, value)
-    }
-    if (size > SIZE_MAX) throw new BoxError('LIMIT_EXCEEDED', 'The state is too large.')
-    let count = values.size
-    for (const [name, value] of changed) {
-      if (values.has(name)) count--
       if (value.length > 0) count++
     }
+    if (size > SIZE_MAX) throw new BoxError('LIMIT_EXCEEDED', 'The state is too large.')
     if (count > VARIABLES_MAX) throw new BoxError('LIMIT_EXCEEDED', 'There are too many variables.')
-    for (const [name, value] of changed) {
-      if (value.length === 0) values.delete(name)
-      else values.set(name, value.slice())
-    }
-    this.values = values
-    this.size = size
+    return size
   }
 }
 

@@ -24,7 +24,7 @@ test('a port is the hash of its text, as gnunet-cadet computes it', () => {
 
 test('no two services and no two devices have the same port', () => {
   const other = zoneKey(DEVICE.with(35, 0))
-  const services: readonly Service[] = ['ssh', 'pair', 'control']
+  const services: readonly Service[] = ['ssh', 'pair', 'control', 'place']
   const ports = [DEVICE, other].flatMap(device => services.map(one => servicePort(one, device)))
   expect(new Set(ports.map(hex)).size).toBe(6)
 })

@@ -1,0 +1,198 @@
+/**
+ * Those to whom a member hands on what it has: few, each at its own pace. Nothing is queued for a slow one:
+ * it is given the next fragment when it can take it, from the history that is there anyway.
+ */
+
+import { equalBytes } from '../base/bytes.ts'
+import type { Clock, Timer } from '../base/clock.ts'
+import type { Edge, EdgeMessage, TreeNode } from './edge.ts'
+import type { History } from './history.ts'
+import {
+  PlaceAttached,
+  PlaceBeat,
+  PlaceForgotten,
+  PlaceForward,
+  PlaceRedirect,
+  PlaceTicketRefused,
+} from './messages.ts'
+import { checkTicket, type Ticket } from './ticket.ts'
+
+/** The origin sends each fragment so many times, and so does everybody else. */
+export const FANOUT = 4
+/** More serial numbers than there are members; old ones are of tickets that have run out. */
+const REVOKED_MAX = 4_096
+/** How often those below hear from us when there is nothing to say. */
+export const BEAT_MS = 10_000
+/** A child that does not take a beat for so long is gone. */
+const STUCK_MS = 60_000
+
+interface Child {
+  readonly edge: Edge
+  readonly node: TreeNode
+  readonly ticket: Ticket
+  /** The next fragment to give. */
+  next: bigint
+  isWritable: boolean
+  writableAt: number
+}
+
+export interface ChildrenOptions {
+  readonly place: Uint8Array
+  readonly clock: Clock
+  readonly history: History
+  readonly fanout: number
+  /** Ourselves and those above us, the host first; null while we are not attached. */
+  readonly ancestors: () => readonly TreeNode[] | null
+  /** Whom to ask instead. */
+  readonly others: () => readonly TreeNode[]
+}
+
+export class Children {
+  private readonly options: ChildrenOptions
+  private readonly children = new Set<Child>()
+  private readonly revoked = new Set<bigint>()
+  private timer: Timer
+
+  constructor(options: ChildrenOptions) {
+    this.options = options
+    this.timer = options.clock.after(BEAT_MS, () => this.beat())
+  }
+
+  get size(): number {
+    return this.children.size
+  }
+
+  nodes(): readonly TreeNode[] {
+    return [...this.children].map(({ node }) => node)
+  }
+
+  /** Somebody wants to be our child. The edge is ours from now on, or has been told why not. */
+  admit(edge: Edge, { value }: Extract<EdgeMessage, { is: 'PLACE_ATTACH' }>): void {
+    const { place, clock, fanout, ancestors } = this.options
+    const ticket = checkTicket(value.ticket, place, edge.zone, clock.now())
+    if (!ticket || this.revoked.has(ticket.serial)) {
+      edge.dismiss(PlaceTicketRefused.encode({}), clock)
+      return
+    }
+    for (const child of this.children) if (equalBytes(child.edge.zone, edge.zone)) this.drop(child)
+    const above = ancestors()
+    const isAbove = above?.some(({ zone }) => equalBytes(zone, edge.zone)) ?? true
+    if (!above || isAbove || this.children.size >= fanout) {
+      this.redirect(edge)
+      return
+    }
+    this.add(edge, ticket, value.next)
+    edge.send(PlaceAttached.encode({ last: this.options.history.head.id, ancestors: above }))
+    this.pump()
+  }
+
+  /** Hands on what there is, to each as far as it can take it. */
+  pump(): void {
+    for (const child of this.children) this.feed(child)
+  }
+
+  /** Tells all, because our own place in the tree has changed; with nobody above, lets them go. */
+  moved(): void {
+    if (this.options.ancestors()) this.beatNow()
+    else for (const child of [...this.children]) this.release(child)
+  }
+
+  revoke(serials: readonly bigint[]): void {
+    for (const serial of serials) {
+      this.revoked.add(serial)
+      if (this.revoked.size > REVOKED_MAX) this.revoked.delete(this.revoked.values().next().value!)
+    }
+    for (const child of [...this.children])
+      if (this.revoked.has(child.ticket.serial)) this.refuse(child)
+  }
+
+  close(): void {
+    this.timer.cancel()
+    for (const child of [...this.children]) this.drop(child)
+  }
+
+  private redirect(edge: Edge): void {
+    const own = this.options.ancestors() ? this.nodes() : []
+    const nodes = [...own, ...this.options.others()].filter(
+      ({ zone }) => !equalBytes(zone, edge.zone),
+    )
+    edge.dismiss(PlaceRedirect.encode({ nodes: nodes.slice(0, NODES_MAX) }), this.options.clock)
+  }
+
+  private add(edge: Edge, ticket: Ticket, next: bigint): void {
+    const child: Child = {
+      ...{ edge, ticket, node: { peer: edge.peer, zone: edge.zone } },
+      next: next < ticket.since ? ticket.since : next,
+      isWritable: true,
+      writableAt: this.options.clock.elapsed(),
+    }
+    this.children.add(child)
+    edge.attach({
+      message: message => this.hear(child, message),
+      drained: () => {
+        child.isWritable = true
+        this.feed(child)
+      },
+      closed: () => {
+        this.children.delete(child)
+      },
+    })
+  }
+
+  private hear(child: Child, message: EdgeMessage): void {
+    if (message.is === 'PLACE_REPLAY') {
+      const { next } = message.value
+      child.next = next < child.ticket.since ? child.ticket.since : next
+      this.feed(child)
+    } else if (message.is !== 'PLACE_ATTACH') this.drop(child)
+  }
+
+  private feed(child: Child): void {
+    const { history, ancestors } = this.options
+    if (child.next < history.first && child.next <= history.head.id) {
+      child.edge.send(PlaceForgotten.encode({ first: history.first }))
+      child.next = history.head.id + 1n
+    }
+    while (child.isWritable && child.next <= history.head.id) {
+      const fragment = history.get(child.next)!
+      const message = { hop: ancestors()?.length ?? 0, fragment: fragment.raw }
+      child.next++
+      child.isWritable = child.edge.send(PlaceForward.encode(message))
+      child.writableAt = this.options.clock.elapsed()
+    }
+  }
+
+  private beat(): void {
+    const { clock } = this.options
+    this.timer = clock.after(BEAT_MS, () => this.beat())
+    for (const child of [...this.children])
+      if (child.ticket.until <= clock.now()) this.refuse(child)
+      else if (!child.isWritable && clock.elapsed() - child.writableAt > STUCK_MS) this.drop(child)
+    this.beatNow()
+  }
+
+  private beatNow(): void {
+    const ancestors = this.options.ancestors()
+    if (!ancestors) return
+    const beat = PlaceBeat.encode({ last: this.options.history.head.id, ancestors })
+    for (const child of this.children) if (child.isWritable) child.edge.send(beat)
+  }
+
+  private release(child: Child): void {
+    this.children.delete(child)
+    this.redirect(child.edge)
+  }
+
+  private refuse(child: Child): void {
+    this.children.delete(child)
+    child.edge.dismiss(PlaceTicketRefused.encode({}), this.options.clock)
+  }
+
+  private drop(child: Child): void {
+    this.children.delete(child)
+    child.edge.close()
+  }
+}
+
+/** Nodes named in one message. */
+export const NODES_MAX = 16

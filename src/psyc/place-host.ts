@@ -1,0 +1,343 @@
+/**
+ * The host of a place: the only one who adds to its chain. It lets people in and out, makes the keys of the
+ * group, says what is to be said, and passes on what members say where its rules allow it.
+ *
+ * What it has said is on its disk before anybody hears it; a host that was killed goes on where it was.
+ */
+
+import { equalBytes, keyOf } from '../base/bytes.ts'
+import type { Clock } from '../base/clock.ts'
+import { BoxError } from '../base/errors.ts'
+import type { ZoneKey } from '../base/ids.ts'
+import type { Random } from '../base/random.ts'
+import type { Store } from '../base/store.ts'
+import type { SigningKey } from '../crypto/signing.ts'
+import { encodeBase32 } from '../wire/base32.ts'
+import {
+  ChannelReader,
+  contentsOf,
+  type HistoryQuery,
+  type Message,
+  replay,
+  type Saying,
+} from './channel.ts'
+import { Children, FANOUT } from './children.ts'
+import type { TreeNode } from './edge.ts'
+import { type Fragment, KIND, makeFragment } from './fragment.ts'
+import { KeyRing, sealContent, sealRekey } from './group-key.ts'
+import { HISTORY_SIZE_MAX, History, type Ledger } from './history.ts'
+import { type Member, packState, readMemory, unpackState, writeMemory } from './memory.ts'
+import { modifier } from './packet.ts'
+import { makeTicket } from './ticket.ts'
+
+/** A new key is sealed to each member in one cell; more is for trees of places. */
+export const MEMBERS_MAX = 1_000
+/** A ticket lets somebody read for so long after the host was last asked. */
+export const TICKET_MS = 7 * 24 * 3_600_000
+/** Void tickets that relays must still hear of; older ones have run out. */
+const REVOKED_MAX = 512
+/** The state is written down when the chain has grown by this share of the history, long before that forgets it. */
+const CHECKPOINT_SHARE = 8
+/** What members said and asked to be said, remembered so that it is said once. */
+const SAID_MAX = 4_096
+const KEY_SIZE = 32
+
+export interface PlaceRules {
+  /** Whether newcomers may read what was said before they came. */
+  readonly isHistoryOpen: boolean
+  /** Whether members hear who comes and goes (`_list_members` and notices). */
+  readonly announcesMembers: boolean
+}
+
+export interface PlaceHostOptions {
+  readonly key: SigningKey
+  readonly self: TreeNode
+  readonly clock: Clock
+  readonly random: Random
+  readonly store: Store
+  /** The name of our memory in the store. */
+  readonly name: string
+  readonly ledger: Ledger
+  readonly rules: PlaceRules
+  readonly fanout?: number
+  /** Bytes of history that are kept. */
+  readonly historySize?: number
+}
+
+export class PlaceHost {
+  readonly children: Children
+  readonly place: Uint8Array
+  private readonly options: PlaceHostOptions
+  private readonly keys = new KeyRing()
+  private readonly history: History
+  private readonly reader: ChannelReader
+  private members = new Map<string, Member>()
+  private nextSerial = 1n
+  private revoked: bigint[] = []
+  private snapshot = { id: 0n, state: new Uint8Array(0) as Uint8Array }
+  private grownBy = 0
+  private readonly said = new Set<string>()
+
+  /** Goes on with what was kept, or begins. Throws STATE_UNREADABLE, STATE_UNWRITABLE. */
+  constructor(options: PlaceHostOptions) {
+    const { key, self, clock, ledger, fanout = FANOUT, historySize } = options
+    this.options = options
+    this.place = key.publicKey
+    this.history = new History(this.place, ledger, historySize)
+    this.reader = new ChannelReader({ place: this.place, keys: this.keys, agreement: null })
+    this.children = new Children({
+      ...{ place: this.place, clock, history: this.history, fanout },
+      ancestors: () => [self],
+      others: () => [],
+    })
+    this.recall()
+  }
+
+  /** The last fragment. */
+  get last(): bigint {
+    return this.history.head.id
+  }
+
+  get state(): ChannelReader['state'] {
+    return this.reader.state
+  }
+
+  zones(): readonly ZoneKey[] {
+    return [...this.members.values()].map(({ zone }) => zone)
+  }
+
+  isMember(zone: ZoneKey): boolean {
+    return this.members.has(keyOf(zone))
+  }
+
+  /**
+   * Says it to all members; when this returns it is on the disk. Throws WireError where it does not fit the
+   * state, LIMIT_EXCEEDED, STATE_UNWRITABLE.
+   */
+  announce(saying: Saying): void {
+    this.check(saying)
+    for (const plain of contentsOf(saying, this.options.clock.now())) this.addContent(plain)
+    if (this.grownBy > (this.options.historySize ?? HISTORY_SIZE_MAX) / CHECKPOINT_SHARE)
+      this.remember()
+    this.children.pump()
+  }
+
+  /** Says what a member asked to be said, once. Throws as announce. */
+  relay(author: ZoneKey, tag: Uint8Array, { method, entity = [], data }: Saying): void {
+    const once = saidKey(encodeBase32(author), encodeBase32(tag))
+    if (this.said.has(once)) return
+    const origin = [
+      modifier(':', '_nym_author', encodeBase32(author)),
+      modifier(':', '_tag_relay', encodeBase32(tag)),
+    ]
+    this.announce({ method, entity: [...origin, ...entity], ...(data && { data }) })
+  }
+
+  /** Lets somebody in, or in again. Throws LIMIT_EXCEEDED, STATE_UNWRITABLE. */
+  admit(zone: ZoneKey, agreement: Uint8Array): void {
+    const known = this.members.get(keyOf(zone))
+    if (known) {
+      if (equalBytes(known.agreement, agreement)) return
+      this.members.set(keyOf(zone), { ...known, agreement: agreement.slice() })
+      this.remember()
+      return
+    }
+    if (this.members.size >= MEMBERS_MAX)
+      throw new BoxError('LIMIT_EXCEEDED', `The place has ${MEMBERS_MAX} members already.`)
+    const since = this.options.rules.isHistoryOpen ? this.history.first : this.last + 2n
+    const member = { zone, agreement: agreement.slice(), serial: this.nextSerial++, since }
+    this.members.set(keyOf(zone), member)
+    this.rekey([], null)
+    this.notice('_notice_place_enter', zone, '+')
+    this.children.pump()
+  }
+
+  /** Puts somebody out, or lets them go; false where they are not in. What is said from now on they cannot read. */
+  dismiss(zone: ZoneKey): boolean {
+    const member = this.members.get(keyOf(zone))
+    if (!member) return false
+    this.members.delete(keyOf(zone))
+    this.revoked = [...this.revoked, member.serial].slice(-REVOKED_MAX)
+    this.rekey([member.serial], this.agreements())
+    this.notice('_notice_place_leave', zone, '-')
+    this.children.revoke([member.serial])
+    this.children.pump()
+    return true
+  }
+
+  /** What somebody gets who has been let in; null for those who have not. */
+  welcome(zone: ZoneKey): Welcome | null {
+    const member = this.members.get(keyOf(zone))
+    if (!member) return null
+    const { key, clock, rules } = this.options
+    const { serial, since } = member
+    const until = clock.now() + TICKET_MS
+    const first = this.history.get(this.history.first)
+    const start =
+      rules.isHistoryOpen && first ? { id: first.id - 1n, hash: first.previous } : this.history.head
+    return {
+      ticket: makeTicket(key, zone, { serial, since, until }),
+      generation: this.keys.current,
+      key: this.keys.get(this.keys.current)!,
+      head: this.history.head,
+      start,
+      first: this.history.first,
+      state: packState(this.state.snapshot()),
+    }
+  }
+
+  /** A ticket for somebody who hands on and reads nothing. Throws STATE_UNWRITABLE. */
+  ticketForRelay(zone: ZoneKey): Uint8Array {
+    const { key, clock } = this.options
+    const serial = this.nextSerial++
+    this.remember()
+    return makeTicket(key, zone, { serial, since: 1n, until: clock.now() + TICKET_MS })
+  }
+
+  messages(query: HistoryQuery): Message[] {
+    return replay(this.history, { place: this.place, keys: this.keys, agreement: null }, query)
+  }
+
+  close(): void {
+    this.children.close()
+  }
+
+  private agreements(): Uint8Array[] {
+    return [...this.members.values()].map(({ agreement }) => agreement)
+  }
+
+  /** A message that would not fit the state must not be in the chain: it is tried on a copy. */
+  private check({ entity = [], reset = false }: Saying): void {
+    if (!reset && entity.every(({ operator }) => operator === ':')) return
+    this.state.check({ sync: reset ? 'reset' : null, entity })
+  }
+
+  private notice(method: string, zone: ZoneKey, operator: '+' | '-'): void {
+    if (!this.options.rules.announcesMembers) return
+    const nym = encodeBase32(zone)
+    this.announce({
+      method,
+      entity: [
+        modifier(':', '_nym', nym),
+        modifier(operator, '_list_members', `|${nym.length} ${nym}`),
+      ],
+    })
+  }
+
+  /** A new generation: first on the disk, then in the chain. */
+  private rekey(revoked: readonly bigint[], members: readonly Uint8Array[] | null): void {
+    const old = this.keys.current
+    this.keys.set(old + 1, this.options.random.bytes(KEY_SIZE))
+    this.remember()
+    this.addRekey(old + 1, revoked, members)
+  }
+
+  private addRekey(
+    generation: number,
+    revoked: readonly bigint[],
+    members: readonly Uint8Array[] | null,
+  ): void {
+    const { random, rules } = this.options
+    const body = sealRekey({
+      ...{ random, place: this.place, generation, members, revoked },
+      key: this.keys.get(generation)!,
+      old: this.keys.get(generation - 1),
+      isHistoryOpen: rules.isHistoryOpen,
+    })
+    this.add(KIND.rekey, generation, () => body)
+  }
+
+  private addContent(plain: Uint8Array): void {
+    const generation = this.keys.current
+    const key = this.keys.get(generation)!
+    this.add(KIND.content, generation, head => sealContent(key, this.place, head, plain))
+  }
+
+  private add(
+    kind: number,
+    generation: number,
+    bodyOf: (head: Pick<Fragment, 'id' | 'kind' | 'generation' | 'previous'>) => Uint8Array,
+  ): void {
+    const { id, hash: previous } = this.history.head
+    const head = { id: id + 1n, kind, generation, previous }
+    const fragment = makeFragment(this.options.key, { ...head, body: bodyOf(head) })
+    this.history.append(fragment)
+    this.grownBy += fragment.raw.length
+    this.note(this.reader.take(fragment))
+  }
+
+  private note(message: Message | null): void {
+    if (!message) return
+    const text = (name: string) => {
+      const found = message.entity.find(one => one.name === name)
+      return found ? new TextDecoder().decode(found.value) : ''
+    }
+    const tag = text('_tag_relay')
+    if (tag === '') return
+    this.said.add(saidKey(text('_nym_author'), tag))
+    if (this.said.size > SAID_MAX) this.said.delete(this.said.values().next().value!)
+  }
+
+  private remember(): void {
+    const { store, name } = this.options
+    // Within a message the state is that before it, and reading must begin there again.
+    if (!this.reader.isOpen)
+      this.snapshot = { id: this.last, state: packState(this.state.snapshot()) }
+    writeMemory(store, name, {
+      keys: this.keys.entries(),
+      snapshot: this.snapshot,
+      members: [...this.members.values()],
+      nextSerial: this.nextSerial,
+      revoked: this.revoked,
+      agreement: null,
+      ticket: null,
+    })
+    this.grownBy = 0
+  }
+
+  private recall(): void {
+    const { store, name } = this.options
+    const memory = readMemory(store, name)
+    if (this.history.damaged || (!memory && this.last > 0n))
+      throw new BoxError('STATE_UNREADABLE', `The chain of a place (${name}) is damaged.`)
+    if (!memory) {
+      this.rekey([], null)
+      return
+    }
+    for (const [generation, key] of memory.keys) this.keys.set(generation, key)
+    this.members = new Map(memory.members.map(member => [keyOf(member.zone), member]))
+    this.nextSerial = memory.nextSerial
+    this.revoked = [...memory.revoked]
+    this.snapshot = { ...memory.snapshot }
+    if (memory.snapshot.id > this.last)
+      throw new BoxError('STATE_UNREADABLE', `The chain of a place (${name}) has lost its end.`)
+    this.reread(memory.snapshot)
+    this.children.revoke(this.revoked)
+  }
+
+  /** Brings state and chain to where they were, and repairs what a crash has left half done. */
+  private reread({ id, state }: { readonly id: bigint; readonly state: Uint8Array }): void {
+    if (state.length > 0) this.state.apply(unpackState(state))
+    for (const message of this.messages({})) this.note(message)
+    let generation = 0
+    for (const fragment of this.history.from(this.history.first)) {
+      generation = fragment.generation
+      if (fragment.id > id) this.reader.take(fragment)
+    }
+    if (generation < this.keys.current)
+      this.addRekey(this.keys.current, this.revoked, this.agreements())
+    // Half of a message was said: the next begins anew, and readers pass the half over.
+  }
+}
+
+export interface Welcome {
+  readonly ticket: Uint8Array
+  readonly generation: number
+  readonly key: Uint8Array
+  readonly head: { readonly id: bigint; readonly hash: Uint8Array }
+  readonly start: { readonly id: bigint; readonly hash: Uint8Array }
+  readonly first: bigint
+  readonly state: Uint8Array
+}
+
+const saidKey = (author: string, tag: string): string => `${author} ${tag}`
