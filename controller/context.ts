@@ -13,6 +13,7 @@ import type { Random } from '../src/base/random.ts'
 import type { Mesh } from '../src/mesh/mesh.ts'
 import { systemClock } from '../src/sys/clock.ts'
 import { isLevel, lineLog } from '../src/sys/log.ts'
+import { ownProgram } from '../src/sys/own-programs.ts'
 import { stateDirectory, surroundings } from '../src/sys/paths.ts'
 import { systemRandom } from '../src/sys/random.ts'
 import type { Common } from './command.ts'
@@ -155,7 +156,7 @@ export async function openContext(
     log: processLog(),
     state: directoryState(directory, systemClock),
     signal: end.signal,
-    box: [process.execPath, process.argv[1]!, '--state', directory],
+    box: [...ownProgram('box'), '--state', directory],
     commands,
     startMesh: async parts => (await import('./engine.ts')).startEngine(parts),
   })
