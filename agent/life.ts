@@ -8,10 +8,13 @@ import { controlSocket } from '../src/sys/paths.ts'
 import { systemRandom } from '../src/sys/random.ts'
 import { tcpNetwork } from '../src/sys/tcp.ts'
 import { Agent, type StartMesh } from './agent.ts'
+import { statusLine } from './agent-status.ts'
 import type { Surroundings } from './command.ts'
 import type { AgentConfig } from './config.ts'
 import { listenForOrders } from './local-control.ts'
 import { answerOrders } from './orders.ts'
+import { openServiceManager } from './service-manager.ts'
+import { type Supervision, supervise } from './supervise.ts'
 import { wipe } from './wipe.ts'
 
 const startMesh: StartMesh = ({ config, ...parts }) =>
@@ -45,13 +48,27 @@ export async function live(
       ...{ pid, device_zone, hello },
       state: directory,
     })
+    const supervision = superviseBySystemd(agent, log)
     await aborted(AbortSignal.any([signal, over.signal]))
+    // A reset goes on in this process: only the end is told.
+    await supervision?.close({ ending: signal.aborted })
     control.close()
   } finally {
     await agent.close()
   }
   if (isReset) wipe(store)
   return isReset
+}
+
+/** systemd learns how we are, where it started us. */
+function superviseBySystemd(agent: Agent, log: Log): Supervision | null {
+  const manager = openServiceManager(process.env, log)
+  if (!manager) return null
+  return supervise({
+    ...{ manager, log, clock: systemClock },
+    check: () => agent.check(),
+    status: () => statusLine(agent.status()),
+  })
 }
 
 const aborted = (signal: AbortSignal): Promise<void> =>
