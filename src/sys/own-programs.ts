@@ -3,6 +3,8 @@
  * the folder they were built in.
  */
 
+import { realpathSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { isSea } from 'node:sea'
 import { fileURLToPath } from 'node:url'
 
@@ -12,9 +14,19 @@ const FOLDERS = { box: 'controller', 'box-agent': 'agent' } as const
 
 /** Program and arguments that stand for `box` or `box-agent`, with this version of the code. */
 export function ownProgram(name: OwnProgram): readonly string[] {
-  if (isSea()) return [process.execPath, name]
+  if (isSea()) return [lastingPath(process.execPath), name]
   const main = new URL(`../../${FOLDERS[name]}/main.js`, import.meta.url)
   return [process.execPath, fileURLToPath(main)]
+}
+
+/** Where versions lie beside each other (`1.2.3/box`), the name that stays: `current/box`. */
+function lastingPath(path: string): string {
+  const lasting = join(dirname(dirname(path)), 'current', 'box')
+  try {
+    return realpathSync(lasting) === realpathSync(path) ? lasting : path
+  } catch {
+    return path // It lies alone.
+  }
 }
 
 /** Whether this process is the one executable. */
