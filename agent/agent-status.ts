@@ -88,6 +88,18 @@ export const agentStatus = (parts: StatusParts): AgentStatus => ({
 const timeText = (ms: number | null): string | null =>
   ms === null ? null : new Date(ms).toISOString()
 
+/** For people with one line of space. */
+export function statusLine({ hubs, hubs_configured, owners, ...rest }: AgentStatus): string {
+  const neighbours = rest.neighbours.filter(({ state }) => state === 'up').length
+  return [
+    `hubs ${hubs}/${hubs_configured}`,
+    `neighbours ${neighbours}`,
+    `owners ${owners.length}`,
+    `ssh ${rest.ssh_connections}`,
+    ...(rest.pairing_until === null ? [] : ['pairing']),
+  ].join(', ')
+}
+
 /** For people. */
 export function statusText(status: AgentStatus): string {
   const { owners, neighbours } = status

@@ -26,6 +26,7 @@ import type { AgentConfig } from './config.ts'
 import { openDeviceKey } from './device-key.ts'
 import { ownAccount } from './environment.ts'
 import { openHostKey } from './host-key.ts'
+import { checkMesh } from './mesh-check.ts'
 import { watchNetwork } from './network-watch.ts'
 import { measure, ownMachine } from './probes.ts'
 import { Services } from './services.ts'
@@ -164,6 +165,11 @@ export class Agent {
       publishedUntil: this.publisher.publishedUntil(this.device.zone, '@'),
       startedAt: this.startedAt,
     })
+  }
+
+  /** Comes back when the mesh does its work; see checkMesh. */
+  check(): Promise<void> {
+    return checkMesh(this.mesh, this.parts.random)
   }
 
   async close(): Promise<void> {

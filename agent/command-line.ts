@@ -2,6 +2,7 @@
 
 import { stateDirectory, surroundings } from '../src/sys/paths.ts'
 import type { Command } from './command.ts'
+import { install, uninstall } from './commands/install.ts'
 import { pair } from './commands/pair.ts'
 import { reset } from './commands/reset.ts'
 import { run } from './commands/run.ts'
@@ -9,7 +10,7 @@ import { status } from './commands/status.ts'
 import { type Read, readWords } from './read-words.ts'
 import { Terminal } from './terminal.ts'
 
-const COMMANDS: readonly Command[] = [run, pair, status, reset]
+const COMMANDS: readonly Command[] = [run, pair, status, reset, install, uninstall]
 /** What a shell reports for a program ended by ^C: 128 + SIGINT. */
 const EXIT_INTERRUPTED = 130
 

@@ -25,9 +25,19 @@ export interface Account {
 
 /** The account of this process; `shell` of the configuration wins over that of the system. */
 export function ownAccount(shell: string | null): Account {
-  const { username, homedir, shell: login } = userInfo()
+  const { username, homedir, shell: login } = entryOfUser()
   const usable = login && !NO_SHELLS.includes(basename(login)) ? login : '/bin/sh'
   return { name: username, home: existsSync(homedir) ? homedir : '/', shell: shell ?? usable }
+}
+
+/** The line of /etc/passwd; a container, or a system made by hand, may have none for us. */
+function entryOfUser(): { username: string; homedir: string; shell: string | null } {
+  try {
+    return userInfo()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_SYSTEM_ERROR') throw error
+    return { username: String(process.getuid?.()), homedir: '/', shell: null }
+  }
 }
 
 /** Variables that a client has set. */

@@ -6,12 +6,15 @@ import { fileStore } from '../src/sys/file-store.ts'
 import { controlSocket } from '../src/sys/paths.ts'
 import { systemRandom } from '../src/sys/random.ts'
 import { Agent } from './agent.ts'
+import { statusLine } from './agent-status.ts'
 import type { Surroundings } from './command.ts'
 import type { AgentConfig } from './config.ts'
 import { startEngine } from './engine.ts'
 import { collectAfterStart } from './lean-heap.ts'
 import { listenForOrders } from './local-control.ts'
 import { answerOrders } from './orders.ts'
+import { openServiceManager } from './service-manager.ts'
+import { type Supervision, supervise } from './supervise.ts'
 import { wipe } from './wipe.ts'
 
 /** Runs until the end (false), or until it is to begin anew with nothing (true). */
@@ -37,14 +40,28 @@ export async function live(
       state: directory,
     })
     const tidying = collectAfterStart(systemClock)
+    const supervision = superviseBySystemd(agent, log)
     await aborted(AbortSignal.any([signal, over.signal]))
     tidying.cancel()
+    // A reset goes on in this process: only the end is told.
+    await supervision?.close({ ending: signal.aborted })
     control.close()
   } finally {
     await agent.close()
   }
   if (isReset) wipe(store)
   return isReset
+}
+
+/** systemd learns how we are, where it started us. */
+function superviseBySystemd(agent: Agent, log: Log): Supervision | null {
+  const manager = openServiceManager(process.env, log)
+  if (!manager) return null
+  return supervise({
+    ...{ manager, log, clock: systemClock },
+    check: () => agent.check(),
+    status: () => statusLine(agent.status()),
+  })
 }
 
 const aborted = (signal: AbortSignal): Promise<void> =>

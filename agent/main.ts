@@ -8,6 +8,7 @@ import { runCommandLine } from './command-line.ts'
 process.stdout.on('error', () => process.exit(0))
 process.stderr.on('error', () => {})
 
-const code = await runCommandLine(process.argv.slice(2))
-// What was written must leave before the process does; an open terminal must not keep it.
-process.stdout.write('', () => process.stderr.write('', () => process.exit(code)))
+void runCommandLine(process.argv.slice(2)).then(code => {
+  // What was written must leave before the process does; an open terminal must not keep it.
+  process.stdout.write('', () => process.stderr.write('', () => process.exit(code)))
+})

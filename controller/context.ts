@@ -16,6 +16,7 @@ import type { GnunetNames } from '../src/mesh/gnunet-names.ts'
 import { MESH_CHOICES, type Mesh, type MeshChoice } from '../src/mesh/mesh.ts'
 import { systemClock } from '../src/sys/clock.ts'
 import { isLevel, lineLog } from '../src/sys/log.ts'
+import { ownProgram } from '../src/sys/own-programs.ts'
 import { stateDirectory, surroundings } from '../src/sys/paths.ts'
 import { systemRandom } from '../src/sys/random.ts'
 import type { Common } from './command.ts'
@@ -172,7 +173,7 @@ export async function openContext(
     log: processLog(),
     state: directoryState(directory, systemClock),
     signal: end.signal,
-    box: [process.execPath, process.argv[1]!, '--state', directory, ...engineWords(engine)],
+    box: [...ownProgram('box'), '--state', directory, ...engineWords(engine)],
     commands,
     engine,
     startMesh: async parts => (await import('./engine.ts')).startEngine(engine, parts),

@@ -1,7 +1,7 @@
 /** The steps of the demonstration, each told in one line with the time it took. */
 
-import { fileURLToPath } from 'node:url'
 import { BoxError, ERRORS, type ErrorCode } from '../src/base/errors.ts'
+import { ownProgram } from '../src/sys/own-programs.ts'
 import type { Context } from './context.ts'
 import type { Cast } from './demo-cast.ts'
 import type { Daemons, Line } from './demo-daemons.ts'
@@ -68,8 +68,7 @@ export class Scene {
   }
 
   agent(role: string, ...words: string[]): string[] {
-    const program = fileURLToPath(new URL('../agent/main.js', import.meta.url))
-    return [process.execPath, program, '--state', this.cast.stateOf(role), ...words]
+    return [...ownProgram('box-agent'), '--state', this.cast.stateOf(role), ...words]
   }
 
   async startHub(role: string): Promise<void> {

@@ -7,6 +7,7 @@ import { run } from './cli.ts'
 process.stdout.on('error', () => process.exit(0))
 process.stderr.on('error', () => {})
 
-const code = await run(process.argv.slice(2))
-// What was written must leave before the process does; an open stdin must not keep it.
-process.stdout.write('', () => process.stderr.write('', () => process.exit(code)))
+void run(process.argv.slice(2)).then(code => {
+  // What was written must leave before the process does; an open stdin must not keep it.
+  process.stdout.write('', () => process.stderr.write('', () => process.exit(code)))
+})

@@ -26,7 +26,7 @@ const LAYERS: Record<string, readonly string[]> = {
     'src/psyc',
     'src/social',
   ],
-  agent: ['src/', 'node:', 'ssh2', 'node-pty', 'fastify', 'yargs', 'uqr'],
+  agent: ['src/', 'node:', 'ssh2', 'node-pty', 'fastify', 'yargs', 'uqr', 'systemd-notify'],
   controller: ['src/', 'node:', 'ssh2', 'fastify', 'yargs', 'uqr'],
 }
 

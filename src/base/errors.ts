@@ -57,6 +57,8 @@ export const ERRORS = {
   KEY_UNREADABLE: ['setup', 'The private key cannot be read.'],
   CONFIG_INVALID: ['setup', 'The configuration is not valid.'],
   NO_EGO: ['setup', 'There is no identity yet: run `box init` first.'],
+  NO_SYSTEMD: ['setup', 'This machine is not run by systemd.'],
+  SERVICE_FAILED: ['setup', 'The service manager refused.'],
   ADDRESS_IN_USE: ['setup', 'The address cannot be listened on.'],
   GNUNET_ABSENT: ['setup', 'No GNUnet daemon is running here: start it, or use `--mesh embedded`.'],
   GNUNET_FORBIDDEN: ['setup', 'The GNUnet daemon does not let this user in.'],

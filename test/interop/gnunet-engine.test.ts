@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe } from 'vitest'
 import { closingCompliance, meshCompliance, type Pair } from '../compliance/mesh.ts'
 import { attach, pause } from './daemon-mesh.ts'
-import { Lab, releases } from './lab.ts'
+import { Lab, withEachRelease } from './lab.ts'
 
 const within = async <T>(promise: Promise<T>, ms: number): Promise<T> => {
   const late = new AbortController()
@@ -26,16 +26,15 @@ async function pair(lab: Lab, far: number): Promise<Pair> {
   }
 }
 
-describe.for(releases())('GNUnet $version', ({ skipped, version, ...release }) => {
-  describe.skipIf(skipped)('as an engine', () => {
-    const lab = new Lab(release)
-    beforeAll(() => lab.up(3, 'line'))
-    afterAll(() => lab.down())
+withEachRelease('the engine', release => {
+  const lab = new Lab(release)
+  const { version } = release
+  beforeAll(() => lab.up(3, 'line'))
+  afterAll(() => lab.down())
 
-    meshCompliance(`${version}, neighbours`, () => pair(lab, 2))
-    meshCompliance(`${version}, two hops`, () => pair(lab, 3))
-    describe('at the end', () => {
-      closingCompliance(version, () => pair(lab, 2))
-    })
+  meshCompliance(`${version}, neighbours`, () => pair(lab, 2))
+  meshCompliance(`${version}, two hops`, () => pair(lab, 3))
+  describe('at the end', () => {
+    closingCompliance(version, () => pair(lab, 2))
   })
 })

@@ -126,7 +126,7 @@ export class Lab {
 
   /** Its configuration file. */
   conf(daemon: number): string {
-    return `${this.env.LAB_DIR}/p${daemon}/conf`
+    return join(this.directory, `p${daemon}`, 'conf')
   }
 
   hello(daemon: number): Promise<string> {

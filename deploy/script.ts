@@ -1,0 +1,64 @@
+/** Our code and all it uses as one CommonJS file, the only kind that an executable of Node 24 runs. */
+
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { build, type Plugin } from 'esbuild'
+
+/** Runs in the bundle before anything else: what stands for the address of every module. */
+const BANNER = `const bundleUrl=require('node:url').pathToFileURL(process.execPath).href;`
+/** Sources load noble when it is needed, with a require of their own; in the bundle that is esbuild's. */
+const OWN_REQUIRE = /^const require = createRequire\(import\.meta\.url\)$/m
+
+/** Bundles `deploy/one-file.ts` of the source tree into `outfile`. */
+export async function buildScript(root: string, outfile: string): Promise<void> {
+  await build({
+    absWorkingDir: root,
+    entryPoints: [join(root, 'deploy', 'one-file.ts')],
+    outfile,
+    bundle: true,
+    minify: true,
+    // Stack traces are for whoever reads a report: names of functions stay.
+    keepNames: true,
+    format: 'cjs',
+    platform: 'node',
+    target: 'node24',
+    // The executable's own require knows what is built in; its import() does not.
+    supported: { 'dynamic-import': false },
+    define: { 'import.meta.url': 'bundleUrl' },
+    banner: { js: BANNER },
+    // Optional and native: ssh2 does without.
+    external: ['cpu-features', './crypto/build/Release/sshcrypto.node'],
+    legalComments: 'none',
+    logLevel: 'warning',
+    plugins: [requireOfBundle(root), terminalAddon(root)],
+  })
+}
+
+const requireOfBundle = (root: string): Plugin => ({
+  name: 'require-of-bundle',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /\/(src|agent|controller)\/.*\.ts$/ }, ({ path }) => {
+      if (!path.startsWith(root) || path.includes('/node_modules/')) return null
+      const text = readFileSync(path, 'utf8')
+      const contents = text.replace(OWN_REQUIRE, '')
+      if (/createRequire\(/.test(contents))
+        return { errors: [{ text: `${path} makes a require that the bundle does not know` }] }
+      return { contents, loader: 'ts' }
+    }),
+})
+
+/** node-pty asks this module for its native half. */
+const terminalAddon = (root: string): Plugin => ({
+  name: 'terminal-addon',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /\/node-pty\/requireBinary\.js$/ }, () => ({
+      contents: `
+        const { loadTerminalAddon } = require(${JSON.stringify(join(root, 'deploy', 'terminal-addon.ts'))})
+        exports.requireBinary = () => {
+          const module = { exports: {} }
+          loadTerminalAddon(module)
+          return module.exports
+        }`,
+      loader: 'js',
+    })),
+})

@@ -1,0 +1,33 @@
+/**
+ * How our programs are started by one another: from the one executable that holds both, or with Node from
+ * the folder they were built in.
+ */
+
+import { realpathSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { isSea } from 'node:sea'
+import { fileURLToPath } from 'node:url'
+
+export type OwnProgram = 'box' | 'box-agent'
+
+const FOLDERS = { box: 'controller', 'box-agent': 'agent' } as const
+
+/** Program and arguments that stand for `box` or `box-agent`, with this version of the code. */
+export function ownProgram(name: OwnProgram): readonly string[] {
+  if (isSea()) return [lastingPath(process.execPath), name]
+  const main = new URL(`../../${FOLDERS[name]}/main.js`, import.meta.url)
+  return [process.execPath, fileURLToPath(main)]
+}
+
+/** Where versions lie beside each other (`1.2.3/box`), the name that stays: `current/box`. */
+function lastingPath(path: string): string {
+  const lasting = join(dirname(dirname(path)), 'current', 'box')
+  try {
+    return realpathSync(lasting) === realpathSync(path) ? lasting : path
+  } catch {
+    return path // It lies alone.
+  }
+}
+
+/** Whether this process is the one executable. */
+export const isOneFile = (): boolean => isSea()

@@ -1,0 +1,178 @@
+/**
+ * The one executable, by itself: the whole main job in a root that has a shell and no Node; the same bytes
+ * from the same source; a terminal on arm64.
+ */
+
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { cleanUp, folder, missing, Program, ROOT, run, succeed } from './program.ts'
+
+const BUILD = [process.execPath, join(ROOT, 'dist', 'deploy', 'bundle.js')]
+const OUT = join(ROOT, 'dist', 'bundle')
+const X64 = join(OUT, 'linux-x64', 'box')
+const ARM64 = join(OUT, 'linux-arm64', 'box')
+const QEMU = ['qemu-aarch64-static', '-L', '/usr/aarch64-linux-gnu']
+const BUILD_MS = 400_000
+/** On a machine that has something else to do, the best of some starts says what the program itself takes. */
+const STARTS_MAX = 40
+const START_MS = 150
+
+const sha256 = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex')
+const megabytes = (path: string) => (readFileSync(path).length / 1e6).toFixed(1)
+
+const lacking = missing(['x86_64-linux-gnu-strip'], { root: true })
+if (lacking) console.log(`skipped: the one executable: ${lacking}`)
+const noArm = missing(['qemu-aarch64-static', 'aarch64-linux-gnu-strip'], {})
+if (noArm) console.log(`skipped: the executable for arm64: ${noArm}`)
+
+describe.skipIf(lacking !== null || process.arch !== 'x64')('the one executable', () => {
+  beforeAll(() => succeed([...BUILD, '--machine', 'linux-x64'], { ms: BUILD_MS }), BUILD_MS)
+  afterAll(cleanUp)
+
+  test('starts within 150 ms', () => {
+    let [wallMs, cpuMs] = [Infinity, Infinity]
+    for (let n = 0; n < STARTS_MAX && Math.min(wallMs, cpuMs) >= START_MS; n++) {
+      const begun = performance.now()
+      const said = execFileSync('sh', ['-c', `'${X64}' --version; times`], { encoding: 'utf8' })
+      wallMs = Math.min(wallMs, performance.now() - begun)
+      const [version, , ofChild] = said.split('\n')
+      expect(version).toMatch(/^\d+\.\d+\.\d+$/)
+      const seconds = [...ofChild!.matchAll(/m([\d.]+)s/g)].map(([, text]) => Number(text))
+      cpuMs = Math.min(cpuMs, seconds.reduce((a, b) => a + b) * 1_000)
+    }
+    const took = `${wallMs.toFixed(0)} ms, of the processor ${cpuMs.toFixed(0)} ms`
+    console.log(`linux-x64: ${megabytes(X64)} MB; --version in ${took}`)
+    expect(Math.min(wallMs, cpuMs)).toBeLessThan(START_MS)
+  })
+
+  test('is box, or box-agent where it is called so or told so', async () => {
+    const place = folder('names')
+    for (const name of ['box-agent', 'renamed']) symlinkSync(X64, join(place, name))
+    const usage = async (...command: string[]) =>
+      (await run([...command, '--help'])).out.split(' ')[0]
+    expect(await usage(join(place, 'box-agent'))).toBe('box-agent')
+    expect(await usage(join(place, 'renamed'))).toBe('box')
+    expect(await usage(join(place, 'renamed'), 'box-agent')).toBe('box-agent')
+    expect(await usage(join(place, 'box-agent'), 'box')).toBe('box')
+  })
+
+  test('takes no orders from NODE_OPTIONS', async () => {
+    const said = await run([X64, '--version'], { env: { NODE_OPTIONS: '--require=/nowhere.js' } })
+    expect(said).toMatchObject({ code: 0, err: '' })
+  })
+
+  test('does the whole main job in a root with a shell and nothing else', {
+    timeout: 180_000,
+  }, async () => {
+    const root = emptyRoot(X64)
+    expect(await succeed(inRoot(root, 'command -v node || echo none'))).toBe('none\n')
+    const out = await succeed(inRoot(root, '/secushare demo --hubs 2 --json'), { ms: 150_000 })
+    const report = JSON.parse(out)
+    expect(report).toMatchObject({ name: 'kitchen.home', exit_code: 0 })
+    expect(report.path).toHaveLength(3)
+    expect(report.tty).toMatch(/^\/dev\/pts\/\d+$/)
+    console.log(
+      `in an empty root: shell in ${report.shell_ms} ms, fail-over ${report.failover_ms} ms`,
+    )
+  })
+
+  test('is the same file when it is built again', { timeout: BUILD_MS }, async () => {
+    const before = sha256(X64)
+    await succeed([...BUILD, '--machine', 'linux-x64'], { ms: BUILD_MS })
+    expect(sha256(X64)).toBe(before)
+  })
+})
+
+describe.skipIf(lacking !== null || noArm !== null)('the executable for arm64', () => {
+  beforeAll(() => succeed([...BUILD, '--machine', 'linux-arm64'], { ms: BUILD_MS }), BUILD_MS)
+  afterAll(cleanUp)
+
+  test('is a device that opens a terminal', { timeout: 240_000 }, async () => {
+    console.log(`linux-arm64: ${megabytes(ARM64)} MB`)
+    const agent = (name: string, ...words: string[]) => [
+      ...QEMU,
+      ARM64,
+      'box-agent',
+      ...words,
+      '--state',
+      name,
+    ]
+    const [hubState, deviceState, ownerState] = ['hub', 'device', 'owner'].map(folder) as [
+      string,
+      string,
+      string,
+    ]
+    const box = (...words: string[]) => [...QEMU, ARM64, 'box', '--state', ownerState, ...words]
+    const hub = new Program(agent(hubState, 'run', '--hub', '--listen', '127.0.0.1:0', '--json'))
+    const [, hello] = await hub.until(/"hello":"(gnunet:[^"]*tcp[^"]*)"/, 60_000)
+    const device = new Program(agent(deviceState, 'run', '--hub-url', hello!, '--json'))
+    await device.until(/"device_zone"/, 60_000)
+    const asked = await succeed(agent(deviceState, 'pair', '--no-wait', '--json'))
+    const { code } = JSON.parse(asked)
+    await succeed(box('init', '--json'))
+    await succeed(box('pair', code, '--as', 'pi', '--json'), { ms: 90_000 })
+    const shell = await run(box('ssh', 'pi', '--tty', '--', 'tty; echo $BOX_DEVICE; exit 7'), {
+      ms: 90_000,
+    })
+    expect(shell.out).toMatch(/^\/dev\/pts\/\d+\r?\npi\r?\n$/)
+    expect(shell.code).toBe(7)
+  })
+})
+
+/** A root that holds the executable, what the loader needs for it, and busybox as the shell. */
+function emptyRoot(executable: string): string {
+  const root = folder('root')
+  for (const name of ['bin', 'proc', 'tmp', 'dev', 'dev/pts', 'lib64'])
+    mkdirSync(join(root, name), { recursive: true })
+  chmodSync(join(root, 'tmp'), 0o1777)
+  copyFileSync('/bin/busybox', join(root, 'bin', 'busybox'))
+  for (const applet of ['sh', 'uname', 'tty', 'sleep', 'cat', 'ls'])
+    symlinkSync('busybox', join(root, 'bin', applet))
+  copyFileSync(executable, join(root, 'secushare'))
+  const listed = execFileSync('ldd', [executable], { encoding: 'utf8' })
+  const libraries = [...listed.matchAll(/(\/\S+\.so\S*)/g)].map(([, path]) => path!)
+  // The terminal library wants one more, where glibc still has it apart.
+  const more = join(
+    dirname(libraries.find(path => basename(path) === 'libc.so.6')!),
+    'libutil.so.1',
+  )
+  for (const path of [...libraries, more]) {
+    if (!existsSync(path)) continue
+    const target = join(root, path)
+    mkdirSync(dirname(target), { recursive: true })
+    copyFileSync(path, target)
+  }
+  writeFileSync(
+    join(root, 'enter.sh'),
+    `set -eu
+mount -t proc proc "$1/proc"
+mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts "$1/dev/pts"
+ln -sf pts/ptmx "$1/dev/ptmx"
+for device in null zero random urandom tty; do
+  : > "$1/dev/$device"
+  mount --bind "/dev/$device" "$1/dev/$device"
+done
+exec chroot "$1" /bin/sh -c "$2"
+`,
+  )
+  return root
+}
+
+/** A command line for the shell of that root, with mounts and processes of its own that end with it. */
+const inRoot = (root: string, command: string): string[] => [
+  ...['unshare', '--mount', '--pid', '--fork', '--kill-child'],
+  ...['env', '-i', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'HOME=/'],
+  ...['/bin/sh', join(root, 'enter.sh'), root],
+  `export PATH=/bin; ${command}`,
+]
