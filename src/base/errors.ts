@@ -69,6 +69,8 @@ export type ErrorCode = keyof typeof ERRORS
 export class BoxError extends Error {
   override readonly name = 'BoxError'
   readonly code: ErrorCode
+  /** What is particular to this case, for those who have said the rest already. */
+  readonly detail: string
 
   constructor(code: ErrorCode, detail?: string, cause?: unknown) {
     super(
@@ -76,6 +78,7 @@ export class BoxError extends Error {
       cause === undefined ? {} : { cause },
     )
     this.code = code
+    this.detail = detail ?? ERRORS[code][1]
   }
 
   get family(): Family {
