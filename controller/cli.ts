@@ -64,6 +64,10 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
     describe: 'let the stock ssh, and what builds on it, reach NAME.box',
     load: async () => (await import('./commands/ssh-config.ts')).sshConfig,
   },
+  bundle: {
+    describe: 'look for mistakes in a bundle of configuration',
+    load: async () => (await import('./commands/bundle.ts')).bundle,
+  },
   hub: {
     describe: 'say which hubs to use',
     load: async () => (await import('./commands/hub.ts')).hub,

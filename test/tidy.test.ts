@@ -25,6 +25,7 @@ const LAYERS: Record<string, readonly string[]> = {
     'src/gns',
     'src/psyc',
     'src/social',
+    'yaml', // bundle/yaml-document.ts alone: what people write in bundles needs lines in its errors.
   ],
   agent: ['src/', 'node:', 'ssh2', 'node-pty', 'fastify', 'yargs', 'uqr', 'systemd-notify'],
   controller: ['src/', 'node:', 'ssh2', 'fastify', 'yargs', 'uqr'],

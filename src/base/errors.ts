@@ -31,6 +31,7 @@ export const ERRORS = {
   NAME_INVALID: ['usage', 'This is no valid name.'],
   CODE_INVALID: ['usage', 'This is no valid pairing code.'],
   NAME_TAKEN: ['usage', 'The name is already in use.'],
+  BUNDLE_INVALID: ['usage', 'The bundle is not valid.'],
   WIRE_MALFORMED: ['fault', 'The message does not fit its layout.'],
   SIGNATURE_INVALID: ['fault', 'The signature is not by the claimed key.'],
   STATE_UNEXPECTED: ['fault', 'The peer said something that does not belong here.'],
@@ -50,6 +51,8 @@ export const ERRORS = {
   NOT_PERMITTED: ['refused', 'The device does not grant this to your key.'],
   IDENTITY_WRONG: ['refused', 'The other side could not prove the identity that was expected.'],
   PAIRING_REFUSED: ['refused', 'The device refused the pairing.'],
+  PUSH_REFUSED: ['refused', 'The device refused the bundle, and nothing was changed.'],
+  PUSH_PUT_BACK: ['refused', 'The device put its old configuration back.'],
   HOST_KEY_WRONG: ['refused', 'The host key is not the one the device publishes.'],
   STATE_LOCKED: ['setup', 'Another process uses this state directory.'],
   STATE_UNREADABLE: ['setup', 'The state cannot be read.'],
@@ -72,6 +75,8 @@ export type ErrorCode = keyof typeof ERRORS
 export class BoxError extends Error {
   override readonly name = 'BoxError'
   readonly code: ErrorCode
+  /** What is particular to this case, for those who have said the rest already. */
+  readonly detail: string
 
   constructor(code: ErrorCode, detail?: string, cause?: unknown) {
     super(
@@ -79,6 +84,7 @@ export class BoxError extends Error {
       cause === undefined ? {} : { cause },
     )
     this.code = code
+    this.detail = detail ?? ERRORS[code][1]
   }
 
   get family(): Family {

@@ -116,14 +116,14 @@ function exists(pid: number): boolean {
 }
 
 /** When a process began, in ticks since boot; null where there is no such process, or only its remains. */
-function beganAt(pid: number): string | null {
+export function beganAt(pid: number): string | null {
   const stat = readOrEmpty(`/proc/${pid}/stat`)
   // proc(5): the name, in parentheses, may hold anything; field 3 is the state, field 22 the time.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null)
 }
 
-const bootId = (): string => readOrEmpty('/proc/sys/kernel/random/boot_id').trim()
+export const bootId = (): string => readOrEmpty('/proc/sys/kernel/random/boot_id').trim()
 
 function readOrEmpty(file: string): string {
   try {
