@@ -5,6 +5,7 @@
 
 import { equalBytes } from '../src/base/bytes.ts'
 import type { Clock, Timer } from '../src/base/clock.ts'
+import { BoxError } from '../src/base/errors.ts'
 import type { PeerId } from '../src/base/ids.ts'
 import {
   type DeviceRecord,
@@ -98,8 +99,15 @@ export class Whereabouts {
   private refresh(): void {
     const now = this.look()
     if (formatDeviceRecord(now) === formatDeviceRecord(this.current)) return
+    const before = this.current
     this.current = now
-    this.publish()
+    try {
+      this.publish()
+    } catch (error) {
+      // The disk is full, perhaps: what is published stays, and the next look finds the difference again.
+      if (!(error instanceof BoxError)) throw error
+      this.current = before
+    }
   }
 
   private look(): DeviceRecord {

@@ -4,6 +4,7 @@
  */
 
 import type { Clock } from '../base/clock.ts'
+import { BoxError } from '../base/errors.ts'
 import type { Store } from '../base/store.ts'
 
 /** Under this name the store keeps a time that was not given out yet. */
@@ -30,9 +31,18 @@ export class Monotime {
     this.last = clock > this.last ? clock : this.last + 1n
     if (this.last >= this.reserved) {
       this.reserved = this.last + RESERVE_MICROS
-      this.store.set(NAME, write(this.reserved))
+      this.reserve()
     }
     return this.last
+  }
+
+  /** Where the disk is full, the promise holds without the restart: better than to be silent until then. */
+  private reserve(): void {
+    try {
+      this.store.set(NAME, write(this.reserved))
+    } catch (error) {
+      if (!(error instanceof BoxError)) throw error
+    }
   }
 }
 

@@ -14,7 +14,7 @@ import {
   type Shape,
   type Value,
 } from './layout.ts'
-import { decodeText, encodeText } from './text.ts'
+import { decodeText, encodeText, textSize } from './text.ts'
 
 /** A layout without a header: a part of messages, or by itself what is signed, encrypted, stored. */
 export interface Struct<T> extends Field<T> {
@@ -131,7 +131,7 @@ export const countedPlus = (count: string, more: number): Field<Uint8Array> => (
 export const textNul: Field<string> = {
   unit: 'text, NUL',
   width: null,
-  measure: value => encodeText(value).length + 1,
+  measure: value => textSize(value) + 1,
   put: (to, value) => {
     if (value.includes('\0')) throw new RangeError('the text holds a NUL')
     const encoded = encodeText(value)
@@ -152,7 +152,7 @@ export const textNul: Field<string> = {
 export const textToEnd: Field<string> = {
   unit: 'text to the end',
   width: null,
-  measure: value => encodeText(value).length,
+  measure: textSize,
   put: (to, value) => {
     const encoded = encodeText(value)
     to.bytes.set(encoded, to.take(encoded.length))

@@ -11,6 +11,9 @@ export function encodeText(text: string): Uint8Array {
   return encoder.encode(text)
 }
 
+/** How many bytes `encodeText` gives. Never throws: what cannot be written is found when it is. */
+export const textSize = (text: string): number => encoder.encode(text).length
+
 /** The text of UTF-8 bytes. Throws BoxError WIRE_MALFORMED on any other bytes. */
 export function decodeText(bytes: Uint8Array): string {
   try {

@@ -28,6 +28,10 @@ const SESSIONS_AN_HOUR = 5
 
 /** A channel that stays open as long as it can. */
 interface Session {
+  readonly between: string
+  readonly since: number
+  /** Whether the program that opened it still runs. */
+  readonly isOpened: () => boolean
   readonly channel: Channel
   readonly inbox: Inbox
 }
@@ -86,21 +90,22 @@ export class Day {
     return reached
   }
 
-  /** Channels that were open all the time either still carry words, or have said that they ended. */
-  async silentSessions(): Promise<number> {
+  /**
+   * Says a word on every channel that is still open. Those of which nothing was heard `ms` later: neither
+   * the echo, nor that the channel has ended.
+   */
+  async silentSessions(ms: number): Promise<string[]> {
     const { world } = this.town
     const word = framed(world.random.bytes(8))
-    for (const { channel } of this.sessions) channel.send(word)
-    world.run(REACH_MS)
+    const alive = this.sessions.filter(({ isOpened }) => isOpened())
+    for (const { channel } of alive) channel.send(word)
+    world.run(ms)
     await world.pass(0)
-    const silent = this.sessions.filter(({ inbox }) => {
-      const isOver = inbox.reason !== null
-      return !isOver && inbox.messages.length === 0
-    })
-    for (const { inbox } of this.sessions) inbox.messages.length = 0
-    const open = this.sessions.filter(({ inbox }) => inbox.reason === null)
+    const silent = alive.filter(({ inbox }) => inbox.reason === null && inbox.messages.length === 0)
+    for (const { inbox } of alive) inbox.messages.length = 0
+    const open = alive.filter(({ inbox }) => inbox.reason === null)
     this.sessions.splice(0, this.sessions.length, ...open)
-    return silent.length
+    return silent.map(({ between, since }) => `${between}, open for ${world.now() - since} ms`)
   }
 
   /** What all programs and disks of the town keep, by where it is kept. */
@@ -170,7 +175,10 @@ export class Day {
     if (!channel) return
     const inbox = new Inbox()
     channel.attach(inbox)
-    this.sessions.push({ channel, inbox })
+    const between = `${from.name} and ${to.name}`
+    const { programs } = from
+    const isOpened = () => from.programs === programs
+    this.sessions.push({ between, since: town.world.now(), isOpened, channel, inbox })
     if (this.sessions.length > SESSIONS_AN_HOUR) this.sessions.shift()!.channel.close()
   }
 

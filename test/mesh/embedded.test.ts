@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest'
+import { BoxError } from '../../src/base/errors.ts'
 import { hashCode, type PeerId } from '../../src/base/ids.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { sha512 } from '../../src/crypto/hash.ts'
 import { BLOCK } from '../../src/mesh/dht/blocks.ts'
 import { createEmbedded, type EmbeddedMesh } from '../../src/mesh/embedded.ts'
 import { DHT_OPTION } from '../../src/mesh/mesh.ts'
-import { closingCompliance, meshCompliance, type Pair } from '../compliance/mesh.ts'
+import { closingCompliance, Inbox, meshCompliance, type Pair, portOf } from '../compliance/mesh.ts'
 import type { Machine } from '../sim/machine.ts'
 import { World } from '../sim/world.ts'
 
@@ -101,6 +102,30 @@ test('an idle hub signs and tells its HELLO once an hour, not with every tick of
   world.run(3_600_000)
   expect(leaf.status().counters['dht.received.DHT_P2P_HELLO']).toBeLessThanOrEqual(3)
   await Promise.all([leaf.close(), hub.close()])
+})
+
+test('a disk that is full stops nobody who runs already', async () => {
+  const world = new World(8)
+  const hub = await grow(world.host('198.51.100.1'), { listen: true })
+  const machine = world.natted('203.0.113.1')
+  const leaf = await grow(machine, { hubs: [hub.hello()] })
+  const other = await grow(world.natted('203.0.113.2'), { hubs: [hub.hello()] })
+  await linked(world, [hub, leaf, other])
+  machine.store.set = () => {
+    throw new BoxError('STATE_UNWRITABLE', 'The disk is full.')
+  }
+  // The addresses of peers are saved after half an hour, the clock of invitations after one.
+  world.run(2 * 3_600_000)
+  const pairs: [EmbeddedMesh, EmbeddedMesh][] = [
+    [leaf, other],
+    [other, leaf],
+  ]
+  for (const [from, to] of pairs) {
+    to.listen(portOf('sturdy'), channel => channel.attach(new Inbox()))
+    const opening = from.connect(to.self, portOf('sturdy'), { via: [[hub.self]] })
+    expect((await world.until(opening, 5_000)).peer).toEqual(to.self)
+  }
+  await Promise.all([leaf.close(), other.close(), hub.close()])
 })
 
 test('leaves no timer behind when it is closed', async () => {

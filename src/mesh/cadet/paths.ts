@@ -81,7 +81,8 @@ export class Paths {
   }
 
   private makeRoom(): boolean {
-    const worst = this.all().findLast(path => path.source !== 'given')
+    // What a caller gave goes only where it fails: a device that moves on has other hubs each time.
+    const worst = this.all().findLast(path => path.source !== 'given' || path.failures > 0)
     return worst !== undefined && this.known.delete(worst.key)
   }
 }

@@ -5,6 +5,7 @@
 
 import { concat, keyOf } from '../../../base/bytes.ts'
 import type { Clock } from '../../../base/clock.ts'
+import { BoxError } from '../../../base/errors.ts'
 import type { PeerId } from '../../../base/ids.ts'
 import type { Store } from '../../../base/store.ts'
 import { type Address, formatAddress } from '../../../base/stream.ts'
@@ -144,10 +145,15 @@ export class PeerStore {
 
   save(): void {
     if (!this.isDirty) return
-    this.isDirty = false
     this.savedAt = this.clock.elapsed()
     const hellos = [...this.peers.values()].map(known => helloToKeep(known)).filter(Boolean)
-    this.store.set(STORE_NAME, concat(...(hellos as Uint8Array[])))
+    try {
+      this.store.set(STORE_NAME, concat(...(hellos as Uint8Array[])))
+      this.isDirty = false
+    } catch (error) {
+      // A disk that is full is no reason to end: the next time may be better.
+      if (!(error instanceof BoxError)) throw error
+    }
   }
 
   private load(): void {
