@@ -25,7 +25,10 @@ export function readHubs(state: State): readonly string[] {
 export async function addHub(state: State, hello: string): Promise<void> {
   const peer = peerOf(hello)
   if (!namesAddress(hello))
-    throw new BoxError('INPUT_INVALID', 'This HELLO names no address where the hub could be dialled.')
+    throw new BoxError(
+      'INPUT_INVALID',
+      'This HELLO names no address where the hub could be dialled.',
+    )
   await state.exclusively(() => {
     const hubs = [...readHubs(state).filter(known => peerOf(known) !== peer), hello]
     if (hubs.length > HUBS_MAX)
