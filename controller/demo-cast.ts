@@ -35,7 +35,7 @@ export interface CastOptions {
 }
 
 export class Cast {
-  readonly directory = mkdtempSync(join(tmpdir(), 'box-demo-'))
+  readonly directory = makeDirectory()
   private readonly options: CastOptions
   private readonly running = new Map<string, ChildProcess>()
   private kept = false
@@ -181,6 +181,15 @@ export class Cast {
       // It has not even begun to speak.
     }
     return `The ${role} said: ${log.slice(-QUOTE_MAX) || 'nothing'}`
+  }
+}
+
+function makeDirectory(): string {
+  try {
+    return mkdtempSync(join(tmpdir(), 'box-demo-'))
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    throw new BoxError('STATE_UNWRITABLE', `${tmpdir()}: ${code}.`, cause)
   }
 }
 

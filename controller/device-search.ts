@@ -224,7 +224,7 @@ class Search<T> {
     const code = failure?.family === 'usage' ? 'NAME_UNKNOWN' : (failure?.code ?? 'PEER_TIMEOUT')
     const where = this.fresh ?? known
     const detail = where
-      ? `${called} is at none of the ${where.hubs.length} hubs it names.`
+      ? `${called} is at none of the hubs it names (${where.hubs.length}).`
       : `${called} says nowhere where it is: has it been on in the last hours?`
     return new BoxError(code, detail, this.lastFailure)
   }

@@ -58,11 +58,24 @@ export async function learnHostKey(
   await keepHostKey(context, session, hostKey)
 }
 
-async function enter(
+type Entered = DeviceShell & { readonly hostKey: Uint8Array }
+
+/** Logs in. What was known of the host key may be out of date: then GNS is asked, and has the last word. */
+async function enter(context: Context, device: Device, options: ShellOptions): Promise<Entered> {
+  try {
+    return await enterOnce(context, device, options)
+  } catch (error) {
+    const isOld = error instanceof BoxError && error.code === 'HOST_KEY_WRONG' && device.last
+    if (!isOld || options.forget) throw error
+    return await enterOnce(context, device, { ...options, forget: true })
+  }
+}
+
+async function enterOnce(
   context: Context,
   device: Device,
   options: ShellOptions,
-): Promise<DeviceShell & { hostKey: Uint8Array }> {
+): Promise<Entered> {
   const key = await readSshKey(context.state)
   const session = await reachSsh(context, device, key, options)
   let hostKey = new Uint8Array(0)

@@ -158,7 +158,7 @@ async function nameOf(context: Context, device: Device): Promise<Omit<Finding, '
       (Math.min(...records.map(({ expiresAt }) => expiresAt)) - clock.now()) / 60_000,
     )
     return {
-      detail: `at peer ${encodeBase32(pid).slice(0, 4)}, ${hubs.length} hubs, good for ${minutes} min`,
+      detail: `at peer ${encodeBase32(pid).slice(0, 4)}, ${counted(hubs.length, 'hub')}, good for ${minutes} min`,
       peer: encodeBase32(pid),
       hubs: hubs.map(({ hello }) => hello),
       resolve_ms: Math.round(ms),
@@ -183,9 +183,11 @@ async function wayTo(
   return {
     detail:
       `${path.map(peer => peer.slice(0, 4)).join(' > ')} in ${Math.round(session.channelMs)} ms; ` +
-      `${info.hostName}, version ${info.version}, up ${days} days, ${info.owners} owners`,
+      `${info.hostName}, version ${info.version}, up ${days} days, ${counted(info.owners, 'owner')}`,
     path,
     channel_ms: Math.round(session.channelMs),
     device: info,
   }
 }
+
+const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { BOX, BOX_AGENT, folder, type Outcome, type Place, Program, run } from './program.ts'
 
 const LOOK_EVERY_MS = 100
-const START_MS = 20_000
+const START_MS = 60_000
 
 /** What `box-agent status --json` says, as far as the tests look. */
 export interface AgentStatus {
