@@ -54,21 +54,21 @@ function column(
   polynomial: number,
   first?: Uint8Array,
 ): Int32Array {
-  return Int32Array.from({ length: 256 }, (_, x) =>
-    matrix.reduce((word, row, r) => {
-      const product = multiply(first ? first[x]! : x, row[index]!, polynomial)
-      return word | (product << (8 * r))
-    }, 0),
-  )
+  const table = new Int32Array(256)
+  for (const [r, row] of matrix.entries()) {
+    const products = multiples(row[index]!, polynomial)
+    for (let x = 0; x < 256; x++) table[x]! |= products[first ? first[x]! : x]! << (8 * r)
+  }
+  return table
 }
 
-/** The product in GF(2^8) modulo `polynomial`. */
-function multiply(a: number, b: number, polynomial: number): number {
-  let product = 0
-  for (let bit = b, power = a; bit > 0; bit >>= 1) {
-    if (bit & 1) product ^= power
+/** All products of `factor` in GF(2^8) modulo `polynomial`: each bit of x adds one doubling of it. */
+function multiples(factor: number, polynomial: number): Uint8Array {
+  const products = new Uint8Array(256)
+  for (let bit = 1, power = factor; bit < 256; bit <<= 1) {
+    for (let x = bit; x < 2 * bit; x++) products[x] = products[x - bit]! ^ power
     power <<= 1
     if (power & 256) power ^= polynomial
   }
-  return product
+  return products
 }

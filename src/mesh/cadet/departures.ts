@@ -36,6 +36,7 @@ export class Departures implements Claimant {
   private readonly acknowledging = new Set<CadetChannel>()
   private readonly farewells = new Set<number>()
   private turn: Timer | null = null
+  private idle: Timer | null = null
 
   constructor(exit: Exit) {
     this.exit = exit
@@ -121,18 +122,24 @@ export class Departures implements Claimant {
 
   close(): void {
     this.turn?.cancel()
+    this.idle?.cancel()
     this.turn = null
+    this.idle = null
     this.waiting.clear()
     this.acknowledging.clear()
     this.farewells.clear()
   }
 
-  /** At the end of the turn sends what found no data to travel with. */
+  /** At the end of the turn sends what found no data to travel with; rests in the next, when CORE has sent it too. */
   endTurn(): void {
-    this.turn ??= this.exit.clock.after(0, () => {
+    const { clock } = this.exit
+    this.turn ??= clock.after(0, () => {
       this.turn = null
       this.flush()
-      this.exit.rest()
+      this.idle ??= clock.after(0, () => {
+        this.idle = null
+        this.exit.rest()
+      })
     })
   }
 
