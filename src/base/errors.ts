@@ -46,6 +46,7 @@ export const ERRORS = {
   NAME_IN_DNS: ['unknown', 'The name leads into the DNS, which is not asked here.'],
   RECORD_UNSUPPORTED: ['unknown', 'The name depends on a record this version cannot follow.'],
   AGENT_NOT_RUNNING: ['unknown', 'The agent is not running: start it with `box-agent run`.'],
+  FILE_UNKNOWN: ['unknown', 'There is no such file.'],
   DEVICE_UNKNOWN: ['unknown', 'No device of this name is paired.'],
   NOT_PERMITTED: ['refused', 'The device does not grant this to your key.'],
   IDENTITY_WRONG: ['refused', 'The other side could not prove the identity that was expected.'],
@@ -57,6 +58,7 @@ export const ERRORS = {
   KEY_UNREADABLE: ['setup', 'The private key cannot be read.'],
   CONFIG_INVALID: ['setup', 'The configuration is not valid.'],
   NO_EGO: ['setup', 'There is no identity yet: run `box init` first.'],
+  FILE_UNUSABLE: ['setup', 'The file cannot be read or written.'],
   ADDRESS_IN_USE: ['setup', 'The address cannot be listened on.'],
 } as const satisfies Record<string, readonly [Family, string]>
 
