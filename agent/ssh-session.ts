@@ -10,6 +10,7 @@ import type { Log } from '../src/base/log.ts'
 import type { Right } from '../src/box/grant.ts'
 import { type Account, loginEnvironment, RequestedVariables } from './environment.ts'
 import { exec, signalOf } from './exec.ts'
+import { messageOfTheDay } from './motd.ts'
 import type { Exit, Program } from './program.ts'
 import { Pty } from './pty.ts'
 import { SessionOutput } from './session-output.ts'
@@ -102,6 +103,7 @@ export class SshSession {
   }
 
   private async run(channel: ServerChannel, command: string | null): Promise<void> {
+    const { account } = this.options
     const program = await this.start(command)
     this.program = program
     if (this.gone) {
@@ -110,6 +112,8 @@ export class SshSession {
     }
     feed(program, channel, this.terminal !== null)
     const out = new SessionOutput(channel, this.options.carrier)
+    const greeting = command === null && this.terminal ? messageOfTheDay(account.home) : null
+    if (greeting?.length) await out.write(greeting, 'output')
     await Promise.all([
       forward(program.output, chunk => out.write(chunk, 'output')),
       program.errors && forward(program.errors, chunk => out.write(chunk, 'errors')),

@@ -56,6 +56,14 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
     describe: 'run a command on many devices at once',
     load: async () => (await import('./commands/exec.ts')).exec,
   },
+  cp: {
+    describe: 'copy files to a device, or from it',
+    load: async () => (await import('./commands/cp.ts')).cp,
+  },
+  forward: {
+    describe: 'carry connections to where a device reaches, and back',
+    load: async () => (await import('./commands/forward.ts')).forward,
+  },
   proxy: {
     describe: "connect standard input and output to a device's SSH (for ProxyCommand)",
     load: async () => (await import('./commands/proxy.ts')).proxy,

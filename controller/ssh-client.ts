@@ -1,7 +1,7 @@
 /** The SSH side of the controller: logs in over a stream that already leads to the device, and runs there. */
 
 import type { Duplex, Readable, Writable } from 'node:stream'
-import type { Client, ClientChannel, PseudoTtyOptions } from 'ssh2'
+import type { Client, ClientChannel, PseudoTtyOptions, SFTPWrapper } from 'ssh2'
 import { BoxError } from '../src/base/errors.ts'
 import type { Size } from './terminal.ts'
 
@@ -72,10 +72,53 @@ export interface Run {
 }
 
 export class SshSession {
+  /** Resolves when the connection has ended, however it did. */
+  readonly closed: Promise<void>
   private readonly client: Client
 
   constructor(client: Client) {
     this.client = client
+    this.closed = new Promise(resolve => void client.once('close', () => resolve()))
+  }
+
+  /** The files of the device. Fails with NOT_PERMITTED, CHANNEL_LOST. */
+  files(): Promise<SFTPWrapper> {
+    return this.ask('It hands out no files.', done => this.client.sftp(done))
+  }
+
+  /** A connection from the device to where it reaches. Fails as `files`. */
+  lead(host: string, port: number): Promise<Duplex> {
+    return this.ask('The device reaches nothing there, or may not.', done =>
+      this.client.forwardOut('127.0.0.1', 0, host, port, done),
+    )
+  }
+
+  /** Has the device listen, on loopback; `took` gets each connection. Resolves to the port. Fails as `files`. */
+  async listen(port: number, took: (accept: () => Duplex) => void): Promise<number> {
+    const bound = await this.ask<number>('The device does not listen there.', done =>
+      this.client.forwardIn('localhost', port, done),
+    )
+    this.client.on('tcp connection', ({ destPort }, accept) => {
+      if (destPort === (bound ?? port)) took(accept)
+    })
+    return bound ?? port
+  }
+
+  private ask<T>(
+    refusal: string,
+    begin: (done: (error: Error | undefined, value: T) => void) => void,
+  ): Promise<T> {
+    return new Promise((resolve, reject) => {
+      void this.closed.then(() => reject(new BoxError('CHANNEL_LOST')))
+      try {
+        begin((error, value) => {
+          if (error) reject(new BoxError('NOT_PERMITTED', refusal, error))
+          else resolve(value)
+        })
+      } catch (cause) {
+        reject(new BoxError('CHANNEL_LOST', undefined, cause))
+      }
+    })
   }
 
   /** Starts a program or a shell. Fails with NOT_PERMITTED, CHANNEL_LOST. */

@@ -2,7 +2,7 @@
  * The terminal while a remote shell has it: raw, its size followed, and always given back as it was.
  *
  * As in ssh(1), `~` after a line's end is an escape: `~.` ends the session, whatever the other side
- * does, `~?` explains, `~~` is a tilde.
+ * does, `~^Z` suspends us, `~?` explains, `~~` is a tilde.
  */
 
 import type { ReadStream, WriteStream } from 'node:tty'
@@ -12,6 +12,10 @@ const LINE_FEED = 10
 const TILDE = 126
 const DOT = 46
 const QUESTION = 63
+const CONTROL_Z = 26
+
+const HELP =
+  '~.   ends the session\r\n~^Z  suspends box\r\n~?   shows this\r\n~~   types a tilde\r\n'
 
 export interface Size {
   readonly rows: number
@@ -42,12 +46,23 @@ export function takeTerminal(
   const typed = (bytes: Uint8Array) => {
     const { pass, said } = filter.take(bytes)
     if (pass.length > 0) events.typed(pass)
-    if (said === 'help')
-      output.write('~.  ends the session\r\n~?  shows this\r\n~~  types a tilde\r\n')
+    if (said === 'help') output.write(HELP)
+    if (said === 'suspend') suspend()
     if (said === 'leave') events.left()
   }
   const resized = () => events.resized(size())
+  const suspend = () => {
+    input.setRawMode(false)
+    process.once('SIGCONT', () => {
+      if (released) return
+      input.setRawMode(true)
+      resized() // What is shown is no longer what it was: programs draw it again.
+    })
+    process.kill(process.pid, 'SIGTSTP')
+  }
+  let released = false
   const release = () => {
+    released = true
     input.off('data', typed)
     output.off('resize', resized)
     process.off('exit', release)
@@ -66,15 +81,15 @@ export function takeTerminal(
 export class EscapeFilter {
   private state: 'line start' | 'tilde' | 'inside' = 'line start'
 
-  take(bytes: Uint8Array): { pass: Uint8Array; said: 'help' | 'leave' | null } {
+  take(bytes: Uint8Array): { pass: Uint8Array; said: 'help' | 'leave' | 'suspend' | null } {
     const pass: number[] = []
-    let said: 'help' | null = null
+    let said: 'help' | 'suspend' | null = null
     for (const byte of bytes) {
       if (this.state === 'tilde') {
         this.state = 'line start'
         if (byte === DOT) return { pass: Uint8Array.from(pass), said: 'leave' }
-        if (byte === QUESTION) {
-          said = 'help'
+        if (byte === QUESTION || byte === CONTROL_Z) {
+          said = byte === QUESTION ? 'help' : 'suspend'
           continue
         }
         pass.push(TILDE)

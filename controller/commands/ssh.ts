@@ -13,6 +13,7 @@ import { TIMEOUT, timeoutMs } from '../timeout.ts'
 interface Arguments {
   readonly name: string
   readonly tty: boolean
+  readonly plain: boolean
   readonly fresh: boolean
   readonly timeout: number
 }
@@ -38,24 +39,31 @@ export const ssh = command<Arguments>({
         default: false,
         describe: 'give a command a terminal, as a shell has one',
       })
+      .option('plain', {
+        type: 'boolean',
+        alias: 'T',
+        default: false,
+        describe: 'no terminal, not even for a shell',
+      })
       .option('fresh', {
         type: 'boolean',
         default: false,
         describe: 'ask GNS where the device is, whatever is known from before',
       })
       .option('timeout', TIMEOUT),
-  run: async (context, { name, tty, fresh, timeout, '--': words = [] }) => {
+  run: async (context, { name, tty, plain, fresh, timeout, '--': words = [] }) => {
     const { output, fleet, stdio } = context
     const device = fleet.device(name)
     const line = words.length > 0 ? commandLine(words) : null
     if (output.json && line === null)
       throw new BoxError('INPUT_INVALID', 'With --json, give a command after "--".')
+    if (tty && plain) throw new BoxError('INPUT_INVALID', 'Give either --tty or --plain.')
     const progress = output.progress(`looking for ${name}`)
     const options = { forget: fresh, timeoutMs: timeoutMs(timeout) }
     const shell = await openShell(context, device, options).finally(progress.end)
     try {
       if (output.json) return await reported(context, shell, line!, tty)
-      return stdio.isTerminal && (tty || line === null)
+      return stdio.isTerminal && !plain && (tty || line === null)
         ? await onTerminal(context, shell.ssh, line)
         : await piped(context, shell.ssh, line, { tty })
     } finally {

@@ -27,6 +27,11 @@ test('tilde and question mark explain, and the rest of what was typed is not los
   expect(typed('~?ls\r')).toEqual({ pass: 'ls\r', said: ['help'] })
 })
 
+test('tilde and ^Z suspend, and what follows is typed', () => {
+  expect(typed('~\u001a', 'fg\r')).toEqual({ pass: 'fg\r', said: ['suspend'] })
+  expect(typed('a~\u001a').said).toEqual([])
+})
+
 test('two tildes are one, and a tilde before anything else is itself', () => {
   expect(typed('~~.')).toEqual({ pass: '~.', said: [] })
   expect(typed('~root\r')).toEqual({ pass: '~root\r', said: [] })
