@@ -52,6 +52,10 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
     describe: 'open a shell on a device, or run a command there',
     load: async () => (await import('./commands/ssh.ts')).ssh,
   },
+  status: {
+    describe: 'show how your devices are, now or from now on',
+    load: async () => (await import('./commands/status.ts')).status,
+  },
   exec: {
     describe: 'run a command on many devices at once',
     load: async () => (await import('./commands/exec.ts')).exec,

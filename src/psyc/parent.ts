@@ -134,6 +134,8 @@ export class Parent {
     const ms = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** this.failures++)
     const timer = clock.after(ms / 2 + random.below(ms), () => this.tryNext())
     this.standing = { is: 'waiting', timer }
+    // Also where we never were attached: what is known grows old from here on.
+    this.options.moved()
   }
 
   private ask(edge: Edge, abort: AbortController): void {

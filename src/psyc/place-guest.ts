@@ -112,7 +112,7 @@ export class PlaceGuest {
   enter(): void {
     if (this.ticket) {
       this.options.events.entered()
-      this.tree.attach([])
+      if (!this.closed) this.tree.attach([])
     } else this.ask()
   }
 
@@ -254,7 +254,8 @@ export class PlaceGuest {
     }
     this.remember()
     this.options.events.entered()
-    this.tree.attach(value.relays)
+    // Whoever wanted the state alone has closed by now.
+    if (!this.closed) this.tree.attach(value.relays)
   }
 
   /** One question to the host, on a channel of its own; `answer` gives null until it is the answer. */

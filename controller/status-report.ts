@@ -1,0 +1,153 @@
+/** What a device says about itself, read: as an object for programs, as a line for people. */
+
+import { fromPsycDate } from '../src/psyc/keyword.ts'
+import { parseDict, parseList } from '../src/psyc/list.ts'
+import { WireError } from '../src/wire/layout.ts'
+import type { Values } from './status-watch.ts'
+
+export interface StatusReport {
+  /** Of the last minute; a number of processors that were busy. */
+  readonly load: number | null
+  readonly processors: number | null
+  /** Bytes. */
+  readonly memory: { readonly total: number; readonly available: number } | null
+  readonly disks: Readonly<Record<string, { readonly total: number; readonly used: number }>>
+  /** Degrees. */
+  readonly temperatures: Readonly<Record<string, number>>
+  /** ISO 8601. */
+  readonly booted_at: string | null
+  readonly addresses: readonly string[]
+  readonly interfaces: Readonly<Record<string, { received: number; sent: number }>>
+  readonly agent_version: string | null
+  readonly system: string | null
+  /** Variables that this version does not know. */
+  readonly other: Readonly<Record<string, string>>
+}
+
+const decoder = new TextDecoder()
+const KNOWN = new Set([
+  '_nick',
+  '_version_agent',
+  '_version_system',
+  '_amount_processors',
+  '_amount_load_hundredths',
+  '_amount_memory_total',
+  '_amount_memory_available',
+  '_date_boot',
+  '_dict_disks_total',
+  '_dict_disks_used',
+  '_dict_temperatures_thousandths',
+  '_dict_interfaces_received',
+  '_dict_interfaces_sent',
+  '_list_addresses',
+])
+
+/** What does not mean anything is left out: a newer device may say what we do not read. */
+export function reportOf(values: Values): StatusReport {
+  const text = (name: string): string | null => {
+    const value = values.get(name)
+    return value ? decoder.decode(value) : null
+  }
+  const number = (name: string): number | null => asNumber(text(name))
+  const dict = (name: string) => numbersOf(values.get(name))
+  const total = number('_amount_memory_total')
+  const available = number('_amount_memory_available')
+  const load = number('_amount_load_hundredths')
+  const bootedAt = fromPsycDate(text('_date_boot') ?? '')
+  const used = dict('_dict_disks_used')
+  const sent = dict('_dict_interfaces_sent')
+  return {
+    load: load === null ? null : load / 100,
+    processors: number('_amount_processors'),
+    memory: total !== null && available !== null ? { total, available } : null,
+    disks: joined(dict('_dict_disks_total'), (key, size) => ({
+      total: size,
+      used: used.get(key) ?? 0,
+    })),
+    temperatures: joined(dict('_dict_temperatures_thousandths'), (_, value) => value / 1_000),
+    booted_at: bootedAt === null ? null : new Date(bootedAt).toISOString(),
+    addresses: textsOf(values.get('_list_addresses')),
+    interfaces: joined(dict('_dict_interfaces_received'), (key, received) => ({
+      received,
+      sent: sent.get(key) ?? 0,
+    })),
+    agent_version: text('_version_agent'),
+    system: text('_version_system'),
+    other: Object.fromEntries(
+      [...values].flatMap(([name, value]) =>
+        KNOWN.has(name) ? [] : [[name, decoder.decode(value)]],
+      ),
+    ),
+  }
+}
+
+export const HEADINGS = ['NAME', 'LOAD', 'MEMORY', 'DISK', 'TEMP', 'UP', 'AGENT', 'SEEN'] as const
+
+/** The cells of a line; `ageMs` null: it is so now. */
+export function cellsOf(
+  name: string,
+  report: StatusReport | null,
+  ageMs: number | null,
+  now: number,
+): string[] {
+  const seen = ageMs === null ? 'now' : `stale, ${age(ageMs)} ago`
+  if (!report) return [name, '-', '-', '-', '-', '-', '-', 'never']
+  const { load, memory, disks, temperatures, booted_at, agent_version } = report
+  const fullest = Math.max(...Object.values(disks).map(({ used, total }) => used / total))
+  const hottest = Math.max(...Object.values(temperatures))
+  return [
+    name,
+    load?.toFixed(2) ?? '-',
+    memory ? percent(1 - memory.available / memory.total) : '-',
+    Number.isFinite(fullest) ? percent(fullest) : '-',
+    Number.isFinite(hottest) ? `${Math.round(hottest)} °C` : '-',
+    booted_at === null ? '-' : age(Math.max(0, now - (ageMs ?? 0) - Date.parse(booted_at))),
+    agent_version ?? '-',
+    seen,
+  ]
+}
+
+const percent = (share: number): string => `${Math.round(100 * share)} %`
+
+/** A length of time in its two largest units. */
+export function age(ms: number): string {
+  const seconds = Math.floor(ms / 1_000)
+  if (seconds < 60) return `${seconds} s`
+  const minutes = Math.floor(seconds / 60)
+  if (minutes < 60) return `${minutes} min`
+  const hours = Math.floor(minutes / 60)
+  if (hours < 24) return `${hours} h ${minutes % 60} min`
+  return `${Math.floor(hours / 24)} d ${hours % 24} h`
+}
+
+const asNumber = (text: string | null): number | null =>
+  text !== null && /^-?\d{1,15}$/.test(text) ? Number(text) : null
+
+function numbersOf(value: Uint8Array | undefined): Map<string, number> {
+  const found = new Map<string, number>()
+  for (const { key, value: one } of value ? tolerant(() => parseDict(value).entries) : []) {
+    const number = asNumber(one && decoder.decode(one))
+    if (number !== null) found.set(decoder.decode(key), number)
+  }
+  return found
+}
+
+const textsOf = (value: Uint8Array | undefined): string[] =>
+  (value ? tolerant(() => parseList(value).elements) : []).flatMap(({ value: one }) =>
+    one ? [decoder.decode(one)] : [],
+  )
+
+function tolerant<T>(parse: () => readonly T[]): readonly T[] {
+  try {
+    return parse()
+  } catch (error) {
+    if (error instanceof WireError) return []
+    throw error
+  }
+}
+
+const joined = <T>(
+  numbers: ReadonlyMap<string, number>,
+  make: (key: string, value: number) => T,
+): Record<string, T> =>
+  Object.fromEntries([...numbers].map(([key, value]) => [key, make(key, value)]))

@@ -1,0 +1,82 @@
+/**
+ * Status over real processes: a hub, a device that only dials out, controllers that come later. The whole
+ * state with one request, then changes; grants checked; a device that is away is shown as stale.
+ */
+
+import { afterAll, describe, expect, test } from 'vitest'
+import { Agent, Controller } from './fleet.ts'
+import { cleanUp, Program } from './program.ts'
+
+const HUB = `127.0.0.1:${process.env.LAB_PORT ?? 42_860}`
+/** Silence of three and a half beats, and some. */
+const STALE_MS = 90_000
+
+interface Line {
+  readonly name: string
+  readonly stale: boolean
+  readonly age_ms: number | null
+  readonly error: { readonly code: string } | null
+  readonly status: {
+    readonly load: number
+    readonly memory: { readonly total: number }
+    readonly agent_version: string
+    readonly system: string
+    readonly booted_at: string
+  } | null
+}
+
+const lines = (text: string): Line[] =>
+  text
+    .split('\n')
+    .filter(line => line !== '')
+    .map(line => JSON.parse(line) as Line)
+
+describe('box status', () => {
+  afterAll(cleanUp)
+
+  test('shows what the device says, to those who may see it, and what is old as old', {
+    timeout: 300_000,
+  }, async () => {
+    const hub = new Agent('hub', ['--hub', '--listen', HUB])
+    const { hello } = await hub.status(({ hello }) => hello.includes('tcp'))
+    const device = new Agent('device', ['--hub-url', hello])
+    await device.linked()
+    const owner = new Controller('owner')
+    await owner.must('init', '--ego', 'home')
+    await owner.must('pair', await device.pairingCode(), '--as', 'kitchen', '--json')
+
+    // Once: everything with one request.
+    const [once] = lines(await owner.must('status', '--json'))
+    expect(once).toMatchObject({ name: 'kitchen', stale: false, error: null })
+    expect(once!.status!.memory.total).toBeGreaterThan(2 ** 20)
+    expect(once!.status!.system).not.toBe('')
+    expect(Date.parse(once!.status!.booted_at)).toBeLessThan(Date.now())
+    expect(await owner.must('status')).toMatch(/^NAME +LOAD[^\n]*\nkitchen .* now\n$/)
+
+    // From now on: a restart of the agent is noticed, and the new place found.
+    const watch = new Program(owner.command('status', 'kitchen', '--watch', '--json'))
+    await watch.until(/"stale":false/)
+    device.program.kill('SIGKILL')
+    await device.program.ended()
+    await watch.until(/"stale":true/, STALE_MS)
+    const away = await owner.box('status', '--json', '--timeout', '5')
+    expect(away.code).toBe(75)
+    const [old] = lines(away.out)
+    expect(old).toMatchObject({ stale: true })
+    expect(old!.age_ms).toBeGreaterThan(0)
+    expect(old!.status!.memory.total).toBe(once!.status!.memory.total)
+    device.restart()
+    await device.linked()
+    await watch.until(/"stale":true[\s\S]*"stale":false/, STALE_MS)
+    watch.kill('SIGINT')
+    await watch.ended()
+
+    // A stranger with the device in its fleet is not let in: its grant is gone with the pairing.
+    await owner.must('status', '--json')
+    const grants = device.ask('reset', '--yes')
+    await grants.catch(() => {})
+    const refused = await owner.box('status', '--json', '--timeout', '8')
+    expect(refused.code).not.toBe(0)
+    expect(lines(refused.out)[0]).toMatchObject({ stale: true })
+  })
+})

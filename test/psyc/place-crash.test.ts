@@ -1,0 +1,175 @@
+/**
+ * A host that dies at any write, before or after it reached the disk: what was accepted is there, once, and
+ * the chain goes on where readers have it.
+ */
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { BoxError } from '../../src/base/errors.ts'
+import { peerId, type ZoneKey } from '../../src/base/ids.ts'
+import { memoryStore, type Store } from '../../src/base/store.ts'
+import { AgreementKey } from '../../src/crypto/agreement.ts'
+import { SigningKey } from '../../src/crypto/signing.ts'
+import { zoneKeyOf } from '../../src/crypto/zone-key.ts'
+import { ChannelReader } from '../../src/psyc/channel.ts'
+import { readFragment } from '../../src/psyc/fragment.ts'
+import { KeyRing } from '../../src/psyc/group-key.ts'
+import { History, LEDGER_SIZE_MAX, type Ledger, memoryLedger } from '../../src/psyc/history.ts'
+import { modifier } from '../../src/psyc/packet.ts'
+import { PlaceHost } from '../../src/psyc/place-host.ts'
+import { fileStore } from '../../src/sys/file-store.ts'
+import { Journal } from '../../src/sys/journal.ts'
+import { seededRandom } from '../sim/random.ts'
+import { World } from '../sim/world.ts'
+import { textOf } from './place-world.ts'
+import { toLatin } from './vectors.ts'
+
+/** The plug was pulled. */
+class PowerCut extends Error {}
+
+/** A disk that dies at its n-th write, just before or just after. */
+class Disk {
+  readonly ledger: Ledger
+  readonly store: Store
+  private writes = 0
+  dieAt = Infinity
+  isAfter = false
+
+  constructor(ledger = memoryLedger(), store = memoryStore()) {
+    this.ledger = { ...ledger, append: entry => this.write(() => ledger.append(entry)) }
+    this.store = { ...store, set: (name, value) => this.write(() => store.set(name, value)) }
+  }
+
+  private write(run: () => void): void {
+    this.writes++
+    const isNow = this.writes === this.dieAt
+    if (isNow && !this.isAfter) throw new PowerCut()
+    run()
+    if (isNow) throw new PowerCut()
+  }
+}
+
+const random = seededRandom(7)
+const key = SigningKey.fromSeed(random.bytes(32))
+const zones = Array.from({ length: 3 }, () => zoneKeyOf('EDKEY', random.bytes(32)))
+const secrets = zones.map(() => AgreementKey.fromSecret(random.bytes(32)))
+let world: World
+
+const open = ({ ledger, store }: { ledger: Ledger; store: Store }) =>
+  new PlaceHost({
+    ...{ key, clock: world, random, store, ledger, name: 'place' },
+    self: { peer: peerId(new Uint8Array(32)), zone: zones[0]! },
+    rules: { isHistoryOpen: true, announcesMembers: true },
+  })
+
+/** Each can be tried again when it was not done, as those who ask do. */
+const STEPS: ((host: PlaceHost) => void)[] = [
+  host => host.admit(zones[1]!, secrets[1]!.publicKey),
+  host => host.relay(zones[1]!, new Uint8Array(16).fill(1), saying('one')),
+  host => host.admit(zones[2]!, secrets[2]!.publicKey),
+  host => host.relay(zones[2]!, new Uint8Array(16).fill(2), saying('x'.repeat(150_000))),
+  host => void host.dismiss(zones[1]!),
+  host => host.relay(zones[2]!, new Uint8Array(16).fill(3), saying('three')),
+]
+const saying = (text: string) => ({
+  method: '_message',
+  data: new TextEncoder().encode(text),
+})
+
+beforeEach(() => {
+  world = new World(1)
+})
+
+const chainOf = (host: PlaceHost) => host.messages({ method: '_message' }).map(textOf)
+
+function follow(disk: Disk, dieAt: number, isAfter: boolean): PlaceHost {
+  let host = open(disk)
+  disk.dieAt = dieAt
+  disk.isAfter = isAfter
+  for (const step of STEPS) {
+    try {
+      step(host)
+    } catch (error) {
+      if (!(error instanceof PowerCut)) throw error
+      host.close()
+      host = open(disk)
+      step(host)
+    }
+  }
+  return host
+}
+
+test.for([false, true])(
+  'dying at any write loses nothing and doubles nothing (after it: %j)',
+  isAfter => {
+    for (let dieAt = 3; dieAt < 40; dieAt++) {
+      const disk = new Disk()
+      const host = follow(disk, dieAt, isAfter)
+      expect(chainOf(host), `write ${dieAt}`).toEqual(['one', 'x'.repeat(150_000), 'three'])
+      expect(host.zones()).toEqual([zones[2]])
+
+      // Whoever reads the whole chain comes to the same state, and the one who was put out to none.
+      const history = new History(key.publicKey, disk.ledger)
+      expect(history.damaged).toBe(false)
+      const state = host.state.under('').map(([name, value]) => [name, toLatin(value)])
+      const welcome = host.welcome(zones[2]!)!
+      const keys = new KeyRing()
+      keys.set(welcome.generation, welcome.key)
+      const reader = new ChannelReader({ place: key.publicKey, keys, agreement: secrets[2]! })
+      for (const fragment of history.from(0n)) {
+        readFragment(key.publicKey, fragment.raw)
+        reader.take(fragment)
+      }
+      host.close()
+      const again = open(disk)
+      expect(again.state.under('').map(([name, value]) => [name, toLatin(value)])).toEqual(state)
+      again.close()
+    }
+  },
+)
+
+let directory: string | null = null
+afterEach(() => {
+  if (directory) rmSync(directory, { recursive: true, force: true })
+  directory = null
+})
+
+test('on a real disk a host goes on where it was; a chain that lost its end is not gone on with', () => {
+  directory = mkdtempSync(join(tmpdir(), 'box-place-'))
+  const path = join(directory, 'chain')
+  const openJournal = () => new Journal(path, { sizeMax: LEDGER_SIZE_MAX, durable: true })
+  const store = fileStore(join(directory, 'store'))
+  let ledger = openJournal()
+  let host = open({ ledger, store })
+  for (const step of STEPS) step(host)
+  const before = { chain: chainOf(host), last: host.last }
+  host.close()
+  ledger.close()
+  ledger = openJournal()
+  host = open({ ledger, store })
+  expect({ chain: chainOf(host), last: host.last }).toEqual(before)
+  host.announce({ method: '_notice', entity: [modifier('=', '_topic', 'after')] })
+  expect(host.last).toBe(before.last + 1n)
+  host.close()
+  const entries = ledger.entries()
+  ledger.rewrite(entries.slice(0, 2))
+  expect(() => open({ ledger, store })).toThrow(BoxError)
+  ledger.rewrite(entries.toSpliced(3, 1))
+  expect(() => open({ ledger, store })).toThrow(BoxError)
+  ledger.close()
+})
+
+test('members that are no members any more have no key', () => {
+  const disk = new Disk()
+  const host = follow(disk, Infinity, false)
+  const zone: ZoneKey = zones[1]!
+  expect(host.welcome(zone)).toBe(null)
+  const keys = new KeyRing()
+  const reader = new ChannelReader({ place: key.publicKey, keys, agreement: secrets[1]! })
+  const history = new History(key.publicKey, disk.ledger)
+  const heard = [...history.from(0n)].flatMap(fragment => reader.take(fragment) ?? [])
+  expect(heard).toEqual([])
+  host.close()
+})
