@@ -55,8 +55,7 @@ export class Scene {
 
   /** The command line of one of the programs, on its own state. */
   box(...words: string[]): string[] {
-    const [node, program] = this.context.box
-    return [node!, program!, '--state', this.cast.stateOf('controller'), ...words]
+    return [...ownProgram('box'), '--state', this.cast.stateOf('controller'), ...words]
   }
 
   /** The shell for the person at the terminal. */

@@ -8,6 +8,9 @@ import { dirname, join } from 'node:path'
 import { isSea } from 'node:sea'
 import { fileURLToPath } from 'node:url'
 
+/** Set by deploy/script.ts, where all of the code is in one file. */
+declare const BUNDLED: true | undefined
+
 export type OwnProgram = 'box' | 'box-agent'
 
 const FOLDERS = { box: 'controller', 'box-agent': 'agent' } as const
@@ -15,6 +18,8 @@ const FOLDERS = { box: 'controller', 'box-agent': 'agent' } as const
 /** Program and arguments that stand for `box` or `box-agent`, with this version of the code. */
 export function ownProgram(name: OwnProgram): readonly string[] {
   if (isSea()) return [lastingPath(process.execPath), name]
+  if (typeof BUNDLED !== 'undefined')
+    return [process.execPath, fileURLToPath(import.meta.url), name]
   const main = new URL(`../../${FOLDERS[name]}/main.js`, import.meta.url)
   return [process.execPath, fileURLToPath(main)]
 }
