@@ -30,6 +30,7 @@ export const ERRORS = {
   INPUT_INVALID: ['usage', 'The input is not valid.'],
   NAME_INVALID: ['usage', 'This is no valid name.'],
   CODE_INVALID: ['usage', 'This is no valid pairing code.'],
+  BACKUP_UNREADABLE: ['usage', 'This is no backup, or the passphrase is another one.'],
   NAME_TAKEN: ['usage', 'The name is already in use.'],
   WIRE_MALFORMED: ['fault', 'The message does not fit its layout.'],
   SIGNATURE_INVALID: ['fault', 'The signature is not by the claimed key.'],
