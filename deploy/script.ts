@@ -28,7 +28,7 @@ export async function buildScript(root: string, outfile: string): Promise<void> 
     target: 'node20',
     // The executable's own require knows what is built in; its import() does not.
     supported: { 'dynamic-import': false },
-    define: { 'import.meta.url': 'bundleUrl', BUNDLED: 'true' },
+    define: { 'import.meta.url': 'bundleUrl', BUNDLED: 'true', ...releaseKey() },
     banner: { js: BANNER },
     // Optional and native: ssh2 does without.
     external: ['cpu-features', './crypto/build/Release/sshcrypto.node'],
@@ -36,6 +36,14 @@ export async function buildScript(root: string, outfile: string): Promise<void> 
     logLevel: 'warning',
     plugins: [requireOfBundle(root), terminalAddon(root)],
   })
+}
+
+/** The key whose releases the program takes; whoever builds for others names it. */
+function releaseKey(): Record<string, string> {
+  const { BOX_RELEASE_KEY: key } = process.env
+  if (!key) return {}
+  if (!/^[0-9a-f]{64}$/.test(key)) throw new Error('BOX_RELEASE_KEY is no key in hexadecimal')
+  return { RELEASE_KEY: JSON.stringify(key) }
 }
 
 const requireOfBundle = (root: string): Plugin => ({

@@ -52,6 +52,7 @@ export const ERRORS = {
   IDENTITY_WRONG: ['refused', 'The other side could not prove the identity that was expected.'],
   PAIRING_REFUSED: ['refused', 'The device refused the pairing.'],
   HOST_KEY_WRONG: ['refused', 'The host key is not the one the device publishes.'],
+  RELEASE_REFUSED: ['refused', 'The release is not taken.'],
   STATE_LOCKED: ['setup', 'Another process uses this state directory.'],
   STATE_UNREADABLE: ['setup', 'The state cannot be read.'],
   STATE_UNWRITABLE: ['setup', 'The state cannot be written.'],

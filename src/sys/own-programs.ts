@@ -3,7 +3,7 @@
  * the folder they were built in.
  */
 
-import { realpathSync } from 'node:fs'
+import { existsSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { isSea } from 'node:sea'
 import { fileURLToPath } from 'node:url'
@@ -32,6 +32,12 @@ function lastingPath(path: string): string {
   } catch {
     return path // It lies alone.
   }
+}
+
+/** The folder in which this executable lies beside its other versions; null where it does not. */
+export function versionsDirectory(): string | null {
+  const directory = dirname(dirname(process.execPath))
+  return isSea() && existsSync(join(directory, 'current', 'box')) ? directory : null
 }
 
 /** Whether this process is the one executable. */
