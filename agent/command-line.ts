@@ -7,10 +7,11 @@ import { pair } from './commands/pair.ts'
 import { reset } from './commands/reset.ts'
 import { run } from './commands/run.ts'
 import { status } from './commands/status.ts'
+import { upgrade } from './commands/upgrade.ts'
 import { type Read, readWords } from './read-words.ts'
 import { Terminal } from './terminal.ts'
 
-const COMMANDS: readonly Command[] = [run, pair, status, reset, install, uninstall]
+const COMMANDS: readonly Command[] = [run, pair, status, reset, install, uninstall, upgrade]
 /** What a shell reports for a program ended by ^C: 128 + SIGINT. */
 const EXIT_INTERRUPTED = 130
 

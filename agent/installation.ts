@@ -21,6 +21,7 @@ import {
 import { dirname, join, relative } from 'node:path'
 import { VERSION } from '../src/base/version.ts'
 import { attempt } from '../src/sys/file-store.ts'
+import { launcher } from './launcher.ts'
 import {
   OPTIONS_FILE,
   options,
@@ -33,7 +34,13 @@ import {
 
 /** One thing that is to be in the file system; paths as the installed system sees them. */
 export type Piece =
-  | { readonly is: 'text'; readonly path: string; readonly text: string; readonly keep?: true }
+  | {
+      readonly is: 'text'
+      readonly path: string
+      readonly text: string
+      readonly keep?: true
+      readonly mode?: number
+    }
   | { readonly is: 'program'; readonly path: string; readonly from: string }
   | { readonly is: 'link'; readonly path: string; readonly to: string }
 
@@ -54,7 +61,7 @@ export interface InstallationOptions {
 
 /** What a service of this role needs. */
 export function pieces({ role, executable, program }: InstallationOptions): readonly Piece[] {
-  const started = executable ? ['/usr/local/bin/box-agent'] : program
+  const started = executable ? [`${LIBRARY}/start`] : program
   return [
     ...(executable ? programPieces(executable) : []),
     { is: 'text', path: OPTIONS_FILE, text: options(), keep: true },
@@ -80,6 +87,7 @@ function programPieces(executable: string): Piece[] {
   return [
     { is: 'program', path: `${LIBRARY}/${VERSION}/box`, from: executable },
     { is: 'link', path: `${LIBRARY}/current`, to: VERSION },
+    { is: 'text', path: `${LIBRARY}/start`, text: launcher(), mode: EXECUTABLE },
     ...names,
   ]
 }
@@ -136,7 +144,7 @@ function write(piece: Piece, path: string): void {
   if (piece.is === 'link') symlinkSync(piece.to, path)
   else if (piece.is === 'text') {
     writeFileSync(path, piece.text)
-    chmodSync(path, READABLE)
+    chmodSync(path, piece.mode ?? READABLE)
   } else {
     copyFileSync(piece.from, path)
     chmodSync(path, EXECUTABLE)

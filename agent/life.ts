@@ -1,8 +1,11 @@
 /** The life of the agent as a process: with the real clock, disk and network, until it is told to end. */
 
+import { BoxError } from '../src/base/errors.ts'
 import type { Log } from '../src/base/log.ts'
+import { VERSION } from '../src/base/version.ts'
 import { systemClock } from '../src/sys/clock.ts'
 import { fileStore } from '../src/sys/file-store.ts'
+import { versionsDirectory } from '../src/sys/own-programs.ts'
 import { controlSocket } from '../src/sys/paths.ts'
 import { systemRandom } from '../src/sys/random.ts'
 import { Agent } from './agent.ts'
@@ -15,6 +18,8 @@ import { listenForOrders } from './local-control.ts'
 import { answerOrders } from './orders.ts'
 import { openServiceManager } from './service-manager.ts'
 import { type Supervision, supervise } from './supervise.ts'
+import { watchTrial } from './trial.ts'
+import { endTrial, trialOf } from './versions.ts'
 import { wipe } from './wipe.ts'
 
 /** Runs until the end (false), or until it is to begin anew with nothing (true). */
@@ -27,6 +32,7 @@ export async function live(
   const parts = { config, store, clock: systemClock, random: systemRandom, log }
   const agent = await Agent.start(parts, startEngine)
   let isReset = false
+  let hasFailed = false
   try {
     const over = new AbortController()
     const reset = () => {
@@ -41,16 +47,37 @@ export async function live(
     })
     const tidying = collectAfterStart(systemClock)
     const supervision = superviseBySystemd(agent, log)
+    const trial = proveOnTrial(agent, log, () => {
+      hasFailed = true
+      over.abort()
+    })
     await aborted(AbortSignal.any([signal, over.signal]))
     tidying.cancel()
+    trial?.close()
     // A reset goes on in this process: only the end is told.
     await supervision?.close({ ending: signal.aborted })
     control.close()
   } finally {
     await agent.close()
   }
+  if (hasFailed) throw new BoxError('PEER_TIMEOUT', 'This version has not proven itself in time.')
   if (isReset) wipe(store)
   return isReset
+}
+
+/** A version on trial proves itself, or ends the agent, to be counted by what starts it again. */
+function proveOnTrial(agent: Agent, log: Log, failed: () => void): { close(): void } | null {
+  const directory = versionsDirectory()
+  if (!directory || trialOf(directory)?.version !== VERSION) return null
+  return watchTrial({
+    ...{ log, failed, clock: systemClock },
+    check: () => agent.check(),
+    isReachable: () => {
+      const { hubs, hubs_configured } = agent.status()
+      return hubs_configured === 0 || hubs > 0
+    },
+    passed: () => endTrial(directory),
+  })
 }
 
 /** systemd learns how we are, where it started us. */

@@ -92,6 +92,14 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
     describe: 'find out what works and what does not',
     load: async () => (await import('./commands/doctor.ts')).doctor,
   },
+  backup: {
+    describe: 'save your keys and devices in an encrypted file',
+    load: async () => (await import('./commands/backup.ts')).backup,
+  },
+  restore: {
+    describe: 'bring back what backup has saved',
+    load: async () => (await import('./commands/restore.ts')).restore,
+  },
   completion: {
     describe: 'print what makes a shell complete box commands',
     load: async () => (await import('./commands/completion.ts')).completion,

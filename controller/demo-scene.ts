@@ -57,9 +57,9 @@ export class Scene {
 
   /** The command line of one of the programs, on its own state. */
   box(...words: string[]): string[] {
-    const [node, program] = this.context.box
     const engine = this.line ? daemonWords(this.line.confs.controller) : []
-    return [node!, program!, '--state', this.cast.stateOf('controller'), ...engine, ...words]
+    const state = this.cast.stateOf('controller')
+    return [...ownProgram('box'), '--state', state, ...engine, ...words]
   }
 
   /** The shell for the person at the terminal. */

@@ -9,7 +9,7 @@ import { ZoneSecret } from '../src/crypto/zone-key.ts'
 import { nameOf } from './fleet.ts'
 import type { State } from './state.ts'
 
-const FILE = 'ego'
+export const EGO_FILE = 'ego'
 const SECRET_SIZE = 32
 
 export interface Ego {
@@ -29,7 +29,7 @@ export function readEgo(state: State): Ego {
 export function findEgo(state: State): Ego | null {
   let text: string | null
   try {
-    text = state.readText(FILE)
+    text = state.readText(EGO_FILE)
   } catch (cause) {
     throw unreadable(state, cause)
   }
@@ -57,10 +57,10 @@ export async function keepEgo(state: State, ego: Ego): Promise<Ego> {
     const old = findEgo(state)
     if (old) throw new BoxError('NAME_TAKEN', `This state directory belongs to "${old.name}".`)
     const secret = Buffer.from(bytes).toString('hex')
-    state.writeText(FILE, `${JSON.stringify({ version: 1, name: ego.name, type, secret })}\n`)
+    state.writeText(EGO_FILE, `${JSON.stringify({ version: 1, name: ego.name, type, secret })}\n`)
   })
   return ego
 }
 
 const unreadable = ({ directory }: State, cause: unknown) =>
-  new BoxError('KEY_UNREADABLE', `Its file is ${directory}/${FILE}.`, cause)
+  new BoxError('KEY_UNREADABLE', `Its file is ${directory}/${EGO_FILE}.`, cause)

@@ -65,6 +65,12 @@ export class Output {
     this.err.write(`${printable(line)}\n`)
   }
 
+  /** A question to the person at the terminal, and nothing after it. */
+  prompt(text: string): void {
+    this.hide()
+    this.err.write(printable(text))
+  }
+
   /** Shows on a terminal what is being done, once it takes more than a second. */
   progress(doing: string): Progress {
     const begun = this.clock.elapsed()

@@ -67,6 +67,17 @@ const PTY: Readonly<Record<Machine, Package>> = {
   },
 }
 
+/** For the Node of OpenWrt: N-API, so one file serves every Node; built against musl. */
+const PTY_MUSL: Package = {
+  name: '@homebridge/node-pty-prebuilt-multiarch',
+  version: '0.14.1',
+  integrity:
+    'sha512-JaaTsATWPkOhm/cM2t+IjA2lztDFkoWQYU5VS8ThTsa9VbKhHwp83Cww4t8X/BH0k4Q8cWqvOKmYoGrlwLVhbA==',
+}
+/** Machines of OpenWrt that Node runs on, as Node calls them. */
+export const MUSL_ARCHITECTURES = ['x64', 'arm64', 'arm'] as const
+export type MuslArchitecture = (typeof MUSL_ARCHITECTURES)[number]
+
 export interface Runtime {
   readonly node: string
   readonly nodeLicence: string
@@ -84,6 +95,10 @@ export function runtimeFor(machine: Machine): Runtime {
   }
 }
 
+/** The terminal library of a machine with musl. */
+export const muslPty = (architecture: MuslArchitecture): string =>
+  join(unpacked(PTY_MUSL), 'prebuilds', `linux-${architecture}`, 'node.abi115.musl.node')
+
 const cacheDirectory = (): string =>
   join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'secushare-box', 'runtime')
 
@@ -97,10 +112,7 @@ function unpacked(wanted: Package): string {
   const work = mkdtempSync(`${base}-new-`)
   try {
     const tarball = fetched(wanted, work)
-    const files = ['package/bin/node', 'package/LICENSE', 'package/pty.node']
-    const there = execFileSync('tar', ['tzf', tarball], { encoding: 'utf8', maxBuffer: 2 ** 24 })
-    const names = there.split('\n').filter(name => files.includes(name))
-    execFileSync('tar', ['xzf', tarball, '-C', work, ...names])
+    execFileSync('tar', ['xzf', tarball, '-C', work, '--exclude=include', '--exclude=share'])
     rmSync(tarball)
     renameSync(work, folder)
   } catch (error) {

@@ -1,11 +1,14 @@
-/** Our code and all it uses as one CommonJS file, the only kind that an executable of Node 24 runs. */
+/**
+ * Our code and all it uses as one CommonJS file, the only kind that an executable of Node 24 runs. With a
+ * Node that is there already, as on OpenWrt, it runs as it is: `node box.cjs box-agent run`.
+ */
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { build, type Plugin } from 'esbuild'
 
 /** Runs in the bundle before anything else: what stands for the address of every module. */
-const BANNER = `const bundleUrl=require('node:url').pathToFileURL(process.execPath).href;`
+const BANNER = `const bundleUrl=require('node:url').pathToFileURL(__filename).href;`
 /** Sources load noble when it is needed, with a require of their own; in the bundle that is esbuild's. */
 const OWN_REQUIRE = /^const require = createRequire\(import\.meta\.url\)$/m
 
@@ -21,10 +24,11 @@ export async function buildScript(root: string, outfile: string): Promise<void> 
     keepNames: true,
     format: 'cjs',
     platform: 'node',
-    target: 'node24',
+    // The same file runs with the Node of OpenWrt and of Debian 13.
+    target: 'node20',
     // The executable's own require knows what is built in; its import() does not.
     supported: { 'dynamic-import': false },
-    define: { 'import.meta.url': 'bundleUrl' },
+    define: { 'import.meta.url': 'bundleUrl', BUNDLED: 'true', ...releaseKey() },
     banner: { js: BANNER },
     // Optional and native: ssh2 does without.
     external: ['cpu-features', './crypto/build/Release/sshcrypto.node'],
@@ -32,6 +36,14 @@ export async function buildScript(root: string, outfile: string): Promise<void> 
     logLevel: 'warning',
     plugins: [requireOfBundle(root), terminalAddon(root)],
   })
+}
+
+/** The key whose releases the program takes; whoever builds for others names it. */
+function releaseKey(): Record<string, string> {
+  const { BOX_RELEASE_KEY: key } = process.env
+  if (!key) return {}
+  if (!/^[0-9a-f]{64}$/.test(key)) throw new Error('BOX_RELEASE_KEY is no key in hexadecimal')
+  return { RELEASE_KEY: JSON.stringify(key) }
 }
 
 const requireOfBundle = (root: string): Plugin => ({

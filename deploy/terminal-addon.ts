@@ -7,16 +7,29 @@
  */
 
 import { createHash } from 'node:crypto'
-import { lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
-import { getAsset } from 'node:sea'
+import { getAsset, isSea } from 'node:sea'
+import { fileURLToPath } from 'node:url'
 
 export const ASSET = 'pty.node'
 const OTHERS_MAY_WRITE = 0o022
 
 /** Puts the addon into `module.exports`. Throws where no directory can hold it; says what was tried. */
 export function loadTerminalAddon(module: { exports: unknown }): void {
+  if (!isSea()) {
+    process.dlopen(module, besideScript())
+    return
+  }
   const content = new Uint8Array(getAsset(ASSET))
   const failures: string[] = []
   for (const directory of directories()) {
@@ -29,6 +42,16 @@ export function loadTerminalAddon(module: { exports: unknown }): void {
     }
   }
   throw new Error(`the terminal library could not be laid down: ${failures.join('; ')}`)
+}
+
+/** Where the script is no executable, the libraries of several machines lie beside it. */
+function besideScript(): string {
+  const name = `pty-${process.arch}`
+  const kinds = [`${name}.node`, `${name}-musl.node`]
+  const folder = fileURLToPath(new URL('.', import.meta.url))
+  const found = kinds.map(kind => join(folder, kind)).find(path => existsSync(path))
+  if (!found) throw new Error(`no terminal library for ${process.arch} lies in ${folder}`)
+  return found
 }
 
 /** Where it may lie: what a service manager gave us, a cache, and at last where everybody may. */

@@ -3,10 +3,13 @@
  * the folder they were built in.
  */
 
-import { realpathSync } from 'node:fs'
+import { existsSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { isSea } from 'node:sea'
 import { fileURLToPath } from 'node:url'
+
+/** Set by deploy/script.ts, where all of the code is in one file. */
+declare const BUNDLED: true | undefined
 
 export type OwnProgram = 'box' | 'box-agent'
 
@@ -15,6 +18,8 @@ const FOLDERS = { box: 'controller', 'box-agent': 'agent' } as const
 /** Program and arguments that stand for `box` or `box-agent`, with this version of the code. */
 export function ownProgram(name: OwnProgram): readonly string[] {
   if (isSea()) return [lastingPath(process.execPath), name]
+  if (typeof BUNDLED !== 'undefined')
+    return [process.execPath, fileURLToPath(import.meta.url), name]
   const main = new URL(`../../${FOLDERS[name]}/main.js`, import.meta.url)
   return [process.execPath, fileURLToPath(main)]
 }
@@ -27,6 +32,12 @@ function lastingPath(path: string): string {
   } catch {
     return path // It lies alone.
   }
+}
+
+/** The folder in which this executable lies beside its other versions; null where it does not. */
+export function versionsDirectory(): string | null {
+  const directory = dirname(dirname(process.execPath))
+  return isSea() && existsSync(join(directory, 'current', 'box')) ? directory : null
 }
 
 /** Whether this process is the one executable. */

@@ -43,6 +43,7 @@ test('the device gets its program, its unit and its options; the program under t
     'usr/local/bin/box-agent',
     `usr/local/lib/secushare-box/${VERSION}/box`,
     'usr/local/lib/secushare-box/current',
+    'usr/local/lib/secushare-box/start',
   ])
   expect(readFileSync(join(root, 'usr/local/bin/box-agent'), 'utf8')).toBe('the program')
   expect(statSync(realpathSync(join(root, 'usr/local/bin/box'))).mode & 0o777).toBe(0o755)

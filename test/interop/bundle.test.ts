@@ -5,17 +5,10 @@
 
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { readFileSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { addExecutable, emptyRoot, inRoot } from './empty-root.ts'
 import { cleanUp, folder, missing, Program, ROOT, run, succeed } from './program.ts'
 
 const BUILD = [process.execPath, join(ROOT, 'dist', 'deploy', 'bundle.js')]
@@ -75,7 +68,8 @@ describe.skipIf(lacking !== null || process.arch !== 'x64')('the one executable'
   test('does the whole main job in a root with a shell and nothing else', {
     timeout: 180_000,
   }, async () => {
-    const root = emptyRoot(X64)
+    const root = emptyRoot()
+    addExecutable(root, X64, 'secushare')
     expect(await succeed(inRoot(root, 'command -v node || echo none'))).toBe('none\n')
     const out = await succeed(inRoot(root, '/secushare demo --hubs 2 --json'), { ms: 150_000 })
     const report = JSON.parse(out)
@@ -129,50 +123,3 @@ describe.skipIf(lacking !== null || noArm !== null)('the executable for arm64', 
     expect(shell.code).toBe(7)
   })
 })
-
-/** A root that holds the executable, what the loader needs for it, and busybox as the shell. */
-function emptyRoot(executable: string): string {
-  const root = folder('root')
-  for (const name of ['bin', 'proc', 'tmp', 'dev', 'dev/pts', 'lib64'])
-    mkdirSync(join(root, name), { recursive: true })
-  chmodSync(join(root, 'tmp'), 0o1777)
-  copyFileSync('/bin/busybox', join(root, 'bin', 'busybox'))
-  for (const applet of ['sh', 'uname', 'tty', 'sleep', 'cat', 'ls'])
-    symlinkSync('busybox', join(root, 'bin', applet))
-  copyFileSync(executable, join(root, 'secushare'))
-  const listed = execFileSync('ldd', [executable], { encoding: 'utf8' })
-  const libraries = [...listed.matchAll(/(\/\S+\.so\S*)/g)].map(([, path]) => path!)
-  // The terminal library wants one more, where glibc still has it apart.
-  const more = join(
-    dirname(libraries.find(path => basename(path) === 'libc.so.6')!),
-    'libutil.so.1',
-  )
-  for (const path of [...libraries, more]) {
-    if (!existsSync(path)) continue
-    const target = join(root, path)
-    mkdirSync(dirname(target), { recursive: true })
-    copyFileSync(path, target)
-  }
-  writeFileSync(
-    join(root, 'enter.sh'),
-    `set -eu
-mount -t proc proc "$1/proc"
-mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts "$1/dev/pts"
-ln -sf pts/ptmx "$1/dev/ptmx"
-for device in null zero random urandom tty; do
-  : > "$1/dev/$device"
-  mount --bind "/dev/$device" "$1/dev/$device"
-done
-exec chroot "$1" /bin/sh -c "$2"
-`,
-  )
-  return root
-}
-
-/** A command line for the shell of that root, with mounts and processes of its own that end with it. */
-const inRoot = (root: string, command: string): string[] => [
-  ...['unshare', '--mount', '--pid', '--fork', '--kill-child'],
-  ...['env', '-i', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'HOME=/'],
-  ...['/bin/sh', join(root, 'enter.sh'), root],
-  `export PATH=/bin; ${command}`,
-]
