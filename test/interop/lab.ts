@@ -119,16 +119,6 @@ export class Lab {
     await this.lab('link', `${one}`, `${other}`)
   }
 
-  /** Stops one daemon; its keys and data stay. */
-  async halt(daemon: number): Promise<void> {
-    await this.lab('kill', `${daemon}`)
-  }
-
-  /** Starts it again. */
-  async resume(daemon: number): Promise<void> {
-    await this.lab('start', `${daemon}`)
-  }
-
   /** The processes of a daemon. */
   async processes(daemon: number): Promise<readonly number[]> {
     return (await this.lab('pids', `${daemon}`)).split(/\s+/).map(Number)
