@@ -63,6 +63,7 @@ async function enter(
   device: Device,
   options: ShellOptions,
 ): Promise<DeviceShell & { hostKey: Uint8Array }> {
+  dialHubs(context)
   const key = await readSshKey(context.state)
   const session = await reachSsh(context, device, key, options)
   let hostKey = new Uint8Array(0)
@@ -77,6 +78,11 @@ async function enter(
     },
   })
   return { session, ssh, hostKey }
+}
+
+/** Begins to dial while there is still something to read and to load; whoever uses the mesh hears why it fails. */
+export function dialHubs(context: Context): void {
+  context.mesh().catch(() => {})
 }
 
 /** For OpenSSH, which wants the whole key where GNS has its fingerprint. */
