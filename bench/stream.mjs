@@ -17,8 +17,8 @@ const CHANNEL_TRIES = 20
 const ECHOES = 1_000
 const STEP_MS = 180_000
 /** A transfer that takes longer has no figure; GNUnet's CADET may need seconds for a mebibyte. */
-const TRANSFER_MS = 45_000
-const GNUNET_MIB = 8
+const TRANSFER_MS = 30_000
+const GNUNET_MIB = 4
 const COLUMNS = [
   ['coldMs', 'cold ms', 0],
   ['channelMs', 'new channel ms', 1, { box: '<= 3', 'box-hub': '<= 3' }],

@@ -76,6 +76,7 @@ async function enterOnce(
   device: Device,
   options: ShellOptions,
 ): Promise<Entered> {
+  dialHubs(context)
   const key = await readSshKey(context.state)
   const session = await reachSsh(context, device, key, options)
   let hostKey = new Uint8Array(0)
@@ -90,6 +91,11 @@ async function enterOnce(
     },
   })
   return { session, ssh, hostKey }
+}
+
+/** Begins to dial while there is still something to read and to load; whoever uses the mesh hears why it fails. */
+export function dialHubs(context: Context): void {
+  context.mesh().catch(() => {})
 }
 
 /** For OpenSSH, which wants the whole key where GNS has its fingerprint. */

@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import { asDuplex } from '../../src/mesh/duplex.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
-import { learnHostKey, reachSsh } from '../device-shell.ts'
+import { dialHubs, learnHostKey, reachSsh } from '../device-shell.ts'
 import { readSshKey } from '../ssh-key.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
 
@@ -30,6 +30,7 @@ export const proxy = command<{ name: string; timeout: number }>({
   run: async (context, { name, timeout }) => {
     const label = name.endsWith(SUFFIX) ? name.slice(0, -SUFFIX.length) : name
     const device = context.fleet.device(label)
+    dialHubs(context)
     const key = await readSshKey(context.state)
     const options = { timeoutMs: timeoutMs(timeout) }
     const session = await reachSsh(context, device, key, options)
