@@ -74,9 +74,10 @@ export class Children {
       edge.dismiss(PlaceTicketRefused.encode({}), clock)
       return
     }
-    for (const child of this.children) if (equalBytes(child.edge.zone, edge.zone)) this.drop(child)
+    // The same process again; another one of the same person is a child of its own.
+    for (const child of this.children) if (equalBytes(child.edge.peer, edge.peer)) this.drop(child)
     const above = ancestors()
-    const isAbove = above?.some(({ zone }) => equalBytes(zone, edge.zone)) ?? true
+    const isAbove = above?.some(({ peer }) => equalBytes(peer, edge.peer)) ?? true
     if (!above || isAbove || this.children.size >= fanout) {
       this.redirect(edge)
       return
@@ -114,7 +115,7 @@ export class Children {
   private redirect(edge: Edge): void {
     const own = this.options.ancestors() ? this.nodes() : []
     const nodes = [...own, ...this.options.others()].filter(
-      ({ zone }) => !equalBytes(zone, edge.zone),
+      ({ peer }) => !equalBytes(peer, edge.peer),
     )
     edge.dismiss(PlaceRedirect.encode({ nodes: nodes.slice(0, NODES_MAX) }), this.options.clock)
   }

@@ -18,6 +18,7 @@ import {
 } from './packet.ts'
 import { Draft, PacketView } from './packet-view.ts'
 
+const NOTHING = new Uint8Array(0)
 const LF = 0x0a
 const TAB = 0x09
 const SPACE = 0x20
@@ -41,7 +42,7 @@ export class PacketReader {
   private readonly names = new NameTable()
   private draft = new Draft()
   /** The bytes of the packet that has begun, from `begin` to `end`. */
-  private bytes: Uint8Array = new Uint8Array(0)
+  private bytes: Uint8Array = NOTHING
   private begin = 0
   private end = 0
   private broken = false
@@ -75,7 +76,7 @@ export class PacketReader {
     // The chunk is the caller's, and packets that were handed over are views: keep a copy.
     if (this.waiting > 0 && (this.bytes === chunk || this.begin !== first))
       this.keep(this.bytes.subarray(this.begin, this.end), this.waiting)
-    if (this.waiting === 0) this.bytes = chunk.subarray(0, 0)
+    if (this.waiting === 0) this.bytes = NOTHING
   }
 
   private append(chunk: Uint8Array): void {
@@ -96,10 +97,10 @@ export class PacketReader {
   private readAll(): void {
     while (this.waiting >= this.draft.need && this.readOne()) {
       const { draft } = this
-      const whole = this.bytes.subarray(this.begin, this.begin + draft.at)
+      const { begin } = this
       this.begin += draft.at
       this.draft = new Draft()
-      this.take(new PacketView(draft, whole))
+      this.take(new PacketView(draft, this.bytes, begin))
     }
   }
 

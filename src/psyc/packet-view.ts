@@ -2,9 +2,8 @@
 
 import type { Modifier, Operator, Packet } from './packet.ts'
 
-/** A packet that lies in `bytes`: names are known, values are places. */
+/** A packet as it lies in the bytes that came: names are known, values are places. */
 export class PacketView {
-  readonly bytes: Uint8Array
   /** Of each modifier, the routing ones first: where its value begins and ends. */
   readonly places: readonly number[]
   readonly operators: readonly Operator[]
@@ -17,9 +16,13 @@ export class PacketView {
   readonly content: NonNullable<Packet['content']>
   private readonly dataFrom: number
   private readonly dataTo: number
+  private readonly bytes: Uint8Array
+  /** Where in the bytes the packet begins; all places count from there. */
+  private readonly begin: number
 
-  constructor(draft: Draft, bytes: Uint8Array) {
+  constructor(draft: Draft, bytes: Uint8Array, begin: number) {
     this.bytes = bytes
+    this.begin = begin
     this.places = draft.places
     this.operators = draft.operators
     this.names = draft.names
@@ -34,7 +37,7 @@ export class PacketView {
 
   /** The value of a modifier, as a view. */
   value(index: number): Uint8Array {
-    return this.bytes.subarray(this.places[2 * index], this.places[2 * index + 1])
+    return this.view(this.places[2 * index]!, this.places[2 * index + 1]!)
   }
 
   /** The last value of the name, or null. */
@@ -44,7 +47,7 @@ export class PacketView {
   }
 
   data(): Uint8Array | null {
-    return this.dataFrom < 0 ? null : this.bytes.subarray(this.dataFrom, this.dataTo)
+    return this.dataFrom < 0 ? null : this.view(this.dataFrom, this.dataTo)
   }
 
   /** The packet as a value; its bytes are still views. */
@@ -58,6 +61,10 @@ export class PacketView {
       data: this.data(),
       content: this.content,
     }
+  }
+
+  private view(from: number, to: number): Uint8Array {
+    return this.bytes.subarray(this.begin + from, this.begin + to)
   }
 
   private modifier(index: number): Modifier {

@@ -106,13 +106,13 @@ export class Parent {
     const { clock, host, self } = this.options
     const candidates = [...this.known, host]
     const node = candidates.find(
-      ({ zone }) => !this.tried.has(keyOf(zone)) && !equalBytes(zone, self.zone),
+      ({ peer }) => !this.tried.has(keyOf(peer)) && !equalBytes(peer, self.peer),
     )
     if (!node) {
       this.rest()
       return
     }
-    this.tried.add(keyOf(node.zone))
+    this.tried.add(keyOf(node.peer))
     const abort = new AbortController()
     const timer = clock.after(ATTACH_MS, () => this.lost())
     this.standing = { is: 'trying', abort, timer }
@@ -174,7 +174,7 @@ export class Parent {
   private learn(nodes: readonly TreeNode[]): void {
     const from = nodes.length > 0 ? this.options.random.below(nodes.length) : 0
     const turned = [...nodes.slice(from), ...nodes.slice(0, from)]
-    const all = new Map([...turned, ...this.known].map(node => [keyOf(node.zone), node]))
+    const all = new Map([...turned, ...this.known].map(node => [keyOf(node.peer), node]))
     this.known = [...all.values()].slice(0, KNOWN_MAX)
   }
 
@@ -186,8 +186,6 @@ export class Parent {
       this.lost()
       return
     }
-    this.failures = 0
-    this.tried.clear()
     this.learn(ancestors.slice(-NODES_MAX))
     edge.attach({
       message: message => this.hear(edge, message),
@@ -200,7 +198,7 @@ export class Parent {
 
   private isCircle(ancestors: readonly TreeNode[]): boolean {
     const { self } = this.options
-    return ancestors.length > DEPTH_MAX || ancestors.some(({ zone }) => equalBytes(zone, self.zone))
+    return ancestors.length > DEPTH_MAX || ancestors.some(({ peer }) => equalBytes(peer, self.peer))
   }
 
   private look(): void {
@@ -241,9 +239,12 @@ export class Parent {
       this.lost()
       return
     }
+    // Whoever throws us out before the first beat is not tried again at once.
+    this.failures = 0
+    this.tried.clear()
     const isSame =
       ancestors.length === standing.ancestors.length &&
-      ancestors.every(({ zone }, at) => equalBytes(zone, standing.ancestors[at]!.zone))
+      ancestors.every(({ peer }, at) => equalBytes(peer, standing.ancestors[at]!.peer))
     standing.ancestors = ancestors
     if (!isSame) this.options.moved()
   }

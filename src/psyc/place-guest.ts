@@ -182,6 +182,8 @@ export class PlaceGuest {
       if (message) this.options.events.said(message)
     }
     if (this.grownBy > CHECKPOINT_SIZE && !this.reader.isOpen) this.checkpoint()
+    // A key came that was not for us: we are out, or another process of ours has entered since.
+    if (this.reader.locked > 0) this.outdated('forgotten')
   }
 
   private checkpoint(): void {

@@ -114,6 +114,10 @@ export class PlaceWorld {
     return !isHello && this.random.chance(this.loss) ? null : raw
   }
 
+  get hostLedger(): Ledger {
+    return this.hostDisk.ledger
+  }
+
   bytesSentBy(peer: PeerId): number {
     return this.sent.get(keyOf(peer)) ?? 0
   }
@@ -170,8 +174,8 @@ export class PlaceWorld {
     }
   }
 
-  join(name = `p${this.people.length}`): Person {
-    const person = new Person(name, this.invited.shift() ?? this.newZone(), this.net.peer())
+  join(name = `p${this.people.length}`, zone = this.invited.shift() ?? this.newZone()): Person {
+    const person = new Person(name, zone, this.net.peer())
     this.people.push(person)
     this.start(person)
     return person

@@ -121,6 +121,48 @@ describe('who is put out', () => {
   })
 })
 
+test('two processes of one person read along side by side, whoever else is put out', async () => {
+  place = new PlaceWorld(13)
+  const laptop = place.join()
+  const eve = place.join()
+  await place.world.pass(1_000)
+  const phone = place.join('phone', laptop.zone)
+  await place.world.pass(60_000)
+  expect([laptop.entered, phone.entered]).toEqual([1, 1])
+  place.say('1', '_notice', [['_topic', '1']])
+  await place.world.pass(1_000)
+  place.host.dismiss(eve.zone)
+  place.say('2', '_notice', [['_topic', '2']])
+  await place.world.pass(30_000)
+  place.say('3', '_notice', [['_amount', '3']])
+  await place.world.pass(30_000)
+  for (const one of [laptop, phone]) {
+    expect(one.knowledge).toEqual(place.hostKnowledge)
+    expect(one.heard.map(textOf).at(-1)).toBe('3')
+    expect(one.isAttached).toBe(true)
+  }
+})
+
+test('a host that goes on with another past is not followed, and not pestered', async () => {
+  place = new PlaceWorld(14)
+  const kris = place.join()
+  await place.world.pass(1_000)
+  const fork = [...place.hostLedger.entries()]
+  place.say('before')
+  await place.world.pass(1_000)
+  const before = kris.guest!.last
+  place.killHost()
+  place.hostLedger.rewrite(fork)
+  place.reviveHost()
+  place.say('another past', '_notice', [['_topic', 'x']])
+  place.say('and more')
+  place.sent.clear()
+  await place.world.pass(120_000)
+  expect(kris.heard.map(textOf)).toEqual(['before'])
+  expect(kris.guest!.last).toBe(before)
+  expect(place.bytesSentBy(kris.mesh.self)).toBeLessThan(60_000)
+})
+
 describe('talk', () => {
   test('is passed on by the rules, with its author, once however often it is asked', async () => {
     place = new PlaceWorld(8)

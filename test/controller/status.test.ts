@@ -1,0 +1,137 @@
+/** box status: what is shown, what is kept, and what becomes of a device that is away. */
+
+import { afterEach, expect, test } from 'vitest'
+import { StatusPlace } from '../../agent/status.ts'
+import { status } from '../../controller/commands/status.ts'
+import { age, cellsOf, reportOf } from '../../controller/status-report.ts'
+import { silentLog } from '../../src/base/log.ts'
+import { acceptHandshake } from '../../src/box/handshake.ts'
+import { servicePort } from '../../src/box/ports.ts'
+import { type Controller, Rig, type RigDevice } from './rig.ts'
+
+const bytes = (values: Record<string, string>) =>
+  new Map(Object.entries(values).map(([name, text]) => [name, new TextEncoder().encode(text)]))
+
+const VALUES = bytes({
+  _nick: 'kitchen',
+  _amount_load_hundredths: '142',
+  _amount_memory_total: '1000',
+  _amount_memory_available: '250',
+  _dict_disks_total: '{/} 1000{/mnt} 500',
+  _dict_disks_used: '{/} 100{/mnt} 450',
+  _dict_temperatures_thousandths: '{cpu} 48312',
+  _date_boot: '0',
+  _list_addresses: '| 192.0.2.7',
+  _version_agent: '0.1.0',
+  _degree_mood: '7',
+})
+/** A day, two hours and some after the epoch of PSYC, at which this machine started. */
+const NOW = 1_440_444_041_000 + 26.5 * 3_600_000
+
+test('a status is read as numbers, and what is not known is kept as it is', () => {
+  const report = reportOf(VALUES)
+  expect(report).toMatchObject({
+    load: 1.42,
+    memory: { total: 1_000, available: 250 },
+    disks: { '/': { total: 1_000, used: 100 }, '/mnt': { total: 500, used: 450 } },
+    temperatures: { cpu: 48.312 },
+    addresses: ['192.0.2.7'],
+    other: { _degree_mood: '7' },
+  })
+  expect(cellsOf('kitchen', report, null, NOW)).toEqual([
+    ...['kitchen', '1.42', '75 %', '90 %', '48 °C', '1 d 2 h', '0.1.0', 'now'],
+  ])
+  expect(cellsOf('kitchen', report, 300_000, NOW).at(-1)).toBe('stale, 5 min ago')
+  expect(cellsOf('kitchen', null, 0, NOW).at(-1)).toBe('never')
+})
+
+test('values that make no sense are left out', () => {
+  const report = reportOf(
+    bytes({ _dict_disks_total: '{', _amount_load_hundredths: 'x', _list_addresses: 'a|b' }),
+  )
+  expect(report).toMatchObject({ load: null, disks: {}, addresses: [] })
+  expect(cellsOf('k', report, null, NOW).slice(1, 7)).toEqual(['-', '-', '-', '-', '-', '-'])
+})
+
+test('an age has its two largest units', () => {
+  expect([900, 59_000, 61_000, 3_700_000, 90_000_000].map(age)).toEqual([
+    ...['0 s', '59 s', '1 min', '1 h 1 min', '1 d 1 h'],
+  ])
+})
+
+let rig: Rig
+let place: StatusPlace | null = null
+afterEach(() => {
+  place?.close()
+  place = null
+  rig?.clean()
+})
+
+/** The status place of an agent, on the device of the rig. */
+function publish(device: RigDevice, isAllowed: () => boolean): void {
+  const { world, net } = rig
+  const mesh = net.find(device.pid)!
+  const { secret } = device
+  const made = new StatusPlace({
+    ...{ mesh, device: secret.zone, name: 'kitchen', clock: world, random: world.random },
+    ...{ log: silentLog, allows: isAllowed },
+    look: () => ({
+      ...{ load: 142, processors: 2, memory: { total: 1_000, available: 250 } },
+      ...{ disks: new Map(), temperatures: new Map(), interfaces: new Map() },
+      ...{ bootedAt: world.now(), addresses: [], system: 'Debian' },
+    }),
+  })
+  place = made
+  mesh.listen(servicePort('place', secret.zone), channel => {
+    void acceptHandshake(channel, {
+      ...{ self: mesh.self, purpose: 'place', own: secret, clock: world, random: world.random },
+      admit: () => (isAllowed() ? { payload: made.key } : { refused: 'NOT_PERMITTED' }),
+    }).then(
+      session => made.serve(session),
+      () => {},
+    )
+  })
+}
+
+const run = (controller: Controller) =>
+  rig.world.until(
+    status.run(controller.context, {
+      ...{ selector: undefined, watch: false, timeout: 5, json: true, state: undefined },
+    } as never),
+    60_000,
+  )
+const said = ({ said: { out } }: Controller) =>
+  JSON.parse(out.trim().split('\n').at(-1)!) as Record<string, unknown>
+
+test('shows a device as it is, then as it was with its age, then refuses those without the right', async () => {
+  rig = new Rig()
+  const controller = await rig.controller({ json: true })
+  const device = await rig.device(controller, 'kitchen')
+  let isAllowed = true
+  publish(device, () => isAllowed)
+  await rig.world.pass(5_000)
+  expect(await run(controller)).toBe(0)
+  expect(said(controller)).toMatchObject({
+    ...{ name: 'kitchen', stale: false, age_ms: 0, error: null },
+    status: { load: 1.42, system: 'Debian' },
+  })
+  isAllowed = false
+  expect(await run(controller)).toBe(77)
+  expect(said(controller)).toMatchObject({ stale: true, error: { code: 'NOT_PERMITTED' } })
+  place?.close()
+  place = null
+  device.stop()
+  await rig.world.pass(3_600_000)
+  expect(await run(controller)).toBe(75)
+  const old = said(controller)
+  expect(old).toMatchObject({ stale: true, status: { load: 1.42 } })
+  expect(old.age_ms).toBeGreaterThanOrEqual(3_600_000)
+})
+
+test('a device that was never heard of has no status', async () => {
+  rig = new Rig()
+  const controller = await rig.controller({ json: true })
+  await rig.device(controller, 'kitchen', { publishes: false })
+  expect(await run(controller)).not.toBe(0)
+  expect(said(controller)).toMatchObject({ stale: true, age_ms: null, status: null })
+})
