@@ -11,7 +11,8 @@ import { upgrade } from './commands/upgrade.ts'
 import { type Read, readWords } from './read-words.ts'
 import { Terminal } from './terminal.ts'
 
-const COMMANDS: readonly Command[] = [run, pair, status, reset, install, uninstall, upgrade]
+/** Every command, in the order of the help. */
+export const COMMANDS: readonly Command[] = [run, pair, status, reset, install, uninstall, upgrade]
 /** What a shell reports for a program ended by ^C: 128 + SIGINT. */
 const EXIT_INTERRUPTED = 130
 

@@ -86,7 +86,8 @@ export interface DebianSources {
 
 export function debianPackage(machine: Machine, sources: DebianSources): Package {
   const documents = `usr/share/doc/${NAME}`
-  const changes = readFileSync(join(sources.root, 'CHANGELOG.md'), 'utf8')
+  const read = (path: string) => readFileSync(join(sources.root, path), 'utf8')
+  const changes = read('CHANGELOG.md')
   return {
     name: NAME,
     version: VERSION,
@@ -118,6 +119,9 @@ export function debianPackage(machine: Machine, sources: DebianSources): Package
       text(`usr/lib/tmpfiles.d/${NAME}.conf`, tmpfiles()),
       text(`usr/share/lintian/overrides/${NAME}`, OVERRIDES),
       text(`${documents}/copyright`, copyright(readFileSync(sources.nodeLicence, 'utf8'))),
+      ...['box.1', 'box-agent.1'].map(name =>
+        compressed(`usr/share/man/man1/${name}`, read(`docs/man/${name}`)),
+      ),
       compressed(`${documents}/changelog`, changes),
       compressed(`${documents}/changelog.Debian`, debianChanges()),
     ],

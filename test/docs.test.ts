@@ -4,12 +4,15 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { errorsPage, wirePage } from '../scripts/docs.ts'
+import { agentPage, boxPage } from '../scripts/manual.ts'
 
 const DOCS = join(import.meta.dirname, '..', 'docs')
 
 test.for([
   ['wire.md', wirePage],
   ['errors.md', errorsPage],
+  ['man/box.1', boxPage],
+  ['man/box-agent.1', agentPage],
 ] as const)('docs/%s is current', async ([name, page]) => {
   const path = join(DOCS, name)
   const wanted = await page()
