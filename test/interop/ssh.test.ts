@@ -12,7 +12,7 @@ import { Agent } from './fleet.ts'
 import { HomeDirectory } from './home-directory.ts'
 import { LAB_PORT } from './lab.ts'
 import { cleanUp, missing, type Outcome, Program, run, succeed } from './program.ts'
-import { closeScreens, Screen } from './screen.ts'
+import { Screen } from './screen.ts'
 
 const HUB = `127.0.0.1:${LAB_PORT + 90}`
 const MEGABYTE = 1_048_576
@@ -36,17 +36,25 @@ describe.skipIf(skipped)('the stock ssh', () => {
     await must('box', 'pair', await other.pairingCode(), '--as', 'pantry')
     await must('box', 'ssh-config', '--write')
   })
-  afterEach(closeScreens)
+  const screens: Screen[] = []
+  afterEach(() => {
+    for (const screen of screens) screen.close()
+  })
   afterAll(cleanUp)
 
   const must = (...words: string[]): Promise<string> => succeed(home.command(...words), place)
   const typed = (words: readonly string[], input = ''): Promise<Outcome> =>
     run(home.command(...words), { ...place, input })
   const ssh = (...words: string[]): Promise<Outcome> => typed(['ssh', 'kitchen.box', ...words])
-  /** A line of sh at a terminal in this home. */
-  const terminal = (line: string, size = {}): Screen => {
-    const words = home.command('sh', '-c', line).map(word => `'${word.replaceAll("'", "'\\''")}'`)
-    return new Screen(words.join(' '), { ...size, env: place.env })
+  /** A line of sh at a terminal in this home; its end stays to be read. */
+  const terminal = (line: string, [columns, rows] = [80, 24]): Screen => {
+    const ended = `${line}\necho "[ended $?]"; exec sleep 600`
+    const variables = Object.entries(place.env ?? {}).map(([name, value]) => `${name}=${value}`)
+    const words = ['env', ...variables, ...home.command('sh', '-c', ended)]
+    const quoted = words.map(word => `'${word.replaceAll("'", "'\\''")}'`)
+    const screen = new Screen(`ssh${screens.length}`, [columns!, rows!], quoted.join(' '))
+    screens.push(screen)
+    return screen
   }
 
   test('runs a command by ProxyCommand alone, asked nothing, with its exit code', async () => {
@@ -119,18 +127,18 @@ describe.skipIf(skipped)('the stock ssh', () => {
   })
 
   test('the remote program sees ^C, and the window when it changes', async () => {
-    const screen = terminal('ssh kitchen.box', { columns: 91, rows: 27 })
-    await screen.until(/[$#] $/m)
-    screen.enter('stty size; trap "stty size" WINCH')
+    const screen = terminal('ssh kitchen.box', [91, 27])
+    await screen.until(/[$#]$/m)
+    screen.type('stty size; trap "stty size" WINCH', 'Enter')
     await screen.until(/27 91$/m)
     screen.resize(101, 31)
-    screen.press('Enter')
+    screen.type('Enter')
     await screen.until(/31 101$/m)
-    screen.enter('sleep 1000')
-    screen.press('C-c')
-    screen.enter('echo code $?')
+    screen.type('sleep 1000', 'Enter')
+    screen.type('C-c')
+    screen.type('echo code $?', 'Enter')
     await screen.until(/^code 130$/m)
-    screen.enter('exit 9')
+    screen.type('exit 9', 'Enter')
     await screen.until(/\[ended 9\]/)
   })
 
@@ -146,27 +154,27 @@ describe.skipIf(skipped)('the stock ssh', () => {
   })
 
   test('box ssh is a terminal too: prompt, typing, size, ^C, exit code', async () => {
-    const screen = terminal('box ssh kitchen', { columns: 93, rows: 28 })
-    await screen.until(/[$#] $/m)
-    screen.enter('echo "device=$BOX_DEVICE"; stty size; trap "stty size" WINCH')
+    const screen = terminal('box ssh kitchen', [93, 28])
+    await screen.until(/[$#]$/m)
+    screen.type('echo "device=$BOX_DEVICE"; stty size; trap "stty size" WINCH', 'Enter')
     await screen.until(/^device=kitchen$/m)
     await screen.until(/28 93$/m)
     screen.resize(103, 32)
-    screen.press('Enter')
+    screen.type('Enter')
     await screen.until(/32 103$/m)
-    screen.enter('sleep 1000')
-    screen.press('C-c')
-    screen.enter('echo code $?')
+    screen.type('sleep 1000', 'Enter')
+    screen.type('C-c')
+    screen.type('echo code $?', 'Enter')
     await screen.until(/^code 130$/m)
-    screen.enter('exit 4')
+    screen.type('exit 4', 'Enter')
     await screen.until(/\[ended 4\]/)
     expect(screen.text()).not.toMatch(/^box: /m)
   })
 
   test('box ssh gives up by ~. and leaves the terminal as it was', async () => {
     const screen = terminal('box ssh kitchen; echo "code $?"; stty -a')
-    await screen.until(/[$#] $/m)
-    screen.enter('sleep 1000')
+    await screen.until(/[$#]$/m)
+    screen.type('sleep 1000', 'Enter')
     screen.type('~.')
     await screen.until(/^code 255$/m)
     await screen.until(/ icanon [\s\S]* echo /)
@@ -184,10 +192,10 @@ describe.skipIf(skipped)('the stock ssh', () => {
 
   test('box ssh says on its terminal when the device is gone, with a sysexits code', async () => {
     const screen = terminal('box ssh kitchen')
-    await screen.until(/[$#] $/m)
+    await screen.until(/[$#]$/m)
     device.program.kill('SIGKILL')
     await device.program.ended()
-    screen.enter('echo anybody there')
+    screen.type('echo anybody there', 'Enter')
     await screen.until(/^box: The connection to the peer was lost/m, 60_000)
     await screen.until(/\[ended 75\]/)
   })
