@@ -12,8 +12,8 @@ import { option, printTable, runRounds } from './lib/table.mjs'
 
 const TARGETS = ['box', 'gnunet', 'hyperdht', 'ssh2', 'box-hub', 'gnunet-hub']
 const AGAINST = { box: ['gnunet', 'hyperdht', 'ssh2'], 'box-hub': ['gnunet-hub'] }
-const COLD_TRIES = 5
-const CHANNEL_TRIES = 20
+const COLD_TRIES = 3
+const CHANNEL_TRIES = 10
 const ECHOES = 1_000
 const STEP_MS = 180_000
 /** A transfer that takes longer has no figure; GNUnet's CADET may need seconds for a mebibyte. */

@@ -53,7 +53,9 @@ export async function learnHostKey(
 ): Promise<void> {
   const known = device.last?.hostKey
   if (known && equalBytes(sha256(known), record.hostKey)) return
-  const { hostKey, session, ssh } = await enter(context, device, {})
+  // It was just met there: no name need be looked up for the second channel.
+  const met = { ...device, last: { record, hostKey: null, at: context.clock.now() } }
+  const { hostKey, session, ssh } = await enter(context, met, {})
   ssh.destroy()
   await keepHostKey(context, session, hostKey)
 }

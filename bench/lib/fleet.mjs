@@ -10,7 +10,7 @@ const run = promisify(execFile)
 const DIST = join(import.meta.dirname, '..', '..', 'dist')
 const AGENT = join(DIST, 'agent', 'main.js')
 const LOOK_EVERY_MS = 100
-const START_MS = 30_000
+const START_MS = 60_000
 
 /** A running `box-agent`; resolves to { pid, state, status } when it has `neighbours` of them. */
 export async function startAgent(name, words, neighbours = 0) {

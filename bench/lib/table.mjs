@@ -13,7 +13,7 @@ export function option(words, name, fallback) {
 
 /**
  * Runs `file --one SUBJECT` for every subject in every round, so that all share the machine's moods; each
- * prints one line of JSON. Returns for each subject the figures of its rounds.
+ * prints one line of JSON, which is told on standard error. Returns for each subject the figures of its rounds.
  */
 export function runRounds(file, subjects, rounds, argsOf = () => []) {
   const rows = new Map(subjects.map(name => [name, []]))
@@ -23,7 +23,7 @@ export function runRounds(file, subjects, rounds, argsOf = () => []) {
       const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: STEP_MS })
       const last = stdout.trim().split('\n').at(-1)
       if (status === 0) rows.get(name).push(JSON.parse(last))
-      else console.error(`${name}: ${stderr.trim().split('\n').slice(-3).join(' ')}`)
+      console.error(`${n + 1}/${rounds} ${name}: ${last || stderr.trim().split('\n').slice(-3).join(' ')}`)
     }
   return rows
 }
