@@ -1,9 +1,11 @@
 /** The life of the agent as a process: with the real clock, disk and network, until it is told to end. */
 
+import { join } from 'node:path'
 import type { Log } from '../src/base/log.ts'
 import { createEmbedded } from '../src/mesh/embedded.ts'
 import { systemClock } from '../src/sys/clock.ts'
 import { fileStore } from '../src/sys/file-store.ts'
+import { Journal } from '../src/sys/journal.ts'
 import { controlSocket } from '../src/sys/paths.ts'
 import { systemRandom } from '../src/sys/random.ts'
 import { tcpNetwork } from '../src/sys/tcp.ts'
@@ -13,6 +15,10 @@ import type { AgentConfig } from './config.ts'
 import { listenForOrders } from './local-control.ts'
 import { answerOrders } from './orders.ts'
 import { wipe } from './wipe.ts'
+
+const AUDIT_FILE = 'audit'
+/** Some ten thousand entries; the older half goes when it is full. */
+const AUDIT_SIZE = 4 * 1024 * 1024
 
 const startMesh: StartMesh = ({ config, ...parts }) =>
   createEmbedded({
@@ -30,7 +36,8 @@ export async function live(
   log: Log,
 ): Promise<boolean> {
   const store = fileStore(directory)
-  const parts = { config, store, clock: systemClock, random: systemRandom, log }
+  const audit = new Journal(join(directory, AUDIT_FILE), { sizeMax: AUDIT_SIZE, durable: false })
+  const parts = { config, store, clock: systemClock, random: systemRandom, log, audit }
   const agent = await Agent.start(parts, startMesh)
   let isReset = false
   try {
@@ -49,6 +56,7 @@ export async function live(
     control.close()
   } finally {
     await agent.close()
+    audit.close()
   }
   if (isReset) wipe(store)
   return isReset
