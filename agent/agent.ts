@@ -11,6 +11,7 @@ import type { Log } from '../src/base/log.ts'
 import type { Random } from '../src/base/random.ts'
 import type { Store } from '../src/base/store.ts'
 import { VERSION } from '../src/base/version.ts'
+import { AuditLog, type EntryFile } from '../src/box/audit.ts'
 import { GrantBook, ownerGrant } from '../src/box/grant.ts'
 import type { PairingCode } from '../src/box/pairing-code.ts'
 import { PairingDesk, type WindowEnd } from '../src/box/pairing-window.ts'
@@ -46,6 +47,8 @@ export interface AgentParts {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
+  /** Where the audit journal is kept. */
+  readonly audit: EntryFile
 }
 
 export type StartMesh = (parts: AgentParts) => Promise<AgentMesh>
@@ -126,6 +129,7 @@ export class Agent {
       desk: this.desk,
       ssh: this.ssh,
       status: this.statusPlace,
+      audit: new AuditLog(parts.audit),
       info: () => ({
         version: VERSION,
         hostName: config.name,

@@ -219,7 +219,10 @@ export class Forwarding {
     within: (scope: ReturnType<Caller['scope']>, endpoint: Endpoint) => boolean,
   ): boolean {
     const { caller, log } = this.options
-    if (caller.allows('forward') && within(caller.scope(), endpoint)) return true
+    const permitted = caller.allows('forward') && within(caller.scope(), endpoint)
+    const what = within === allowsTarget ? 'forward' : 'listen'
+    caller.note(what, nameOf(endpoint), permitted ? 'begun' : 'refused')
+    if (permitted) return true
     log.note('info', 'ssh', 'not permitted', { right: 'forward', to: nameOf(endpoint) })
     return false
   }

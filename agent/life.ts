@@ -1,10 +1,12 @@
 /** The life of the agent as a process: with the real clock, disk and network, until it is told to end. */
 
+import { join } from 'node:path'
 import { BoxError } from '../src/base/errors.ts'
 import type { Log } from '../src/base/log.ts'
 import { VERSION } from '../src/base/version.ts'
 import { systemClock } from '../src/sys/clock.ts'
 import { fileStore } from '../src/sys/file-store.ts'
+import { Journal } from '../src/sys/journal.ts'
 import { versionsDirectory } from '../src/sys/own-programs.ts'
 import { controlSocket } from '../src/sys/paths.ts'
 import { systemRandom } from '../src/sys/random.ts'
@@ -22,6 +24,10 @@ import { watchTrial } from './trial.ts'
 import { endTrial, trialOf } from './versions.ts'
 import { wipe } from './wipe.ts'
 
+const AUDIT_FILE = 'audit'
+/** Some ten thousand entries; the older half goes when it is full. */
+const AUDIT_SIZE = 4 * 1024 * 1024
+
 /** Runs until the end (false), or until it is to begin anew with nothing (true). */
 export async function live(
   { directory, signal, terminal }: Surroundings,
@@ -29,7 +35,8 @@ export async function live(
   log: Log,
 ): Promise<boolean> {
   const store = fileStore(directory)
-  const parts = { config, store, clock: systemClock, random: systemRandom, log }
+  const audit = new Journal(join(directory, AUDIT_FILE), { sizeMax: AUDIT_SIZE, durable: false })
+  const parts = { config, store, clock: systemClock, random: systemRandom, log, audit }
   const agent = await Agent.start(parts, startEngine)
   let isReset = false
   let hasFailed = false
@@ -59,6 +66,7 @@ export async function live(
     control.close()
   } finally {
     await agent.close()
+    audit.close()
   }
   if (hasFailed) throw new BoxError('PEER_TIMEOUT', 'This version has not proven itself in time.')
   if (isReset) wipe(store)

@@ -9,17 +9,22 @@ import { BoxError } from '../src/base/errors.ts'
 import type { PeerId, ZoneKey } from '../src/base/ids.ts'
 import type { Log } from '../src/base/log.ts'
 import type { Random } from '../src/base/random.ts'
+import type { AuditLog } from '../src/box/audit.ts'
 import { type DeviceInfo, serveControl } from '../src/box/control.ts'
 import type { GrantBook } from '../src/box/grant.ts'
+import { readGrant } from '../src/box/grant-statement.ts'
+import { applyGrant } from '../src/box/granting.ts'
 import { type Admission, acceptHandshake, type Session } from '../src/box/handshake.ts'
 import type { PairingDesk } from '../src/box/pairing-window.ts'
 import { type Service, servicePort } from '../src/box/ports.ts'
-import { WHOLE_SCOPE } from '../src/box/scope.ts'
+import type { Scope } from '../src/box/scope.ts'
 import { decodeSshAnnouncement } from '../src/box/ssh-announcement.ts'
+import { sha256 } from '../src/crypto/hash.ts'
 import type { ZoneSecret } from '../src/crypto/zone-key.ts'
 import { zoneToText } from '../src/gns/name.ts'
 import { asDuplex } from '../src/mesh/duplex.ts'
 import type { Channel, Listening, Mesh } from '../src/mesh/mesh.ts'
+import { encodeBase32 } from '../src/wire/base32.ts'
 import type { SshServer } from './ssh-server.ts'
 import type { StatusPlace } from './status.ts'
 
@@ -39,6 +44,7 @@ export interface ServiceOptions {
   readonly desk: PairingDesk
   readonly ssh: SshServer
   readonly status: StatusPlace
+  readonly audit: AuditLog
   readonly info: () => DeviceInfo
 }
 
@@ -144,13 +150,16 @@ export class Services {
       channel.close() // Revoked while the verdict was on its way.
       return
     }
+    const key = fingerprint(publicKey)
     void ssh.serve(asDuplex(channel, clock), {
       zone,
       publicKey,
       deviceName: deviceName || grant.deviceName,
       name: grant.holder,
       allows: right => grants.allows(zone, right, clock.now()),
-      scope: () => WHOLE_SCOPE,
+      scope: () => grants.find(zone, clock.now())?.scope ?? NO_SCOPE,
+      isKnown: () => grants.find(zone, clock.now()) !== null,
+      note: (what, detail, result) => this.note(zone, key, what, detail, result),
     })
   }
 
@@ -162,10 +171,53 @@ export class Services {
       info,
       allows: right => grants.allows(zone, right, clock.now()),
       leave: () => {
+        this.note(zone, '', 'leave', '', 'done')
         grants.remove(zone)
         ssh.expel(zone)
         status.review()
       },
+      administration: {
+        grant: signed => this.grant(zone, signed),
+        grants: () => grants.all().map(grant => ({ ...grant, zone: zoneToText(grant.zone) })),
+        audit: from => this.options.audit.all().filter(({ number }) => number >= from),
+      },
     })
   }
+
+  /** Throws BoxError where the statement is not taken. */
+  private grant(caller: ZoneKey, signed: Uint8Array): void {
+    const { grants, device, clock, ssh } = this.options
+    const note = (detail: string, result: string) => this.note(caller, '', 'grant', detail, result)
+    let about = ''
+    try {
+      const statement = readGrant(signed)
+      const { holder, name, rights } = statement
+      about = `${name} ${zoneToText(holder)}: ${rights.join(' ') || 'nothing'}`
+      applyGrant(grants, statement, { device: device.zone, caller, now: clock.now() })
+      note(about, 'done')
+      // Whoever has less than before must not go on with it; whoever has more comes again.
+      ssh.expel(holder)
+    } catch (error) {
+      note(about, 'refused')
+      throw error
+    }
+  }
+
+  /** A full disk keeps nobody out: whoever comes may come to make room. The log says that something is missing. */
+  private note(zone: ZoneKey, key: string, what: string, detail: string, result: string): void {
+    const { grants, audit, clock, log } = this.options
+    const who = grants.all().find(grant => equalBytes(grant.zone, zone))?.holder ?? ''
+    try {
+      audit.note({ who, zone: zoneToText(zone), key, what, detail, result }, clock.now())
+    } catch (error) {
+      if (!(error instanceof BoxError)) throw error
+      log.note('error', 'services', 'not audited', { what, code: error.code })
+    }
+  }
 }
+
+/** Of whoever has no grant any more. */
+const NO_SCOPE: Scope = { users: [], commands: [], paths: [], targets: [] }
+
+/** Of an SSH key, short enough for a line. */
+const fingerprint = (publicKey: Uint8Array): string => encodeBase32(sha256(publicKey)).slice(0, 16)

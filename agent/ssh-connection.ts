@@ -109,6 +109,7 @@ export class SshConnection {
 
   private ready(): void {
     this.note('info', 'logged in', { caller: this.caller.name })
+    this.caller.note('login', '', 'done')
     this.rest()
   }
 

@@ -8,7 +8,7 @@
 
 import type { Duplex } from 'node:stream'
 import { equalBytes } from '../src/base/bytes.ts'
-import type { Clock } from '../src/base/clock.ts'
+import type { Clock, Timer } from '../src/base/clock.ts'
 import type { ZoneKey } from '../src/base/ids.ts'
 import type { Log } from '../src/base/log.ts'
 import type { Right } from '../src/box/grant.ts'
@@ -18,6 +18,8 @@ import type { SshConnection } from './ssh-connection.ts'
 
 /** Each connection costs some 200 KB. */
 const CONNECTIONS_MAX = 64
+/** How long a connection may outlive a grant that has run out. */
+const LOOK_EVERY_MS = 20_000
 
 /** Who has opened a channel, and what it may do. */
 export interface Caller {
@@ -31,6 +33,10 @@ export interface Caller {
   readonly scope: () => Scope
   /** For the log. */
   readonly name: string
+  /** Whether it has any right left: its connections end when it has not. */
+  readonly isKnown: () => boolean
+  /** For the audit journal. */
+  readonly note: (what: string, detail: string, result: string) => void
 }
 
 export interface SshServerOptions {
@@ -51,6 +57,7 @@ interface Line {
 export class SshServer {
   private readonly options: SshServerOptions
   private readonly lines = new Set<Line>()
+  private timer: Timer | null = null
 
   constructor(options: SshServerOptions) {
     this.options = options
@@ -67,7 +74,13 @@ export class SshServer {
     }
     const line: Line = { carrier, caller, connection: null }
     this.lines.add(line)
-    carrier.once('close', () => this.lines.delete(line))
+    this.timer ??= this.options.clock.after(LOOK_EVERY_MS, () => this.look())
+    carrier.once('close', () => {
+      this.lines.delete(line)
+      if (this.lines.size > 0) return
+      this.timer?.cancel()
+      this.timer = null
+    })
     const { SshConnection } = await import('./ssh-connection.ts')
     if (!carrier.destroyed) line.connection = new SshConnection(carrier, caller, this.options)
   }
@@ -80,6 +93,12 @@ export class SshServer {
   /** Ends the connections of one caller: it was granted something, and is no longer. */
   expel(zone: ZoneKey): void {
     for (const line of this.lines) if (equalBytes(line.caller.zone, zone)) end(line)
+  }
+
+  /** Ends the connections of those whose grant has run out. */
+  private look(): void {
+    this.timer = this.options.clock.after(LOOK_EVERY_MS, () => this.look())
+    for (const line of this.lines) if (!line.caller.isKnown()) end(line)
   }
 
   /** Ends all connections; what runs in their sessions is hung up. Resolves when all have ended, a second later at most. */

@@ -8,6 +8,7 @@ import type { PseudoTtyInfo, ServerChannel, Session } from 'ssh2'
 import type { Clock } from '../src/base/clock.ts'
 import type { Log } from '../src/base/log.ts'
 import type { Right } from '../src/box/grant.ts'
+import { allowsCommand, allowsUser } from '../src/box/scope.ts'
 import { type Account, loginEnvironment, RequestedVariables } from './environment.ts'
 import { exec, signalOf } from './exec.ts'
 import { messageOfTheDay } from './motd.ts'
@@ -61,14 +62,14 @@ export class SshSession {
       ;(signal && this.program ? accept : reject)?.()
     })
     session.on('shell', (accept, reject) =>
-      this.begin('shell', { accept, reject }, channel => this.run(channel, null)),
+      this.begin('shell', '', { accept, reject }, channel => this.run(channel, null)),
     )
     session.on('exec', (accept, reject, { command }) =>
-      this.begin('exec', { accept, reject }, channel => this.run(channel, command)),
+      this.begin('exec', command, { accept, reject }, channel => this.run(channel, command)),
     )
     session.on('subsystem', (accept, reject, { name }) => {
       if (name !== 'sftp') reject()
-      else this.begin('files', { accept, reject }, channel => this.serveFiles(channel))
+      else this.begin('files', 'sftp', { accept, reject }, channel => this.serveFiles(channel))
     })
     session.on('close', () => this.hangUp())
   }
@@ -81,12 +82,14 @@ export class SshSession {
   }
 
   private begin(
-    right: Right,
+    right: 'shell' | 'exec' | 'files',
+    detail: string,
     { accept, reject }: { accept: () => ServerChannel; reject: () => void },
-    work: (channel: ServerChannel) => Promise<void>,
+    work: (channel: ServerChannel) => Promise<Exit | null>,
   ): void {
     const { log, caller } = this.options
-    if (!caller.allows(right)) {
+    if (!this.permits(right, detail)) {
+      caller.note(right, detail, 'refused')
       log.note('info', 'ssh', 'not permitted', { right })
       reject()
       return
@@ -95,20 +98,32 @@ export class SshSession {
     if (!channel) return
     channel.on('error', () => {}) // Its end comes as `close`.
     channel.on('close', () => this.hangUp())
-    work(channel).catch((error: unknown) => {
+    caller.note(right, detail, 'begun')
+    const ended = (exit: Exit | null) => caller.note(right, detail, resultOf(exit))
+    work(channel).then(ended, (error: unknown) => {
+      ended(null)
       if (this.gone) return // There is nobody to tell.
       log.note('warn', 'ssh', 'session failed', { reason: String(error) })
       tellExit(channel, { code: EXIT_NOT_STARTED })
     })
   }
 
-  private async run(channel: ServerChannel, command: string | null): Promise<void> {
+  private permits(right: Right, detail: string): boolean {
+    const { caller, account } = this.options
+    const scope = caller.scope()
+    if (!caller.allows(right)) return false
+    if (right === 'exec') return allowsCommand(scope, detail) && allowsUser(scope, account.name)
+    return right !== 'shell' || allowsUser(scope, account.name)
+  }
+
+  /** Resolves to its end; null where the client went away before. */
+  private async run(channel: ServerChannel, command: string | null): Promise<Exit | null> {
     const { account } = this.options
     const program = await this.start(command)
     this.program = program
     if (this.gone) {
       program.hangUp()
-      return
+      return null
     }
     feed(program, channel, this.terminal !== null)
     const out = new SessionOutput(channel, this.options.carrier)
@@ -118,10 +133,12 @@ export class SshSession {
       forward(program.output, chunk => out.write(chunk, 'output')),
       program.errors && forward(program.errors, chunk => out.write(chunk, 'errors')),
     ])
-    tellExit(channel, await program.exited)
+    const exit = await program.exited
+    tellExit(channel, exit)
+    return exit
   }
 
-  private async serveFiles(channel: ServerChannel): Promise<void> {
+  private async serveFiles(channel: ServerChannel): Promise<Exit> {
     const { account, caller, carrier, clock } = this.options
     const region = await Region.open(account.home, caller.scope().paths)
     const files = new SftpSession({ region, now: () => clock.now() })
@@ -130,6 +147,7 @@ export class SshSession {
     const code = await files.serve(channel, packet => out.write(packet, 'output'))
     // scp waits for both: the exit, and the end.
     tellExit(channel, { code })
+    return { code }
   }
 
   private async start(command: string | null): Promise<Program> {
@@ -172,6 +190,11 @@ function tellExit(channel: ServerChannel, exit: Exit): void {
   if ('code' in exit) channel.exit(exit.code)
   else channel.exit(exit.signal, false, '')
   channel.end()
+}
+
+const resultOf = (exit: Exit | null): string => {
+  if (!exit) return 'cut off'
+  return 'code' in exit ? `exit ${exit.code}` : `signal ${exit.signal}`
 }
 
 /** A path as one word of a shell. */

@@ -48,6 +48,26 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
     describe: 'forget a device',
     load: async () => (await import('./commands/rm.ts')).rm,
   },
+  add: {
+    describe: 'take in a device that somebody has granted you',
+    load: async () => (await import('./commands/add.ts')).add,
+  },
+  grant: {
+    describe: 'let somebody else do things on a device',
+    load: async () => (await import('./commands/grant.ts')).grant,
+  },
+  grants: {
+    describe: 'list who may do what on a device',
+    load: async () => (await import('./commands/grants.ts')).grants,
+  },
+  revoke: {
+    describe: 'end what somebody was granted on a device',
+    load: async () => (await import('./commands/revoke.ts')).revoke,
+  },
+  audit: {
+    describe: 'show who did what on a device',
+    load: async () => (await import('./commands/audit.ts')).audit,
+  },
   ssh: {
     describe: 'open a shell on a device, or run a command there',
     load: async () => (await import('./commands/ssh.ts')).ssh,

@@ -9,9 +9,13 @@ import { WireError } from '../../src/wire/layout.ts'
 export const PACKET_MAX = 256 * 1024
 const HEADER = 4
 
-/** Of no further use after it has thrown. */
+/**
+ * Of no further use after it has thrown. A packet is good until the next one is asked for: one place serves
+ * for all that cross chunks, since thousands of large buffers a second would be garbage faster than it is
+ * collected.
+ */
 export class PacketSplitter {
-  private begun = new Uint8Array(0)
+  private place = new Uint8Array(HEADER)
   private filled = 0
 
   /** Whether a packet has begun that is not whole. */
@@ -24,39 +28,32 @@ export class PacketSplitter {
     let rest = chunk
     while (rest.length > 0) {
       if (this.filled === 0 && rest.length >= HEADER) {
-        const size = sizeOf(rest)
-        if (rest.length >= HEADER + size) {
-          yield rest.subarray(HEADER, HEADER + size)
-          rest = rest.subarray(HEADER + size)
+        const end = HEADER + sizeOf(rest)
+        if (rest.length >= end) {
+          yield rest.subarray(HEADER, end)
+          rest = rest.subarray(end)
           continue
         }
       }
-      rest = this.keep(rest)
-      if (this.filled >= HEADER && this.filled === this.begun.length) {
-        const whole = this.begun.subarray(HEADER)
-        this.filled = 0
-        this.begun = new Uint8Array(0)
-        yield whole
-      }
+      if (this.filled < HEADER) rest = this.fill(rest, HEADER)
+      if (this.filled < HEADER) return
+      const end = HEADER + sizeOf(this.place)
+      rest = this.fill(rest, end)
+      if (this.filled < end) return
+      this.filled = 0
+      yield this.place.subarray(HEADER, end)
     }
   }
 
-  /** Adds to the packet that has begun; what is left belongs to the next. */
-  private keep(chunk: Uint8Array): Uint8Array {
-    if (this.filled === 0) this.begun = new Uint8Array(HEADER)
-    let rest = this.fill(chunk)
-    if (this.filled === HEADER && this.begun.length === HEADER) {
-      const whole = new Uint8Array(HEADER + sizeOf(this.begun))
-      whole.set(this.begun)
-      this.begun = whole
-      rest = this.fill(rest)
+  /** Takes from the chunk until the place has so many bytes; returns what is left. */
+  private fill(chunk: Uint8Array, end: number): Uint8Array {
+    if (this.place.length < end) {
+      const larger = new Uint8Array(end)
+      larger.set(this.place.subarray(0, this.filled))
+      this.place = larger
     }
-    return rest
-  }
-
-  private fill(chunk: Uint8Array): Uint8Array {
-    const part = chunk.subarray(0, this.begun.length - this.filled)
-    this.begun.set(part, this.filled)
+    const part = chunk.subarray(0, end - this.filled)
+    this.place.set(part, this.filled)
     this.filled += part.length
     return chunk.subarray(part.length)
   }

@@ -25,9 +25,11 @@ import type { People } from './people.ts'
 import { OutsideError, onDisk, type Region } from './region.ts'
 import { setFile, setObject } from './set-attributes.ts'
 
-/** Of one reply. OpenSSH's packets hold 256 KB; what is around the data is far less than a kilobyte. */
-export const READ_MAX = 255 * 1024
-export const WRITE_MAX = 255 * 1024
+/** Of one request. Clients ask for 64 at once, far more than a window of SSH (2 MB) holds. */
+export const READ_MAX = 64 * 1024
+export const WRITE_MAX = 64 * 1024
+/** What stands before the data of a DATA reply: type, number, length. */
+const DATA_HEADER = 9
 /** As OpenSSH: entries of one reply, some 20 KB. */
 const ENTRIES_MAX = 100
 /** What the kernel is asked for at once. */
@@ -42,7 +44,12 @@ export interface Workplace {
   readonly handles: Handles
   readonly people: People
   readonly now: () => number
+  /** Where replies with data are made: each is on its way before the next request is read. */
+  readonly scratch: Uint8Array<ArrayBuffer>
 }
+
+/** The room that `Workplace.scratch` needs. */
+export const SCRATCH_SIZE = DATA_HEADER + READ_MAX
 
 export type Reply = Uint8Array
 export type Answer = (packet: Uint8Array, place: Workplace) => Promise<Reply>
@@ -208,13 +215,18 @@ const opened = (id: number, handle: string): Reply => packets.Handle.encode({ id
 
 async function read(
   { id, handle, offset, length }: { id: number; handle: string; offset: bigint; length: number },
-  { handles }: Workplace,
+  { handles, scratch }: Workplace,
 ): Promise<Reply> {
   const { file } = fileOf(handles, handle)
-  const buffer = Buffer.allocUnsafe(Math.min(length, READ_MAX))
-  const { bytesRead } = await file.read(buffer, 0, buffer.length, numberOf(offset))
+  const size = Math.min(length, READ_MAX)
+  const { bytesRead } = await file.read(scratch, DATA_HEADER, size, numberOf(offset))
   if (bytesRead === 0) return status(id, RESULT.eof, 'End of file')
-  return packets.Data.encode({ id, data: buffer.subarray(0, bytesRead) })
+  // As packets.Data has it, around what is there already.
+  const view = new DataView(scratch.buffer)
+  view.setUint8(0, packets.Data.type)
+  view.setUint32(1, id)
+  view.setUint32(5, bytesRead)
+  return scratch.subarray(0, DATA_HEADER + bytesRead)
 }
 
 async function write(

@@ -12,7 +12,7 @@ import { framed, PacketSplitter } from './packet-splitter.ts'
 import { Extended, Init, RESULT, SFTP_VERSION, Version } from './packets.ts'
 import { People } from './people.ts'
 import type { Region } from './region.ts'
-import { ANSWERS, type Reply, resultOf, status, type Workplace } from './requests.ts'
+import { ANSWERS, type Reply, resultOf, SCRATCH_SIZE, status, type Workplace } from './requests.ts'
 
 /** Type and number: what can be answered at all. */
 const HEADER = 5
@@ -28,7 +28,8 @@ export class SftpSession {
   private greeted = false
 
   constructor({ region, now }: SftpOptions) {
-    this.place = { region, now, handles: new Handles(), people: new People() }
+    const scratch = new Uint8Array(SCRATCH_SIZE)
+    this.place = { region, now, scratch, handles: new Handles(), people: new People() }
   }
 
   /**

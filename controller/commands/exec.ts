@@ -1,6 +1,9 @@
 /** box exec: one command on many devices at once; every line says whose it is. */
 
+import { readFile } from 'node:fs/promises'
+import { addAbortSignal } from 'node:stream'
 import { concat } from '../../src/base/bytes.ts'
+import type { Timer } from '../../src/base/clock.ts'
 import { BoxError, ERRORS, type ErrorCode, EXIT_CODES } from '../../src/base/errors.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
@@ -14,6 +17,8 @@ import { TIMEOUT, timeoutMs } from '../timeout.ts'
 
 /** Enough to keep one line busy; each costs a channel and a key exchange. */
 const PARALLEL = 32
+/** Standard input and scripts are held in memory, once for all devices. */
+const INPUT_MAX = 16 * 1_048_576
 /** What --json keeps of each stream of a device. */
 const KEPT_MAX = 1_048_576
 
@@ -22,6 +27,9 @@ interface Arguments {
   readonly all: boolean
   readonly parallel: number
   readonly timeout: number
+  readonly limit: number | undefined
+  readonly stdin: boolean
+  readonly script: string | undefined
 }
 
 /** What became of the command on one device. */
@@ -42,6 +50,8 @@ export const exec = command<Arguments>({
     ['box exec @routers -- uptime', 'runs uptime on every device tagged "routers"'],
     ['box exec --all --json -- df -P /', 'one JSON object a device, with output and exit code'],
     ["box exec kitchen -- 'dmesg | tail -3'", 'one word is a line for the shell'],
+    ['box exec @routers --script fix.sh -- now', 'runs a script of here there, with an argument'],
+    ['box exec --all --stdin -- tee /etc/motd < motd', 'gives its input to all of them'],
   ],
   options: yargs =>
     yargs
@@ -49,6 +59,9 @@ export const exec = command<Arguments>({
       .option('all', { type: 'boolean', default: false, describe: 'all devices' })
       .option('parallel', { type: 'number', default: PARALLEL, describe: 'so many at a time' })
       .option('timeout', TIMEOUT)
+      .option('limit', { type: 'number', describe: 'end the command after so many seconds' })
+      .option('stdin', { type: 'boolean', default: false, describe: 'give our input to all' })
+      .option('script', { type: 'string', describe: 'run this file there, with sh' })
       .epilogue(
         'Exit code: that of the command where it is the same on all devices, 1 where it differs,\n' +
           'and 69 to 78 as box itself would end where a device could not be asked.',
@@ -56,14 +69,18 @@ export const exec = command<Arguments>({
   run: async (context, args) => {
     const { fleet, output } = context
     const words = args['--'] ?? []
-    if (words.length === 0) throw new BoxError('INPUT_INVALID', 'Give the command after "--".')
+    if (words.length === 0 && args.script === undefined)
+      throw new BoxError('INPUT_INVALID', 'Give the command after "--", or a --script.')
+    if (args.limit !== undefined && !(args.limit > 0))
+      throw new BoxError('INPUT_INVALID', '--limit takes seconds.')
     if (!Number.isInteger(args.parallel) || args.parallel < 1)
       throw new BoxError('INPUT_INVALID', '--parallel takes a whole number from 1.')
     const devices = select(fleet.devices(), args.selector, { all: args.all })
     const width = Math.max(...devices.map(({ name }) => name.length))
-    const line = commandLine(words)
+    const line = args.script === undefined ? commandLine(words) : scriptLine(words)
+    const input = await inputOf(context, args)
     const outcomes = await inParallel(devices, args.parallel, async device => {
-      const outcome = await runOn(context, device, line, args, width)
+      const outcome = await runOn(context, device, { line, input, width, ...args })
       if (output.json) output.result('', outcome)
       return outcome
     })
@@ -71,38 +88,86 @@ export const exec = command<Arguments>({
   },
 })
 
+/** `sh` reads the script from its input; the words are its arguments. */
+const scriptLine = (words: readonly string[]): string => commandLine(['sh', '-s', '--', ...words])
+
+/** What every device gets as its standard input. */
+async function inputOf(
+  { stdio, signal }: Context,
+  { stdin, script }: Arguments,
+): Promise<Uint8Array> {
+  if (stdin && script !== undefined)
+    throw new BoxError(
+      'INPUT_INVALID',
+      'Give either --stdin or --script: sh reads the script there.',
+    )
+  if (script !== undefined) {
+    try {
+      return await readFile(script)
+    } catch (cause) {
+      throw new BoxError('FILE_UNUSABLE', `${script} cannot be read.`, cause)
+    }
+  }
+  if (!stdin) return new Uint8Array(0)
+  const pieces: Uint8Array[] = []
+  let size = 0
+  for await (const piece of addAbortSignal(signal, stdio.input)) {
+    pieces.push(piece as Uint8Array)
+    size += (piece as Uint8Array).length
+    if (size > INPUT_MAX)
+      throw new BoxError('INPUT_INVALID', `The input is longer than ${INPUT_MAX} bytes.`)
+  }
+  return concat(...pieces)
+}
+
+interface Job extends Arguments {
+  readonly line: string
+  readonly input: Uint8Array
+  /** Of the longest name. */
+  readonly width: number
+}
+
 async function runOn(
   context: Context,
   device: Device,
-  line: string,
-  { timeout }: Arguments,
-  width: number,
+  { line, input, width, timeout, limit }: Job,
 ): Promise<Outcome> {
   const { clock, signal } = context
   const begun = clock.elapsed()
   const heard = new Hearing(context, device.name.padEnd(width))
   let exitCode: number | null = null
   let error: Outcome['error'] = null
+  let isOver = false
+  let timer: Timer | null = null
   try {
     const { ssh } = await openShell(context, device, {
       timeoutMs: timeoutMs(timeout),
     })
     const end = () => ssh.destroy()
     signal.addEventListener('abort', end, { once: true })
+    if (limit !== undefined)
+      timer = clock.after(limit * 1_000, () => {
+        isOver = true
+        end()
+      })
     try {
       const remote = await ssh.start({ line, terminal: null })
-      remote.input.end()
+      remote.input.end(input)
       remote.output.on('data', piece => heard.take('out', piece))
       remote.errors.on('data', piece => heard.take('err', piece))
       exitCode = await remote.ended
     } finally {
+      timer?.cancel()
       signal.removeEventListener('abort', end)
       ssh.destroy()
     }
   } catch (cause) {
     signal.throwIfAborted()
     if (!(cause instanceof BoxError)) throw cause
-    error = { code: cause.code, message: cause.message }
+    const reason = isOver
+      ? new BoxError('PEER_TIMEOUT', `The command was ended after ${limit} s.`)
+      : cause
+    error = { code: reason.code, message: reason.message }
   }
   const ms = Math.round(clock.elapsed() - begun)
   return { name: device.name, exit_code: exitCode, error, ms, ...heard.end() }
@@ -142,6 +207,9 @@ function conclude({ output }: Context, outcomes: readonly Outcome[]): number {
   for (const { name, error } of unasked) output.remark(`${name}: ${error.message}`)
   const codes = new Set(outcomes.flatMap(({ exit_code }) => exit_code ?? []))
   const failed = outcomes.filter(({ exit_code }) => exit_code !== 0).length
+  if (outcomes.length > 1)
+    for (const { name, exit_code, ms } of outcomes)
+      if (exit_code) output.remark(`${name}: exit code ${exit_code} after ${ms} ms.`)
   if (outcomes.length > 1 && failed > 0)
     output.remark(`${outcomes.length - failed} of ${outcomes.length} devices ended with 0.`)
   if (unasked.length > 0)

@@ -15,12 +15,19 @@ import { ControlAnswer, ControlRequest } from './messages.ts'
 /** Kinds of requests. */
 const INFO = 1
 const LEAVE = 2
+const GRANT = 3
+const GRANTS = 4
+const AUDIT = 5
 /** Status of answers. */
 const DONE = 0
 const UNKNOWN_KIND = 1
 const NOT_PERMITTED = 2
 const FAILED = 3
+/** The body says why: `code` of errors.ts, `message`. */
+const REFUSED = 4
 
+/** Of one answer: CADET's messages hold 64 KB, and JSON may take twice what it says. */
+const PAGE_MAX = 24_000
 /** A request or two; whoever stays longer is cut off and may come again. */
 const TIMEOUT_MS = 30_000
 const REQUESTS_MAX = 16
@@ -54,12 +61,70 @@ export async function askLeave(session: Session, options: AskOptions): Promise<v
   await ask(session, LEAVE, options)
 }
 
+/** Has the device take a signed statement. Fails with what the device says, and as askInfo. */
+export async function askGrant(
+  session: Session,
+  signed: Uint8Array,
+  options: AskOptions,
+): Promise<void> {
+  await ask(session, GRANT, options, signed)
+}
+
+/** One page of everybody's grants, from the one with this place on. Fails as askInfo. */
+export const askGrants = (session: Session, from: number, options: AskOptions): Promise<Page> =>
+  askPage(session, GRANTS, from, options)
+
+/** One page of the audit journal, from this number on. Fails as askInfo. */
+export const askAudit = (session: Session, from: number, options: AskOptions): Promise<Page> =>
+  askPage(session, AUDIT, from, options)
+
+export interface Page {
+  readonly entries: readonly unknown[]
+  readonly more: boolean
+}
+
+async function askPage(
+  session: Session,
+  kind: number,
+  from: number,
+  options: AskOptions,
+): Promise<Page> {
+  const { entries, more } = await ask(session, kind, options, encoder.encode(`${from}`))
+  if (!Array.isArray(entries)) throw new BoxError('STATE_UNEXPECTED', 'The device gives no list.')
+  return { entries, more: more === true }
+}
+
+/** The device's reason, in our words: it may say anything. */
+function refusal(body: Uint8Array): BoxError {
+  const { code } = JSON.parse(decoder.decode(body)) as { code?: unknown }
+  if (code === 'INPUT_INVALID')
+    return new BoxError(
+      'INPUT_INVALID',
+      'The device has a later grant, your clock is wrong, or nobody would be left who may grant.',
+    )
+  return new BoxError(
+    code === 'NOT_PERMITTED' ? 'NOT_PERMITTED' : 'STATE_UNEXPECTED',
+    'The device does not take this grant.',
+  )
+}
+
 export interface ControlOptions {
   readonly clock: Clock
   readonly info: () => DeviceInfo
   /** Takes away all that the asking key was granted. */
   readonly leave: () => void
   readonly allows: (right: Right) => boolean
+  /** For whoever has the right `admin`. */
+  readonly administration: Administration
+}
+
+export interface Administration {
+  /** Takes a signed statement (grant-statement.ts). Throws BoxError. */
+  grant(signed: Uint8Array): void
+  /** Everybody's grants, oldest first, as JSON. */
+  grants(): readonly object[]
+  /** The audit journal from this number on. */
+  audit(from: number): readonly object[]
 }
 
 /** The device's side of one channel. Never fails; the channel is closed when this resolves. */
@@ -67,8 +132,8 @@ export async function serveControl(session: Session, options: ControlOptions): P
   const talk = new Conversation(session.channel, { clock: options.clock, timeoutMs: TIMEOUT_MS })
   try {
     for (let i = 0; i < REQUESTS_MAX; i++) {
-      const { kind } = ControlRequest.decode(await talk.next())
-      talk.send(answerTo(kind, options))
+      const { kind, body } = ControlRequest.decode(await talk.next())
+      talk.send(answerTo(kind, body, options))
     }
   } catch (error) {
     // The other side is done, or talks nonsense: either way the dialogue ends.
@@ -81,7 +146,11 @@ export async function serveControl(session: Session, options: ControlOptions): P
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
-function answerTo(kind: number, { info, leave, allows }: ControlOptions): Uint8Array {
+function answerTo(
+  kind: number,
+  body: Uint8Array,
+  { info, leave, allows, administration }: ControlOptions,
+): Uint8Array {
   const answer = (status: number, value: object = {}) =>
     ControlAnswer.encode({ status, body: encoder.encode(JSON.stringify(value)) })
   switch (kind) {
@@ -95,21 +164,56 @@ function answerTo(kind: number, { info, leave, allows }: ControlOptions): Uint8A
         throw error
       }
       return answer(DONE)
+    case GRANT:
+      try {
+        administration.grant(body)
+      } catch (error) {
+        if (error instanceof BoxError) return answer(REFUSED, { code: error.code })
+        throw error
+      }
+      return answer(DONE)
+    case GRANTS:
+    case AUDIT: {
+      if (!allows('admin')) return answer(NOT_PERMITTED)
+      const from = numberIn(body)
+      const all = kind === GRANTS ? administration.grants().slice(from) : administration.audit(from)
+      return answer(DONE, pageOf(all))
+    }
     default:
       return answer(UNKNOWN_KIND)
   }
+}
+
+/** As many as fit; whoever gets fewer than there are asks on. */
+function pageOf(all: readonly object[]): object {
+  const entries: object[] = []
+  let size = 0
+  for (const entry of all) {
+    size += JSON.stringify(entry).length
+    if (size > PAGE_MAX && entries.length > 0) break
+    entries.push(entry)
+  }
+  return { entries, more: entries.length < all.length }
+}
+
+/** Zero where it is none. */
+function numberIn(body: Uint8Array): number {
+  const number = Number(decoder.decode(body))
+  return Number.isSafeInteger(number) && number >= 0 ? number : 0
 }
 
 async function ask(
   { channel }: Session,
   kind: number,
   { clock, signal }: AskOptions,
+  said: Uint8Array = new Uint8Array(0),
 ): Promise<Record<string, unknown>> {
   const talk = new Conversation(channel, { clock, timeoutMs: TIMEOUT_MS, signal })
   try {
-    talk.send(ControlRequest.encode({ kind, body: new Uint8Array(0) }))
+    talk.send(ControlRequest.encode({ kind, body: said }))
     const { status, body } = ControlAnswer.decode(await talk.next())
     if (status === NOT_PERMITTED) throw new BoxError('NOT_PERMITTED')
+    if (status === REFUSED) throw refusal(body)
     if (status !== DONE) throw new BoxError('STATE_UNEXPECTED', 'The device cannot do that.')
     const value: unknown = JSON.parse(decoder.decode(body))
     return value !== null && typeof value === 'object' ? (value as Record<string, unknown>) : {}

@@ -9,6 +9,7 @@ import { BoxError } from '../base/errors.ts'
 import type { ZoneKey } from '../base/ids.ts'
 import type { Store } from '../base/store.ts'
 import { zoneFromText, zoneToText } from '../gns/name.ts'
+import { parseScope, type Scope, WHOLE_SCOPE } from './scope.ts'
 
 /** `admin` is to grant, revoke and pair. */
 export const RIGHTS = ['status', 'shell', 'exec', 'files', 'forward', 'push', 'admin'] as const
@@ -24,6 +25,10 @@ export interface Grant {
   /** Milliseconds since 1970; null: until revoked. */
   readonly until: number | null
   readonly since: number
+  /** How far the rights go. */
+  readonly scope: Scope
+  /** Of the statement that made it (grant-statement.ts); 0: made by pairing. */
+  readonly number: number
 }
 
 const FILE = 'grants'
@@ -48,7 +53,13 @@ export class GrantBook {
   /** The grant of this zone that holds at `now`; null where there is none. */
   find(zone: ZoneKey, now: number): Grant | null {
     const grant = this.grants.find(one => equalBytes(one.zone, zone))
-    return grant && (grant.until === null || grant.until > now) ? grant : null
+    if (!grant || grant.rights.length === 0) return null // Its end is kept for its number.
+    return grant.until === null || grant.until > now ? grant : null
+  }
+
+  /** The number of the latest statement about this zone, also one that ended its rights; 0 where there is none. */
+  lastNumber(zone: ZoneKey): number {
+    return this.grants.find(one => equalBytes(one.zone, zone))?.number ?? 0
   }
 
   allows(zone: ZoneKey, right: Right, now: number): boolean {
@@ -84,7 +95,15 @@ export const ownerGrant = (
   zone: ZoneKey,
   names: { readonly holder: string; readonly deviceName: string },
   now: number,
-): Grant => ({ zone, ...names, rights: RIGHTS, until: null, since: now })
+): Grant => ({
+  zone,
+  ...names,
+  rights: RIGHTS,
+  until: null,
+  since: now,
+  scope: WHOLE_SCOPE,
+  number: 0,
+})
 
 function read(store: Store): readonly Grant[] {
   const bytes = store.get(FILE)
@@ -101,14 +120,22 @@ function read(store: Store): readonly Grant[] {
   }
 }
 
-function parseGrant(entry: unknown): Grant {
-  const { zone, holder, deviceName, rights, until, since } = entry as Record<keyof Grant, unknown>
+/** From JSON. Throws TypeError. */
+export function parseGrant(entry: unknown): Grant {
+  const { zone, holder, deviceName, rights, until, since, scope, number } = entry as Record<
+    keyof Grant,
+    unknown
+  >
   if (typeof zone !== 'string' || typeof holder !== 'string' || typeof deviceName !== 'string')
     throw new TypeError('a text is missing')
   if (!Array.isArray(rights) || !rights.every(isRight)) throw new TypeError('unknown rights')
   if ((until !== null && typeof until !== 'number') || typeof since !== 'number')
     throw new TypeError('a time is missing')
-  return { zone: zoneFromText(zone), holder, deviceName, rights, until, since }
+  // Books of 0.1.0 have neither scope nor number.
+  if (number !== undefined && typeof number !== 'number') throw new TypeError('no number')
+  const terms = { scope: parseScope(scope), number: number ?? 0 }
+  return { zone: zoneFromText(zone), holder, deviceName, rights, until, since, ...terms }
 }
 
-const isRight = (value: unknown): value is Right => (RIGHTS as readonly unknown[]).includes(value)
+export const isRight = (value: unknown): value is Right =>
+  (RIGHTS as readonly unknown[]).includes(value)

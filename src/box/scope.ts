@@ -56,3 +56,23 @@ function fits(pattern: string, endpoint: Endpoint): boolean {
     (port === '*' || port === `${endpoint.port}`)
   )
 }
+
+/** A scope as JSON has it; what is missing narrows nothing. Throws TypeError. */
+export function parseScope(value: unknown): Scope {
+  const given = (value ?? {}) as Partial<Record<keyof Scope, unknown>>
+  const list = (name: keyof Scope): readonly string[] | null => {
+    const texts = given[name] ?? null
+    if (texts === null) return null
+    if (Array.isArray(texts) && texts.every(text => typeof text === 'string')) return texts
+    throw new TypeError(`${name} is no list of texts`)
+  }
+  return {
+    users: list('users'),
+    commands: list('commands'),
+    paths: list('paths'),
+    targets: list('targets'),
+  }
+}
+
+/** Whether nothing is narrowed. */
+export const isWhole = (scope: Scope): boolean => Object.values(scope).every(one => one === null)

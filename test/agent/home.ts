@@ -6,6 +6,7 @@ import { Agent, type AgentParts } from '../../agent/agent.ts'
 import type { AgentConfig } from '../../agent/config.ts'
 import { type Log, silentLog } from '../../src/base/log.ts'
 import { memoryStore, type Store } from '../../src/base/store.ts'
+import { memoryEntries } from '../../src/box/audit.ts'
 import { authenticate, type Session } from '../../src/box/handshake.ts'
 import { type PairedDevice, pairWithDevice } from '../../src/box/pairing.ts'
 import {
@@ -43,6 +44,7 @@ export class Home {
   readonly controller: FakeMesh
   readonly owner = ZoneSecret.generate('EDKEY', random)
   readonly ends: WindowEnd[] = []
+  readonly audit = memoryEntries()
   deviceMesh!: FakeMesh
   agent!: Agent
 
@@ -59,6 +61,7 @@ export class Home {
       clock,
       random,
       log,
+      audit: this.audit,
     }
     this.agent = await Agent.start(parts, async () => {
       this.deviceMesh = this.net.peer()

@@ -69,6 +69,8 @@ export const CALLER: Caller = {
   allows: () => true,
   scope: () => WHOLE_SCOPE,
   name: 'home',
+  isKnown: () => true,
+  note: () => {},
 }
 
 /** A logged-in client, or the error that ended the attempt. */

@@ -2,11 +2,13 @@ import { describe, expect, test } from 'vitest'
 import { BoxError } from '../../src/base/errors.ts'
 import { memoryStore } from '../../src/base/store.ts'
 import { GrantBook, ownerGrant, RIGHTS } from '../../src/box/grant.ts'
+import { WHOLE_SCOPE } from '../../src/box/scope.ts'
 import { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import { seededRandom } from '../sim/random.ts'
 
 const random = seededRandom(1)
 const zone = () => ZoneSecret.generate('EDKEY', random).zone
+const terms = { scope: WHOLE_SCOPE, number: 0 }
 const names = { holder: 'home', deviceName: 'kitchen' }
 
 describe('the book of grants', () => {
@@ -15,7 +17,7 @@ describe('the book of grants', () => {
     const book = new GrantBook(store)
     const [owner, guest] = [zone(), zone()]
     book.set(ownerGrant(owner, names, 1_000))
-    book.set({ zone: guest, ...names, rights: ['status'], until: 5_000, since: 1_000 })
+    book.set({ zone: guest, ...names, rights: ['status'], until: 5_000, since: 1_000, ...terms })
     expect(new GrantBook(store).all()).toEqual(book.all())
   })
 
@@ -32,7 +34,14 @@ describe('the book of grants', () => {
   test('gives what was granted, until it ends', () => {
     const book = new GrantBook(memoryStore())
     const guest = zone()
-    book.set({ zone: guest, ...names, rights: ['status', 'exec'], until: 5_000, since: 0 })
+    book.set({
+      zone: guest,
+      ...names,
+      rights: ['status', 'exec'],
+      until: 5_000,
+      since: 0,
+      ...terms,
+    })
     expect(book.allows(guest, 'exec', 4_999)).toBe(true)
     expect(book.allows(guest, 'shell', 4_999)).toBe(false)
     expect(book.allows(guest, 'exec', 5_000)).toBe(false)

@@ -188,6 +188,7 @@ export class RigDevice {
                 info: () => ({ version: '1', hostName: 'hut', startedAt: world.now(), owners: 1 }),
                 leave: () => {},
                 allows: () => true,
+                administration: { grant: () => {}, grants: () => [], audit: () => [] },
               })
           },
           () => {},

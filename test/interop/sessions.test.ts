@@ -15,7 +15,7 @@ const PORT = Number(process.env.LAB_PORT ?? 38_000) + 200
 const REPAIR_MS = 15_000
 const skipped = missing(['tmux', 'vim']) !== null
 
-describe.skipIf(skipped)('at a terminal', { timeout: 120_000 }, () => {
+describe.skipIf(skipped)('at a terminal', { timeout: 300_000 }, () => {
   let home: Household
   const screens: Screen[] = []
 
@@ -50,7 +50,7 @@ describe.skipIf(skipped)('at a terminal', { timeout: 120_000 }, () => {
     screen.type('clear; stty size', 'Enter')
     await screen.until(/^30 100$/m)
     screen.type('clear; sleep 100', 'Enter')
-    await screen.until(/sleep 100/)
+    await screen.until(lines => lines.every(line => line === ''))
     screen.type('C-z')
     await screen.until(/Stopped/)
     screen.type('fg', 'Enter')

@@ -10,7 +10,6 @@ import {
   createReadStream,
   existsSync,
   mkdirSync,
-  readdirSync,
   readFileSync,
   readlinkSync,
   rmSync,
@@ -328,56 +327,6 @@ describe.skipIf(skipped)('through a hub', { timeout: 2 * MINUTE }, () => {
       if (got !== wanted) lost++
     }
     expect(lost).toBe(0)
-  })
-
-  test('box cp copies there and back, trees too, and leaves nothing half', async () => {
-    mkdirSync(at('cp/deep'), { recursive: true })
-    writeFileSync(at('cp/deep/one'), Buffer.alloc(700_000, 1), { mode: 0o640 })
-    writeFileSync(at('cp/two'), 'two')
-    utimesSync(at('cp/two'), 1_000_000_000, 1_100_000_000)
-    const { must, box } = home.controller
-    const cp = must.bind(home.controller, 'cp')
-    await cp('-r', '-p', at('cp'), `kitchen:${at('cp-up')}`)
-    await cp('-r', '-p', `kitchen:${at('cp-up')}`, at('cp-down'))
-    expect(readFileSync(at('cp-down/deep/one')).equals(Buffer.alloc(700_000, 1))).toBe(true)
-    expect(statSync(at('cp-down/deep/one')).mode & 0o777).toBe(0o640)
-    expect(statSync(at('cp-up/two')).mtimeMs).toBe(1_100_000_000_000)
-    chmodSync(at('cp-up/two'), 0o600)
-    writeFileSync(at('cp/two'), 'new')
-    expect(JSON.parse(await cp(at('cp/two'), `kitchen:${at('cp-up')}`, '--json'))).toEqual({
-      files: 1,
-      bytes: 3,
-    })
-    expect(readFileSync(at('cp-up/two'), 'utf8')).toBe('new')
-    expect(statSync(at('cp-up/two')).mode & 0o777).toBe(0o600)
-    const none = await box.call(home.controller, 'cp', `kitchen:${at('none')}`, at('x'))
-    expect([none.code, none.err]).toEqual([69, expect.stringContaining('does not exist')])
-    const full = await box.call(home.controller, 'cp', at('cp/two'), 'kitchen:/proc/none')
-    expect(full.code).toBe(78)
-    expect(readdirSync(home.files).filter(name => name.includes('.box-part'))).toEqual([])
-  })
-
-  test('box forward carries HTTP all three ways', async () => {
-    const forward = new Program(
-      home.controller.command(
-        ...['forward', 'kitchen', '--json'],
-        ...['-L', `${PORT + 51}:127.0.0.1:${webPort}`],
-        ...['-R', `0:127.0.0.1:${webPort}`, '-D', `${PORT + 52}`],
-      ),
-    )
-    await forward.until(/"socks".*\n/)
-    const [, remote] = await forward.until(/"is":"remote".*"port":(\d+)\}\n/)
-    const get = (url: string, ...how: string[]) =>
-      succeed(['curl', '-sS', '--max-time', '30', '--data', 'hello', ...how, url])
-    expect(await get(`http://127.0.0.1:${PORT + 51}/`)).toBe('hello')
-    expect(await get(`http://127.0.0.1:${remote}/`)).toBe('hello')
-    const proxy = ['--socks5-hostname', `127.0.0.1:${PORT + 52}`]
-    expect(await get(`http://localhost:${webPort}/`, ...proxy)).toBe('hello')
-    expect(
-      (await succeed(['curl', '-sS', ...proxy, `http://localhost:${webPort}/large`])).length,
-    ).toBe(2_000_000)
-    forward.kill('SIGINT')
-    expect((await forward.ended()).code).toBe(130)
   })
 
   test.skipIf(missing(['ansible']) !== null)('Ansible finds the device with its ping', async () => {

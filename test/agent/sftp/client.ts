@@ -47,8 +47,8 @@ export class SftpClient {
     this.ended = session.serve(this.input, async bytes => {
       for (const packet of this.splitter.push(bytes)) {
         const take = this.waiting.shift()
-        if (take) take(packet)
-        else this.replies.push(packet)
+        if (take) take(packet.slice())
+        else this.replies.push(packet.slice())
       }
     })
   }

@@ -247,8 +247,8 @@ describe('what is asked beside', () => {
     const limits = Limits.decode(await reply('limits@openssh.com', new Uint8Array(0)))
     expect(limits).toEqual({
       packetMax: 262_144n,
-      readMax: 261_120n,
-      writeMax: 261_120n,
+      readMax: 65_536n,
+      writeMax: 65_536n,
       handlesMax: 256n,
     })
   })

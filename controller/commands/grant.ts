@@ -1,0 +1,120 @@
+/** box grant: a signed statement about what somebody may do on a device, taken there. */
+
+import { BoxError } from '../../src/base/errors.ts'
+import { askGrant } from '../../src/box/control.ts'
+import { isRight, RIGHTS, type Right } from '../../src/box/grant.ts'
+import { signGrant } from '../../src/box/grant-statement.ts'
+import type { Scope } from '../../src/box/scope.ts'
+import { zoneFromText, zoneToText } from '../../src/gns/name.ts'
+import { command } from '../command.ts'
+import { reach } from '../device-session.ts'
+import { TIMEOUT, timeoutMs } from '../timeout.ts'
+
+interface Arguments {
+  readonly name: string
+  readonly person: string
+  readonly rights: string
+  readonly as: string
+  readonly until: string | undefined
+  readonly command: readonly string[] | undefined
+  readonly path: readonly string[] | undefined
+  readonly target: readonly string[] | undefined
+  readonly timeout: number
+}
+
+const list = (describe: string) => ({ type: 'string', array: true, nargs: 1, describe }) as const
+
+export const grant = command<Arguments>({
+  usage: 'grant <name> <person> <rights>',
+  examples: [
+    ['box grant kitchen 000G0… status,shell --as ada', 'Ada may look, and open shells'],
+    [
+      'box grant kitchen 000G0… exec --as ada --command uptime',
+      'Ada may run this and nothing else',
+    ],
+    ['box grant kitchen 000G0… files --as ada --path /srv --until 2027-01-01', 'until a day'],
+  ],
+  options: yargs =>
+    yargs
+      .positional('name', { type: 'string', demandOption: true, describe: 'which device' })
+      .positional('person', {
+        type: 'string',
+        demandOption: true,
+        describe: 'the zone key that `box id` shows to that person',
+      })
+      .positional('rights', {
+        type: 'string',
+        demandOption: true,
+        describe: `with commas between: ${RIGHTS.join(', ')}`,
+      })
+      .option('as', { type: 'string', demandOption: true, describe: 'what to call the person' })
+      .option('until', { type: 'string', describe: 'a day or time: 2027-01-31, 2027-01-31T18:00' })
+      .option('command', list('exec: this command; a * at the end stands for plain words'))
+      .option('path', list('files: only below this directory'))
+      .option('target', list('forward: only to HOST:PORT; listen:PORT to be listened on'))
+      .option('timeout', TIMEOUT)
+      .epilogue('What the person had before is replaced. Sessions that are open end.'),
+  run: async (context, args) => {
+    const { clock, fleet, output, signal } = context
+    const device = fleet.device(args.name)
+    const holder = zoneFromText(args.person)
+    const rights = rightsIn(args.rights)
+    const scope = scopeIn(args, rights)
+    const until = args.until === undefined ? null : timeIn(args.until, clock.now())
+    const number = clock.now()
+    const signed = signGrant(context.ego().secret, {
+      ...{ device: device.zone, holder, number, until, name: nameIn(args.as), rights, scope },
+    })
+    const progress = output.progress(`looking for ${device.name}`)
+    try {
+      const options = { service: 'control', timeoutMs: timeoutMs(args.timeout) } as const
+      const session = await reach(context, device, options)
+      await askGrant(session, signed, { clock, signal })
+    } finally {
+      progress.end()
+    }
+    const zone = zoneToText(device.zone)
+    output.result(`${args.as} may ${rights.join(', ')} on ${device.name}.`, {
+      ...{ device: device.name, zone, holder: args.as, holder_zone: zoneToText(holder), rights },
+      ...{ scope, until: until === null ? null : new Date(until).toISOString() },
+    })
+    output.remark(`There: box add ${zone} --as ${device.name}`)
+  },
+})
+
+function rightsIn(text: string): readonly Right[] {
+  const rights = text.split(',').map(right => right.trim())
+  const unknown = rights.find(right => !isRight(right))
+  if (unknown === undefined) return RIGHTS.filter(right => rights.includes(right))
+  throw new BoxError('INPUT_INVALID', `"${unknown}" is no right: there are ${RIGHTS.join(', ')}.`)
+}
+
+/** Throws where something is narrowed that is not granted: it would look like more than it is. */
+function scopeIn({ command, path, target }: Arguments, rights: readonly Right[]): Scope {
+  const needs = (right: Right, option: string, values: readonly string[] | undefined) => {
+    if (values && !rights.includes(right))
+      throw new BoxError('INPUT_INVALID', `--${option} goes with the right ${right}.`)
+    return values ?? null
+  }
+  const paths = needs('files', 'path', path)
+  if (paths?.some(one => !one.startsWith('/')))
+    throw new BoxError('INPUT_INVALID', '--path takes paths from the root.')
+  return {
+    users: null,
+    commands: needs('exec', 'command', command),
+    paths,
+    targets: needs('forward', 'target', target),
+  }
+}
+
+function timeIn(text: string, now: number): number {
+  const at = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?Z?)?$/.test(text) ? Date.parse(text) : Number.NaN
+  if (Number.isNaN(at)) throw new BoxError('INPUT_INVALID', `"${text}" is no day: 2027-01-31 is.`)
+  if (at <= now) throw new BoxError('INPUT_INVALID', `${text} is over.`)
+  return at
+}
+
+function nameIn(text: string): string {
+  if (/^[^\p{C}\p{Z}]{1,63}$/u.test(text)) return text
+  throw new BoxError('NAME_INVALID', 'A person’s name has no blanks and is at most 63 long.')
+}
