@@ -373,7 +373,7 @@ class Gnunet implements GnunetMesh {
   private troubles(): readonly Trouble[] {
     const services = [
       ['core', this.core.trouble],
-      ['cadet', this.cadet.trouble],
+      ['cadet', this.cadet.trouble ?? this.info.trouble],
       ['dht', this.daemonDht.trouble],
     ] as const
     const down = services.flatMap(([name, reason]): Trouble[] =>
