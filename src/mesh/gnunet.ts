@@ -308,8 +308,9 @@ class Gnunet implements GnunetMesh {
         version: this.version(),
       })
     } catch (error) {
-      if (!(error instanceof BoxError) || !this.starting) throw error
-      this.starting.fail(error)
+      if (!(error instanceof BoxError)) throw error
+      log.note('error', 'ipc', 'the daemon cannot be used', { code: error.code })
+      this.starting?.fail(error)
       return
     }
     this.starting?.done()
