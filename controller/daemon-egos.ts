@@ -4,8 +4,9 @@ import { BoxError } from '../src/base/errors.ts'
 import type { ZoneKey } from '../src/base/ids.ts'
 import { ZoneSecret, zoneType } from '../src/crypto/zone-key.ts'
 import { zoneFromText } from '../src/gns/name.ts'
+import { decodeStored, zoneKeyForDaemon } from '../src/gns/namestore-keeper.ts'
 import type { GnunetNames } from '../src/mesh/gnunet-names.ts'
-import type { MoreZones } from './names.ts'
+import type { MoreNames } from './names.ts'
 
 const TYPE_SIZE = 4
 
@@ -16,9 +17,12 @@ export async function daemonEgo(names: GnunetNames, wanted: string): Promise<Zon
   throw new BoxError('NAME_UNKNOWN', `GNUnet has no ego "${wanted}": see gnunet-identity -d.`)
 }
 
-/** What GNUnet itself would take a suffix for: its egos first, then its configuration. */
-export async function daemonZones(names: GnunetNames | undefined): Promise<MoreZones> {
-  if (!names) return () => null
+/** What GNUnet itself would take a suffix for, its egos first, then its configuration; and what it has in our zone. */
+export async function daemonNames(
+  names: GnunetNames | undefined,
+  ego: ZoneSecret | null,
+): Promise<MoreNames | undefined> {
+  if (!names) return undefined
   // Without its user services there are no egos, and names resolve all the same.
   const egos = await names.egos().catch(() => [])
   const zones = new Map<string, ZoneKey>()
@@ -29,7 +33,11 @@ export async function daemonZones(names: GnunetNames | undefined): Promise<MoreZ
       // GNUnet may know kinds of zones that we do not.
     }
   for (const { name, key } of egos) if (zoneType(key)) zones.set(name, secretOf(key).zone)
-  return suffix => zones.get(suffix) ?? null
+  const own = ego ? await names.allRecords(zoneKeyForDaemon(ego)).catch(() => []) : []
+  return {
+    zones: suffix => zones.get(suffix) ?? null,
+    records: own.map(({ label, count, bytes }) => ({ label, records: decodeStored(count, bytes) })),
+  }
 }
 
 function secretOf(key: Uint8Array): ZoneSecret {

@@ -8,6 +8,7 @@ import { memoryStore, type Store } from '../src/base/store.ts'
 import { sha256 } from '../src/crypto/hash.ts'
 import { NamestoreKeeper } from '../src/gns/namestore-keeper.ts'
 import { Publisher } from '../src/gns/publisher.ts'
+import type { ZoneRecord } from '../src/gns/record.ts'
 import { delegationRecord } from '../src/gns/record-data.ts'
 import { Resolver } from '../src/gns/resolver.ts'
 import { ZoneDatabase } from '../src/gns/zone.ts'
@@ -27,16 +28,29 @@ const LOOK_EVERY_MS = 25
 const FILE = 'published'
 
 /** The ego's zone on a store: what the fleet says, whatever was in the store. */
-function zoneOn(store: Store, { secret }: Ego, devices: readonly Device[]): ZoneDatabase {
+function zoneOn(
+  store: Store,
+  { secret }: Ego,
+  devices: readonly Device[],
+  more: MoreNames = NOTHING_MORE,
+): ZoneDatabase {
   const database = new ZoneDatabase(store)
   database.adopt(secret.zone)
+  for (const { label, records } of more.records) database.replace(secret.zone, label, records)
   for (const { name, zone } of devices)
     database.replace(secret.zone, name, [delegationRecord(zone, { afterMs: DELEGATION_MS })])
   return database
 }
 
-/** A zone for a suffix that is none of ours; null where there is none. */
-export type MoreZones = (suffix: string) => ZoneKey | null
+/** What a GNUnet daemon knows beside us. */
+export interface MoreNames {
+  /** A zone for a suffix that is none of ours; null where there is none. */
+  readonly zones: (suffix: string) => ZoneKey | null
+  /** What else stands in the zone of the ego. */
+  readonly records: readonly { readonly label: string; readonly records: readonly ZoneRecord[] }[]
+}
+
+const NOTHING_MORE: MoreNames = { zones: () => null, records: [] }
 
 /** A resolver that knows the ego by its name. */
 export const openResolver = (
@@ -44,13 +58,13 @@ export const openResolver = (
   clock: Clock,
   ego: Ego,
   devices: readonly Device[],
-  more: MoreZones = () => null,
+  more: MoreNames = NOTHING_MORE,
 ): Resolver =>
   new Resolver({
     mesh,
     clock,
-    zones: suffix => (suffix === ego.name ? ego.secret.zone : more(suffix)),
-    database: zoneOn(memoryStore(), ego, devices),
+    zones: suffix => (suffix === ego.name ? ego.secret.zone : more.zones(suffix)),
+    database: zoneOn(memoryStore(), ego, devices, more),
   })
 
 /** What is out: of which names, since when, and the expiry of each block, which must never go back. */

@@ -1,6 +1,8 @@
 /** The key that ssh logs in with; in a file of its own, as OpenSSH wants it. */
 
 import { BoxError } from '../src/base/errors.ts'
+import type { Random } from '../src/base/random.ts'
+import { generateSshKey } from '../src/box/ssh-key.ts'
 import type { State } from './state.ts'
 
 /** Also the name of the file, which the ssh configuration points to. */
@@ -14,9 +16,8 @@ export interface SshKey {
 }
 
 /** Makes the key where there is none. */
-export async function makeSshKey(state: State): Promise<void> {
-  const { default: ssh2 } = await import('ssh2')
-  const { private: key } = ssh2.utils.generateKeyPairSync('ed25519', { comment: 'box' })
+export async function makeSshKey(state: State, random: Random): Promise<void> {
+  const { secret: key } = generateSshKey(random, 'box')
   await state.exclusively(() => {
     if (state.readText(SSH_KEY_FILE) === null) state.writeText(SSH_KEY_FILE, key)
   })

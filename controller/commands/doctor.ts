@@ -1,10 +1,12 @@
 /** box doctor: what works, what does not, and what to do about it; for one device the whole way to it. */
 
 import { equalBytes } from '../../src/base/bytes.ts'
-import { type BoxError, ERRORS, type ErrorCode, EXIT_CODES } from '../../src/base/errors.ts'
+import { BoxError, ERRORS, type ErrorCode, EXIT_CODES } from '../../src/base/errors.ts'
 import { askInfo } from '../../src/box/control.ts'
 import { helloPeer, readDeviceRecords } from '../../src/box/device-record.ts'
 import { zoneToText } from '../../src/gns/name.ts'
+import { RECORD_TYPE } from '../../src/gns/record.ts'
+import type { GnunetNames } from '../../src/mesh/gnunet-names.ts'
 import type { Mesh } from '../../src/mesh/mesh.ts'
 import { encodeBase32 } from '../../src/wire/base32.ts'
 import { command } from '../command.ts'
@@ -19,6 +21,8 @@ import { TIMEOUT, timeoutMs } from '../timeout.ts'
 /** A hub that has not answered by then is no help now. */
 const HUB_WAIT_MS = 5_000
 const LOOK_EVERY_MS = 50
+/** The daemon's resolver answers from its cache, or asks the mesh as we did. */
+const GNS_WAIT_MS = 5_000
 
 interface Finding {
   readonly check: string
@@ -62,6 +66,8 @@ export const doctor = command<{ name: string | undefined; timeout: number }>({
     if (name !== undefined && isSomebody && isConnected) {
       const device = context.fleet.device(name)
       await examine(`name ${name}`, () => nameOf(context, device))
+      const { names } = await context.mesh()
+      if (names) await examine(`gnunet-gns ${name}`, () => askDaemon(context, names, device))
       await examine(`way to ${name}`, () => wayTo(context, device, timeoutMs(timeout)))
     }
     // Last, for some are recognised only while something is tried.
@@ -115,17 +121,14 @@ async function engine(context: Context): Promise<Omit<Finding, 'check'>> {
 async function hubs(context: Context): Promise<Omit<Finding, 'check'>> {
   const { clock, state, fleet } = context
   const known = knownHubs(state, fleet)
-  if (known.length === 0 && context.engine.mesh !== 'embedded') {
-    const { neighbours } = (await context.mesh()).status()
-    if (neighbours.some(({ state }) => state === 'up'))
-      return { detail: 'None is known, and none is needed: GNUnet has neighbours.' }
-  }
-  if (known.length === 0)
+  if (known.length === 0 && context.engine.mesh === 'embedded')
     return { code: 'NO_HUB', detail: 'None is known: pair a device, or see box hub --help.' }
   const mesh = await context.mesh()
+  const isDaemon = mesh.status().engine === 'gnunet'
   const peers = known.map(hello => ({ hello, peer: helloPeer(hello) }))
   const deadline = clock.elapsed() + HUB_WAIT_MS
-  const isMissing = () => peers.some(({ peer }) => !isUp(mesh, peer))
+  const isCarried = () => isDaemon && mesh.status().neighbours.some(({ state }) => state === 'up')
+  const isMissing = () => !isCarried() && peers.some(({ peer }) => !isUp(mesh, peer))
   while (isMissing() && clock.elapsed() < deadline)
     await new Promise<void>(resolve => void clock.after(LOOK_EVERY_MS, resolve))
   const found = peers.map(({ hello, peer }) => ({
@@ -137,6 +140,12 @@ async function hubs(context: Context): Promise<Omit<Finding, 'check'>> {
     .map(({ peer, addresses, up }) => `${peer.slice(0, 4)} at ${addresses} ${up ? 'up' : 'silent'}`)
     .join(', ')
   const neighbours = mesh.status().neighbours.length
+  if (isCarried() && !found.some(({ up }) => up))
+    return {
+      detail: `${detail || 'none is known'}; GNUnet has neighbours`,
+      hubs: found,
+      neighbours,
+    }
   return found.some(({ up }) => up)
     ? { detail, hubs: found, neighbours }
     : { code: 'NO_HUB', detail: `None answers: ${detail}.`, hubs: found, neighbours }
@@ -166,6 +175,26 @@ async function nameOf(context: Context, device: Device): Promise<Omit<Finding, '
     }
   } finally {
     resolver.close()
+  }
+}
+
+/** Whether the daemon's own resolver finds the device as well: then everybody's would. */
+async function askDaemon(
+  context: Context,
+  names: GnunetNames,
+  device: Device,
+): Promise<Omit<Finding, 'check'>> {
+  const { clock, signal } = context
+  const late = new AbortController()
+  const timer = clock.after(GNS_WAIT_MS, () => late.abort(new BoxError('PEER_TIMEOUT')))
+  const question = { zone: context.ego().secret.zone, name: device.name, type: RECORD_TYPE.TXT }
+  try {
+    const { count } = await names.ask(question, AbortSignal.any([signal, late.signal]))
+    return count > 0
+      ? { detail: `finds ${count} records`, records: count }
+      : { code: 'NAME_UNKNOWN', detail: 'The resolver of the daemon finds no such name.' }
+  } finally {
+    timer.cancel()
   }
 }
 

@@ -35,7 +35,7 @@ export const init = command<{ ego: string; 'gnunet-ego': string | undefined }>({
       known === undefined
         ? await makeEgo(state, args.ego, random)
         : await keepEgo(state, { name: nameOf(known), secret: await egoOfDaemon(context, known) })
-    await makeSshKey(state)
+    await makeSshKey(state, random)
     const id = zoneToText(ego.secret.zone)
     output.result(id, { ego: ego.name, id })
     output.remark(`This is you. Your keys lie in ${state.directory}: whoever has them is you.`)

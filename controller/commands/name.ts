@@ -8,7 +8,7 @@ import { type Resolution, Resolver } from '../../src/gns/resolver.ts'
 import { ZoneDatabase } from '../../src/gns/zone.ts'
 import { command } from '../command.ts'
 import { type Context, knownHubs } from '../context.ts'
-import { daemonZones } from '../daemon-egos.ts'
+import { daemonNames } from '../daemon-egos.ts'
 import { findEgo } from '../ego.ts'
 import { openResolver } from '../names.ts'
 import { timeoutMs } from '../timeout.ts'
@@ -90,8 +90,8 @@ async function lookUp(context: Context, { name, type, timeout }: Arguments): Pro
 async function openOwnResolver({ state, fleet, clock, mesh }: Context): Promise<Resolver> {
   const ego = findEgo(state)
   const started = await mesh()
-  const zones = await daemonZones(started.names)
-  if (ego) return openResolver(started, clock, ego, fleet.devices(), zones)
+  const more = await daemonNames(started.names, ego?.secret ?? null)
+  if (ego) return openResolver(started, clock, ego, fleet.devices(), more)
   const database = new ZoneDatabase(memoryStore())
-  return new Resolver({ mesh: started, clock, zones, database })
+  return new Resolver({ mesh: started, clock, zones: more?.zones ?? (() => null), database })
 }

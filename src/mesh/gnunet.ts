@@ -308,8 +308,9 @@ class Gnunet implements GnunetMesh {
         version: this.version(),
       })
     } catch (error) {
-      if (!(error instanceof BoxError) || !this.starting) throw error
-      this.starting.fail(error)
+      if (!(error instanceof BoxError)) throw error
+      log.note('error', 'ipc', 'the daemon cannot be used', { code: error.code })
+      this.starting?.fail(error)
       return
     }
     this.starting?.done()
@@ -373,7 +374,7 @@ class Gnunet implements GnunetMesh {
   private troubles(): readonly Trouble[] {
     const services = [
       ['core', this.core.trouble],
-      ['cadet', this.cadet.trouble],
+      ['cadet', this.cadet.trouble ?? this.info.trouble],
       ['dht', this.daemonDht.trouble],
     ] as const
     const down = services.flatMap(([name, reason]): Trouble[] =>

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { Agent } from '../../agent/agent.ts'
 import { silentLog } from '../../src/base/log.ts'
 import type { Store } from '../../src/base/store.ts'
+import { memoryEntries } from '../../src/box/audit.ts'
 import { createEmbedded } from '../../src/mesh/embedded.ts'
 import { World } from '../sim/world.ts'
 import { CONFIG } from './home.ts'
@@ -44,7 +45,8 @@ test('a device that is idle spares the flash', { timeout: 300_000 }, async () =>
   }
   const hubs = [hub.hello()]
   const { clock, random } = machine
-  const parts = { config: { ...CONFIG, hubs }, store, clock, random, log: silentLog }
+  const config = { ...CONFIG, hubs }
+  const parts = { config, store, clock, random, log: silentLog, audit: memoryEntries() }
   const agent = await Agent.start(parts, ({ store }) =>
     createEmbedded({
       clock,

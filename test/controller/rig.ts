@@ -80,7 +80,7 @@ export class Rig {
       },
     })
     await makeEgo(state, 'home', this.world.random)
-    await makeSshKey(state)
+    await makeSshKey(state, this.world.random)
     return { context, said, interrupt: reason => end.abort(reason) }
   }
 

@@ -104,6 +104,9 @@ withEachRelease('a fleet on daemons', release => {
     const { owner } = await paired(hub, engine(FAR))
     const said = await owner.must('exec', ...engine(FAR), 'kitchen', '--', 'echo', 'mixed')
     expect(said).toBe('kitchen | mixed\n')
+    const well = await owner.must('doctor', ...engine(FAR), 'kitchen')
+    expect(well).toMatch(/ok {4}gnunet-gns kitchen: finds \d+ records/)
+    expect(well).toMatch(/ok {4}way to kitchen: \w{4}( > \w{4})+ in \d+ ms/)
   })
 
   test('an agent on a daemon and an embedded controller', async () => {

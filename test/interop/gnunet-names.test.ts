@@ -161,5 +161,8 @@ withEachRelease('names and daemons', release => {
     await lab.tool(NEAR, 'gnunet-namestore', ...words)
     const looked = await owner.must('name', 'lookup', ...engine, 'www.bob', 'TXT')
     expect(looked).toBe('of bob\n')
+    const own = ['-z', 'alice', '-a', '-n', 'here', '-t', 'TXT', '-V', 'own', '-e', '1 h', '-p']
+    await lab.tool(NEAR, 'gnunet-namestore', ...own)
+    expect(await owner.must('name', 'lookup', ...engine, 'here.alice', 'TXT')).toBe('own\n')
   })
 })

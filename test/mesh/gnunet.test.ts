@@ -177,6 +177,19 @@ test.for(['core', 'cadet', 'dht', 'peerinfo'] as const)(
   },
 )
 
+test('a CADET that hangs is told, and no longer when it answers again', async () => {
+  const { world, daemon, mesh } = await started()
+  const { answer } = daemon.cadet
+  daemon.cadet.answer = () => {}
+  await world.pass(60_000)
+  expect(mesh.status().troubles).toMatchObject([
+    { kind: 'service', detail: expect.stringContaining('cadet') },
+  ])
+  daemon.cadet.answer = answer
+  await world.pass(60_000)
+  expect(mesh.status().troubles).toEqual([])
+})
+
 test('a frame that is too short makes the connection anew', async () => {
   const { world, daemon, mesh } = await started()
   const [before] = daemon.core.connections

@@ -3,6 +3,7 @@
  * does not come must not cost a channel. Requests are answered one after the other.
  */
 
+import type { BoxError } from '../../base/errors.ts'
 import { type PeerId, peerId } from '../../base/ids.ts'
 import { type Message, WireError } from '../../wire/layout.ts'
 import { Exchange } from './exchange.ts'
@@ -50,6 +51,11 @@ export class CadetInfo {
 
   start(): void {
     this.exchange.start()
+  }
+
+  /** Why CADET does not answer now; null where it does. */
+  get trouble(): BoxError | null {
+    return this.exchange.trouble
   }
 
   tunnels(answer: (tunnels: readonly DaemonTunnel[] | null) => void): void {

@@ -29,6 +29,8 @@ export class Exchange {
   private readonly waiting: Question[] = []
   private current: Question | null = null
   private deadline: Timer | null = null
+  /** It takes connections, but has not answered the last question. */
+  private silence: BoxError | null = null
   private closed = false
 
   constructor(name: string, path: string, ports: ServicePorts) {
@@ -42,7 +44,7 @@ export class Exchange {
 
   /** Why the service cannot be used now; null where it can, or was not asked yet. */
   get trouble(): BoxError | null {
-    return this.service.trouble
+    return this.service.trouble ?? this.silence
   }
 
   /** Connects, at the latest with the first question. */
@@ -80,14 +82,16 @@ export class Exchange {
   /** From the last message on: a long answer may take its time. */
   private wait(): void {
     this.deadline?.cancel()
-    this.deadline = this.ports.clock.after(ANSWER_MS, () =>
-      this.service.renew(new BoxError('GNUNET_SILENT', `It is ${this.service.name}.`)),
-    )
+    this.deadline = this.ports.clock.after(ANSWER_MS, () => {
+      this.silence = new BoxError('GNUNET_SILENT', `It is ${this.service.name}.`)
+      this.service.renew(this.silence)
+    })
   }
 
   private received(type: number, raw: Uint8Array): void {
     const { current } = this
     if (!current) return
+    this.silence = null
     this.wait()
     if (!current.heard(type, raw, more => void this.service.send(more))) return
     this.deadline?.cancel()

@@ -39,6 +39,7 @@ export class Overview {
   /** Since when a peer with channels of ours has had no connection. */
   private readonly missing = new Map<string, number>()
   private timer: Timer | null = null
+  private lookAt = 0
   private closed = false
 
   constructor(ports: OverviewPorts) {
@@ -61,9 +62,16 @@ export class Overview {
   /** Somebody waits for a tunnel: it is looked at soon. */
   lookSoon(): void {
     if (this.closed) return
+    const { clock, channels } = this.ports
+    const at = clock.elapsed() + (channels().length > 0 ? LOOK_MS : LOOK_IDLE_MS)
+    // Whoever opens channel after channel must not put it off for ever.
+    if (this.timer && this.lookAt <= at) return
     this.timer?.cancel()
-    const ms = this.ports.channels().length > 0 ? LOOK_MS : LOOK_IDLE_MS
-    this.timer = this.ports.clock.after(ms, () => this.look())
+    this.lookAt = at
+    this.timer = clock.after(at - clock.elapsed(), () => {
+      this.timer = null
+      this.look()
+    })
   }
 
   /** The way to a peer, both ends included, as far as it is known. */
