@@ -110,13 +110,12 @@ export class StatusPlace {
     const areCountersDue = now - this.countersAt >= COUNTERS_MS
     if (!areCountersDue) keepOld(variables, this.variables)
     const entity = difference(this.variables, variables, equalBytes)
-    this.told = figures
-    this.variables = variables
     if (areCountersDue) this.countersAt = now
     if (isEverythingDue) this.everythingAt = now
-    if (entity.length === 0) return
     try {
-      this.host.announce({ method: '_notice_update_status', entity })
+      if (entity.length > 0) this.host.announce({ method: '_notice_update_status', entity })
+      this.told = figures
+      this.variables = variables
     } catch (error) {
       // A disk or an interface with a name that makes no value: the rest of the agent goes on.
       if (!(error instanceof BoxError)) throw error

@@ -33,7 +33,7 @@ export interface StatusOptions {
 }
 
 /** How one place ended for us. */
-type End = 'seen' | 'replaced' | 'refused' | 'aborted'
+type End = 'seen' | 'replaced' | 'lost' | 'refused' | 'aborted'
 
 /**
  * Follows a device until the signal of the context; with `once`, until its state is known. Fails with what
@@ -55,8 +55,11 @@ export async function followStatus(
       failures = 0
       const end = await stay(context, device, session, options, events)
       if (end === 'refused') throw new BoxError('NOT_PERMITTED')
-      if (end !== 'replaced') return
+      if (end !== 'replaced' && end !== 'lost') return
       events.stale(null)
+      // The device may have moved or been restarted: it is looked for, not just dialled again.
+      if (end === 'lost') await pause(context, RETRY_MIN_MS)
+      if (context.signal.aborted) return
     } catch (error) {
       if (!(error instanceof BoxError) || options.once || error.family === 'refused') throw error
       if (context.signal.aborted) return
@@ -118,7 +121,7 @@ function stay(
         said: () => events.fresh(valuesOf(guest)),
         attached: isAttached => {
           if (isAttached) events.fresh(valuesOf(guest))
-          else events.stale(null)
+          else end('lost')
         },
       },
     })

@@ -150,17 +150,22 @@ export class Children {
 
   private feed(child: Child): void {
     const { history, ancestors } = this.options
-    if (child.next < history.first && child.next <= history.head.id) {
-      child.edge.send(PlaceForgotten.encode({ first: history.first }))
+    if (!this.children.has(child)) return
+    if (child.isWritable && child.next < history.first && child.next <= history.head.id) {
       child.next = history.head.id + 1n
+      this.send(child, PlaceForgotten.encode({ first: history.first }))
     }
     while (child.isWritable && child.next <= history.head.id) {
       const fragment = history.get(child.next)!
       const message = { hop: ancestors()?.length ?? 0, fragment: fragment.raw }
       child.next++
-      child.isWritable = child.edge.send(PlaceForward.encode(message))
-      child.writableAt = this.options.clock.elapsed()
+      this.send(child, PlaceForward.encode(message))
     }
+  }
+
+  private send(child: Child, body: Uint8Array): void {
+    child.isWritable = child.edge.send(body)
+    child.writableAt = this.options.clock.elapsed()
   }
 
   private beat(): void {
@@ -176,7 +181,7 @@ export class Children {
     const ancestors = this.options.ancestors()
     if (!ancestors) return
     const beat = PlaceBeat.encode({ last: this.options.history.head.id, ancestors })
-    for (const child of this.children) if (child.isWritable) child.edge.send(beat)
+    for (const child of this.children) if (child.isWritable) this.send(child, beat)
   }
 
   private release(child: Child): void {

@@ -26,5 +26,5 @@ test('no two services and no two devices have the same port', () => {
   const other = zoneKey(DEVICE.with(35, 0))
   const services: readonly Service[] = ['ssh', 'pair', 'control', 'place']
   const ports = [DEVICE, other].flatMap(device => services.map(one => servicePort(one, device)))
-  expect(new Set(ports.map(hex)).size).toBe(6)
+  expect(new Set(ports.map(hex)).size).toBe(8)
 })

@@ -48,7 +48,7 @@ const gone = new Set<Person>()
 
 test.for(Array.from({ length: SEEDS }, (_, seed) => seed))(
   'SEED=%i: all members have the same state and history in the end',
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async seed => {
     gone.clear()
     const size = sizeOf(seed)
