@@ -155,7 +155,8 @@ describe.skipIf(skipped !== null || process.arch !== 'x64')('the packages', () =
     const options = join(root, 'etc/default/secushare-box')
     writeFileSync(options, 'DEVICE_OPTIONS="--name mine"\n')
     mkdirSync(join(root, 'var/lib/secushare-box'))
-    await inDebian('apt-get install -y ./tmp/two.deb')
+    // dpkg asks about settings that both sides have changed: the Enter key takes what it proposes.
+    await inDebian('echo | apt-get install -y ./tmp/two.deb')
     expect(await inDebian('dpkg-query -W secushare-box')).toMatch(/-2\n$/)
     expect(readFileSync(options, 'utf8')).toContain('mine')
     await inDebian('apt-get remove -y secushare-box')
