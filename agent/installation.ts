@@ -9,6 +9,7 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   renameSync,
@@ -159,9 +160,17 @@ export function remove(piece: Piece, root: string, { dryRun }: { dryRun: boolean
     if (piece.is === 'text' && piece.keep && !isSame({ ...piece }, path)) return 'kept'
     if (dryRun) return 'removed'
     rmSync(path)
+    if (piece.is === 'program') removeVersions(join(root, LIBRARY))
     leave(dirname(path), root)
     return 'removed'
   })
+}
+
+/** Other versions, and what is noted of trials. */
+function removeVersions(directory: string): void {
+  for (const name of readdirSync(directory))
+    if (/^(\d+\.\d+\.\d+|trial|failed)$/.test(name))
+      rmSync(join(directory, name), { recursive: true })
 }
 
 /** Removes folders of ours that are empty now. */

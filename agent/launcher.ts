@@ -15,7 +15,8 @@ export const launcher = (): string => `#!/bin/sh
 set -eu
 cd "$(dirname "$0")"
 
-if [ -f trial ] && read -r version before tries <trial; then
+# The hub, which may change nothing here, starts what the device's service has settled on.
+if [ -w . ] && [ -f trial ] && read -r version before tries <trial; then
 	if [ "$(readlink current)" != "$version" ]; then
 		rm -f trial # The change was cut off before it was made.
 	elif [ "$tries" -ge ${TRIES_MAX} ] && [ -x "$before/box" ]; then

@@ -21,7 +21,7 @@ import { answerOrders } from './orders.ts'
 import { openServiceManager } from './service-manager.ts'
 import { type Supervision, supervise } from './supervise.ts'
 import { watchTrial } from './trial.ts'
-import { endTrial, trialOf } from './versions.ts'
+import { endTrial, maySettle, trialOf } from './versions.ts'
 import { wipe } from './wipe.ts'
 
 const AUDIT_FILE = 'audit'
@@ -76,7 +76,8 @@ export async function live(
 /** A version on trial proves itself, or ends the agent, to be counted by what starts it again. */
 function proveOnTrial(agent: Agent, log: Log, failed: () => void): { close(): void } | null {
   const directory = versionsDirectory()
-  if (!directory || trialOf(directory)?.version !== VERSION) return null
+  if (!directory || !maySettle(directory)) return null
+  if (trialOf(directory)?.version !== VERSION) return null
   return watchTrial({
     ...{ log, failed, clock: systemClock },
     check: () => agent.check(),

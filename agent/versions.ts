@@ -5,6 +5,8 @@
 
 import { execFileSync } from 'node:child_process'
 import {
+  accessSync,
+  constants,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -123,6 +125,16 @@ function tidyUp(directory: string, current: string): void {
 export interface Trial {
   readonly version: string
   readonly before: string
+}
+
+/** Whether this process may settle a trial: the hub in its sandbox may not. */
+export function maySettle(directory: string): boolean {
+  try {
+    accessSync(directory, constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** The trial that goes on; null where there is none. */

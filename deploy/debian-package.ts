@@ -6,7 +6,7 @@ import { constants, gzipSync } from 'node:zlib'
 import { options, sysusers, tmpfiles, unit } from '../agent/systemd-unit.ts'
 import { VERSION } from '../src/base/version.ts'
 import type { Package } from './package-formats.ts'
-import type { Machine } from './runtime.ts'
+import { type Machine, NODE_VERSION } from './runtime.ts'
 import type { Entry } from './tar.ts'
 
 const NAME = 'secushare-box'
@@ -118,7 +118,8 @@ export function debianPackage(machine: Machine, sources: DebianSources): Package
       text(`usr/lib/sysusers.d/${NAME}.conf`, sysusers()),
       text(`usr/lib/tmpfiles.d/${NAME}.conf`, tmpfiles()),
       text(`usr/share/lintian/overrides/${NAME}`, OVERRIDES),
-      text(`${documents}/copyright`, copyright(readFileSync(sources.nodeLicence, 'utf8'))),
+      text(`${documents}/copyright`, COPYRIGHT),
+      compressed(`${documents}/LICENSE.node`, readFileSync(sources.nodeLicence, 'utf8')),
       ...['box.1', 'box-agent.1'].map(name =>
         compressed(`usr/share/man/man1/${name}`, read(`docs/man/${name}`)),
       ),
@@ -133,24 +134,21 @@ const debianChanges = (): string => `${NAME} (${VERSION}-${REVISION}) unstable; 
 
   * See changelog.gz.
 
- -- secushare BOX <box@secushare.org>  Thu, 01 Jan 1970 00:00:00 +0000
+ -- secushare BOX <box@secushare.org>  Thu, 01 Jan 2026 00:00:00 +0000
 `
 
-const copyright = (
-  node: string,
-): string => `Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+const COPYRIGHT = `Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
 Upstream-Name: secushare BOX
 
 Files: *
 Copyright: secushare BOX
 License: AGPL-3.0-or-later
- On Debian systems this licence is in the source of the package; it is at
- https://www.gnu.org/licenses/agpl-3.0.html as well.
+ This is free software under the GNU Affero General Public License, version 3
+ or later: https://www.gnu.org/licenses/agpl-3.0.html
 
 Files: usr/lib/${NAME}/box
 Copyright: Node.js contributors, and others as the licence says
 License: Node
-${node
-  .split('\n')
-  .map(line => ` ${line.trimEnd() || '.'}\n`)
-  .join('')}`
+ The executable holds Node.js ${NODE_VERSION}. Its licence, and those of what it
+ holds in turn, are in LICENSE.node.gz beside this file.
+`

@@ -18,11 +18,13 @@ export interface TarOptions {
 }
 
 const BLOCK = 512
+/** Of every file, always: Debian takes nothing that is older than Debian. */
+const MODIFIED_S = Date.UTC(2026, 0, 1) / 1_000
 /** Longer ones would need another header. */
 const NAME_MAX = 100
 const encoder = new TextEncoder()
 
-/** The archive of these entries, in this order, all of root and from 1970. */
+/** The archive of these entries, in this order, all of root and of one day. */
 export function tar(entries: readonly Entry[], { extended, open }: TarOptions = {}): Uint8Array {
   const parts = entries.flatMap(entry => {
     const more = Object.entries(extended?.(entry) ?? {})
@@ -62,7 +64,7 @@ function header(type: string, entry: Entry, size: number): Uint8Array {
   octal(0, 108, 8)
   octal(0, 116, 8)
   octal(size, 124, 12)
-  octal(0, 136, 12)
+  octal(MODIFIED_S, 136, 12)
   block.write('        ', 148)
   block.write(type, 156)
   if (entry.is === 'link' && type !== 'x') block.write(entry.to, 157)

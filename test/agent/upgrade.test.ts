@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
   appendFileSync,
+  chmodSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -14,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { launcher, TRIES_MAX } from '../../agent/launcher.ts'
 import { compareVersions, openRelease, pinnedKeys, releaseHead } from '../../agent/release.ts'
@@ -107,6 +108,23 @@ test('a version that is started too often without proving itself gives way', () 
   expect(readFileSync(join(directory, 'failed'), 'utf8')).toBe('1.1.0\n')
   expect(trialOf(directory)).toBeNull()
 })
+
+test.skipIf(process.getuid?.() !== 0)(
+  'who may change nothing there starts, and settles nothing',
+  () => {
+    const { directory } = machine()
+    take(directory, releaseFile('1.1.0'))
+    for (let at = directory; at !== tmpdir(); at = dirname(at)) chmodSync(at, 0o755)
+    for (let n = 0; n < 2 * TRIES_MAX; n++) {
+      const started = spawnSync(join(directory, 'start'), ['run'], {
+        encoding: 'utf8',
+        uid: 65_534,
+      })
+      expect(started.stdout).toBe('running 1.1.0\n')
+    }
+    expect(trialOf(directory)).toEqual({ version: '1.1.0', before: '1.0.0' })
+  },
+)
 
 test('a version that crashes at its start gives way by itself', () => {
   const { directory, running } = machine()

@@ -46,15 +46,15 @@ function member(archive: Uint8Array, name: string): Buffer {
 
 test('an archive holds its entries sorted, all of root, with the folders that lead to them', () => {
   expect(listed(tar(withFolders(FILES, './')))).toEqual([
-    'drwxr-xr-x root/root         0 1970-01-01 00:00 ./etc/',
-    'drwxr-xr-x root/root         0 1970-01-01 00:00 ./etc/config/',
-    '-rw------- root/root         8 1970-01-01 00:00 ./etc/config/box',
-    'drwxr-xr-x root/root         0 1970-01-01 00:00 ./usr/',
-    'drwxr-xr-x root/root         0 1970-01-01 00:00 ./usr/bin/',
-    'lrwxrwxrwx root/root         0 1970-01-01 00:00 ./usr/bin/box -> ../lib/box/box',
-    'drwxr-xr-x root/root         0 1970-01-01 00:00 ./usr/lib/',
-    'drwxr-xr-x root/root         0 1970-01-01 00:00 ./usr/lib/box/',
-    '-rwxr-xr-x root/root         7 1970-01-01 00:00 ./usr/lib/box/box',
+    'drwxr-xr-x root/root         0 2026-01-01 00:00 ./etc/',
+    'drwxr-xr-x root/root         0 2026-01-01 00:00 ./etc/config/',
+    '-rw------- root/root         8 2026-01-01 00:00 ./etc/config/box',
+    'drwxr-xr-x root/root         0 2026-01-01 00:00 ./usr/',
+    'drwxr-xr-x root/root         0 2026-01-01 00:00 ./usr/bin/',
+    'lrwxrwxrwx root/root         0 2026-01-01 00:00 ./usr/bin/box -> ../lib/box/box',
+    'drwxr-xr-x root/root         0 2026-01-01 00:00 ./usr/lib/',
+    'drwxr-xr-x root/root         0 2026-01-01 00:00 ./usr/lib/box/',
+    '-rwxr-xr-x root/root         7 2026-01-01 00:00 ./usr/lib/box/box',
   ])
 })
 
