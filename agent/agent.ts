@@ -25,6 +25,7 @@ import { openDeviceKey } from './device-key.ts'
 import { ownAccount } from './environment.ts'
 import { openHostKey } from './host-key.ts'
 import { watchNetwork } from './network-watch.ts'
+import { type Machine, Pushing } from './pushing.ts'
 import { Services } from './services.ts'
 import { SshServer } from './ssh-server.ts'
 import { Whereabouts } from './whereabouts.ts'
@@ -38,6 +39,8 @@ export interface AgentParts {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
+  /** Where configuration can be pushed to; absent where it cannot. */
+  readonly machine?: Machine
 }
 
 export type StartMesh = (parts: AgentParts) => Promise<AgentMesh>
@@ -52,6 +55,7 @@ export class Agent {
   private readonly desk: PairingDesk
   private readonly ssh: SshServer
   private readonly services: Services
+  private readonly pushing: Pushing | null
   private readonly network: { close(): void }
   private readonly startedAt: number
 
@@ -102,8 +106,12 @@ export class Agent {
     })
     const account = ownAccount(config.shell)
     this.ssh = new SshServer({ hostKey: hostKey.secret, account, clock, log })
+    const { machine } = parts
+    this.pushing = machine
+      ? new Pushing({ ...machine, ...{ device, clock, random, log, grants }, ...config })
+      : null
     this.services = new Services({
-      ...{ mesh, device, clock, random, log, grants },
+      ...{ mesh, device, clock, random, log, grants, pushing: this.pushing },
       desk: this.desk,
       ssh: this.ssh,
       info: () => ({
@@ -150,6 +158,7 @@ export class Agent {
   async close(): Promise<void> {
     this.network.close()
     this.services.close()
+    this.pushing?.close()
     this.desk.close()
     this.whereabouts.close()
     this.publisher.close()

@@ -3,13 +3,14 @@
 import { stateDirectory, surroundings } from '../src/sys/paths.ts'
 import type { Command } from './command.ts'
 import { pair } from './commands/pair.ts'
+import { putBack } from './commands/put-back.ts'
 import { reset } from './commands/reset.ts'
 import { run } from './commands/run.ts'
 import { status } from './commands/status.ts'
 import { type Read, readWords } from './read-words.ts'
 import { Terminal } from './terminal.ts'
 
-const COMMANDS: readonly Command[] = [run, pair, status, reset]
+const COMMANDS: readonly Command[] = [run, pair, status, reset, putBack]
 /** What a shell reports for a program ended by ^C: 128 + SIGINT. */
 const EXIT_INTERRUPTED = 130
 

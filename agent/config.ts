@@ -10,6 +10,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { BoxError } from '../src/base/errors.ts'
 import type { Address } from '../src/base/stream.ts'
+import { DEFAULT_ROOTS, pathFault } from '../src/box/bundle/file-path.ts'
 import { HUBS_MAX, helloPeer } from '../src/box/device-record.ts'
 
 export interface AgentConfig {
@@ -25,15 +26,18 @@ export interface AgentConfig {
   readonly hubs: readonly string[]
   /** The shell of sessions; null: the login shell of whoever runs the agent. */
   readonly shell: string | null
+  /** Below which directories pushed configuration may lie. */
+  readonly roots: readonly string[]
 }
 
 export const CONFIG_FILE = 'agent.json'
 /** GNUnet's TCP port: a hub is an ordinary peer. */
 const HUB_PORT = 2086
 const ADDRESSES_MAX = 8
+const ROOTS_MAX = 64
 const PORT_MAX = 0xffff
 const FILE_SIZE_MAX = 64 * 1024
-const FIELDS = ['name', 'hub', 'listen', 'advertise', 'hubs', 'shell'] as const
+const FIELDS = ['name', 'hub', 'listen', 'advertise', 'hubs', 'shell', 'roots'] as const
 type Field = (typeof FIELDS)[number]
 
 /** What a person has set: texts and lists of texts, not checked yet. */
@@ -49,7 +53,7 @@ export function readConfig(directory: string, commandLine: Settings): AgentConfi
     const option = field.replace(/^hubs/, 'hub-url')
     return new BoxError('INPUT_INVALID', `--${option} ${wrong}.`)
   })
-  const { name, hub, listen, advertise, hubs, shell } = { ...file, ...typed }
+  const { name, hub, listen, advertise, hubs, shell, roots } = { ...file, ...typed }
   const isHub = hub ?? false
   return {
     name: name ?? hostname(),
@@ -58,6 +62,7 @@ export function readConfig(directory: string, commandLine: Settings): AgentConfi
     advertise: advertise ?? [],
     hubs: hubs ?? [],
     shell: shell ?? null,
+    roots: roots ?? DEFAULT_ROOTS,
   }
 }
 
@@ -85,6 +90,12 @@ function checkSettings(settings: Settings, complain: Complaint): Partial<AgentCo
       throw complain(field, 'is no HELLO URL: `box-agent status` on the hub prints it')
     }
   }
+  const root = (value: unknown, field: string) => {
+    const path = text(value, field)
+    const fault = pathFault(path)
+    if (fault) throw complain(field, fault)
+    return path
+  }
   return {
     ...present('name', (value, field) => checkName(text(value, field), complain)),
     ...present('hub', (value, field) => {
@@ -94,6 +105,7 @@ function checkSettings(settings: Settings, complain: Complaint): Partial<AgentCo
     ...present('listen', listOf(address, ADDRESSES_MAX, complain)),
     ...present('advertise', listOf(address, ADDRESSES_MAX, complain)),
     ...present('hubs', listOf(hello, HUBS_MAX, complain)),
+    ...present('roots', listOf(root, ROOTS_MAX, complain)),
     ...present('shell', (value, field) => {
       const path = text(value, field)
       if (path.startsWith('/')) return path

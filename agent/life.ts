@@ -3,6 +3,7 @@
 import type { Log } from '../src/base/log.ts'
 import { createEmbedded } from '../src/mesh/embedded.ts'
 import { systemClock } from '../src/sys/clock.ts'
+import { realDisk } from '../src/sys/disk.ts'
 import { fileStore } from '../src/sys/file-store.ts'
 import { controlSocket } from '../src/sys/paths.ts'
 import { systemRandom } from '../src/sys/random.ts'
@@ -10,6 +11,7 @@ import { tcpNetwork } from '../src/sys/tcp.ts'
 import { Agent, type StartMesh } from './agent.ts'
 import type { Surroundings } from './command.ts'
 import type { AgentConfig } from './config.ts'
+import { startGuard } from './guard.ts'
 import { listenForOrders } from './local-control.ts'
 import { answerOrders } from './orders.ts'
 import { wipe } from './wipe.ts'
@@ -30,7 +32,13 @@ export async function live(
   log: Log,
 ): Promise<boolean> {
   const store = fileStore(directory)
-  const parts = { config, store, clock: systemClock, random: systemRandom, log }
+  const machine = {
+    disk: realDisk,
+    directory,
+    network: tcpNetwork,
+    guard: () => startGuard(directory),
+  }
+  const parts = { config, store, clock: systemClock, random: systemRandom, log, machine }
   const agent = await Agent.start(parts, startMesh)
   let isReset = false
   try {

@@ -19,6 +19,7 @@ import type { ZoneSecret } from '../src/crypto/zone-key.ts'
 import { zoneToText } from '../src/gns/name.ts'
 import { asDuplex } from '../src/mesh/duplex.ts'
 import type { Channel, Listening, Mesh } from '../src/mesh/mesh.ts'
+import type { Pushing } from './pushing.ts'
 import type { SshServer } from './ssh-server.ts'
 
 /** Each costs two signatures and an exponentiation; more than a fleet's worth at once is an attack. */
@@ -37,6 +38,8 @@ export interface ServiceOptions {
   readonly desk: PairingDesk
   readonly ssh: SshServer
   readonly info: () => DeviceInfo
+  /** Null where this device takes no configuration. */
+  readonly pushing: Pushing | null
 }
 
 export class Services {
@@ -64,11 +67,19 @@ export class Services {
         zone => this.admit(zone),
         s => this.serveControl(s),
       ),
+      ...(options.pushing ? [this.listenForPushes(options.pushing)] : []),
     ]
   }
 
   close(): void {
     for (const one of this.listening) one.close()
+  }
+
+  private listenForPushes(pushing: Pushing): Listening {
+    const { grants, clock } = this.options
+    const serve = (session: Session) =>
+      void pushing.serve(session, right => grants.allows(session.peerZone, right, clock.now()))
+    return this.listen('push', zone => this.admit(zone), serve)
   }
 
   private listen(

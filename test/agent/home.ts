@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { Client } from 'ssh2'
 import { Agent, type AgentParts } from '../../agent/agent.ts'
 import type { AgentConfig } from '../../agent/config.ts'
+import type { Machine } from '../../agent/pushing.ts'
 import { type Log, silentLog } from '../../src/base/log.ts'
 import { memoryStore, type Store } from '../../src/base/store.ts'
 import { authenticate, type Session } from '../../src/box/handshake.ts'
@@ -30,6 +31,7 @@ export const CONFIG: AgentConfig = {
   advertise: [],
   hubs: [],
   shell: '/bin/bash',
+  roots: [],
 }
 
 const clock = systemClock
@@ -41,6 +43,8 @@ export class Home {
   readonly controller: FakeMesh
   readonly owner = ZoneSecret.generate('EDKEY', random)
   readonly ends: WindowEnd[] = []
+  /** Where configuration can be pushed to; set before the start. */
+  machine: Machine | null = null
   deviceMesh!: FakeMesh
   agent!: Agent
 
@@ -57,6 +61,7 @@ export class Home {
       clock,
       random,
       log,
+      ...(this.machine && { machine: this.machine }),
     }
     this.agent = await Agent.start(parts, async () => {
       this.deviceMesh = this.net.peer()
