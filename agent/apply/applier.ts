@@ -27,6 +27,7 @@ import { hex, refused } from './state-of-files.ts'
 import { prepare, swap } from './swap.ts'
 
 const ID_BYTES = 16
+const UCI_DIRECTORY = '/etc/config'
 
 export interface ApplierOptions {
   readonly disk: Disk
@@ -40,6 +41,8 @@ export interface ApplierOptions {
   readonly roots: readonly string[]
   /** Whether this zone may push now. */
   readonly allows: (zone: ZoneKey) => boolean
+  /** Where OpenWrt has its configuration, if not in /etc/config. */
+  readonly uci?: string
   /** Starts what puts the change back where this process ends and none follows it (guard.ts). */
   readonly guard?: () => void
 }
@@ -199,7 +202,8 @@ export class Applier {
 
   private parts() {
     const { disk, device, roots, directory } = this.options
-    return { disk, device, roots, state: this.state, kept: directory }
+    const { uci = UCI_DIRECTORY } = this.options
+    return { disk, device, roots, uci, state: this.state, kept: directory }
   }
 
   private mustBeFree(): void {

@@ -19,6 +19,7 @@ import {
   stateAt,
 } from './state-of-files.ts'
 import { checkPath, missingAbove, ownerIds } from './target.ts'
+import { uciStates } from './uci-states.ts'
 
 export interface Plan {
   readonly name: string
@@ -41,6 +42,8 @@ export interface PlanParts {
   readonly roots: readonly string[]
   /** The agent's own state directory. */
   readonly kept: string
+  /** Where OpenWrt has its configuration. */
+  readonly uci: string
 }
 
 /** The content of a state, decrypted where it is kept encrypted. */
@@ -85,6 +88,12 @@ export function planRelease(parts: PlanParts, release: Release, name: string): P
       targets.set(path, history.origins[path] ?? ABSENT)
       delete files[path]
     }
+  for (const [path, state] of uciStates(parts, release)) {
+    const by = files[path]?.by
+    if (by !== undefined) throw refused(`${path} is looked after by the bundle "${by}" already.`)
+    targets.set(path, state)
+    files[path] = { state, by: release.name }
+  }
   for (const file of release.files) {
     const { path } = file
     checkPath(disk, path, roots, kept)

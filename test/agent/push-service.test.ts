@@ -55,7 +55,7 @@ function release(text: string, more = {}) {
       ...{ device: home.agent.device.zone, signer: home.owner.zone, sequence: ++sequence },
       ...{ name: 'motd', confirmSeconds: 90, commandSeconds: 10, drift: 'report' as const },
       files: [{ is: 'file' as const, content: contentId(content), ...file }],
-      ...{ packages: [], before: [], apply: [], after: [], undo: [] },
+      ...{ uci: [], packages: [], before: [], apply: [], after: [], undo: [] },
       ...more,
     },
     home.owner,
@@ -216,7 +216,14 @@ describe('the push service', () => {
     const signed = signRelease(
       {
         ...{ device: home.agent.device.zone, signer: other.zone, sequence: 1, name: 'x' },
-        ...{ confirmSeconds: 9, commandSeconds: 9, drift: 'report', files: [], packages: [] },
+        ...{
+          confirmSeconds: 9,
+          commandSeconds: 9,
+          drift: 'report',
+          files: [],
+          uci: [],
+          packages: [],
+        },
         ...{ before: [], apply: ['true'], after: [], undo: [] },
       },
       other,
