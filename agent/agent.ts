@@ -152,6 +152,7 @@ export class Agent {
       pairingUntil: this.desk.openUntil(),
       publishedUntil: this.publisher.publishedUntil(this.device.zone, '@'),
       startedAt: this.startedAt,
+      configuration: this.pushing?.status() ?? null,
     })
   }
 

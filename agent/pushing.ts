@@ -9,6 +9,7 @@ import type { GrantBook, Right } from '../src/box/grant.ts'
 import type { Session } from '../src/box/handshake.ts'
 import type { ZoneSecret } from '../src/crypto/zone-key.ts'
 import type { Disk } from '../src/sys/disk.ts'
+import type { ConfigurationStatus } from './agent-status.ts'
 import { Applier } from './apply/applier.ts'
 import { driftOf } from './apply/drift.ts'
 import { dialsAny } from './hub-dial.ts'
@@ -82,6 +83,20 @@ export class Pushing {
         if (!this.closed) this.timer = this.repairLater()
       })
     })
+  }
+
+  /** For people at the device. */
+  status(): ConfigurationStatus {
+    const { open } = this.applier
+    const { generations, last } = this.applier.state.history()
+    const { number, name } = generations.at(-1)!
+    const ended = last && `"${last.name}" was ${last.is}${last.reason ? `: ${last.reason}` : ''}`
+    return {
+      generation: number,
+      bundle: name,
+      unconfirmed: open?.becomes.name ?? null,
+      last: ended,
+    }
   }
 
   serve(session: Session, allows: (right: Right) => boolean): Promise<void> {

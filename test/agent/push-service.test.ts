@@ -92,6 +92,9 @@ describe('the push service', () => {
       outcome: { is: 'confirmed', generation: 1 },
     })
     expect(motd()).toHaveLength(800_000)
+    expect(home.agent.status().configuration).toEqual({
+      ...{ generation: 1, bundle: 'motd', unconfirmed: null, last: '"motd" was confirmed' },
+    })
     expect(readStatus(await second.ask('status', {}))).toMatchObject({ generation: 1, open: null })
     // The same again: the device has the content.
     expect(
