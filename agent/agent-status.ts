@@ -38,6 +38,15 @@ export interface AgentStatus {
   readonly pairing_until: string | null
   readonly published_until: string | null
   readonly started_at: string
+  /** What was pushed: the generation that holds, what awaits its confirmation, how the last push ended. */
+  readonly configuration: ConfigurationStatus | null
+}
+
+export interface ConfigurationStatus {
+  readonly generation: number
+  readonly bundle: string
+  readonly unconfirmed: string | null
+  readonly last: string | null
 }
 
 export interface StatusParts {
@@ -52,6 +61,7 @@ export interface StatusParts {
   readonly pairingUntil: number | null
   readonly publishedUntil: number | null
   readonly startedAt: number
+  readonly configuration: ConfigurationStatus | null
 }
 
 export const agentStatus = (parts: StatusParts): AgentStatus => ({
@@ -83,6 +93,7 @@ export const agentStatus = (parts: StatusParts): AgentStatus => ({
   pairing_until: timeText(parts.pairingUntil),
   published_until: timeText(parts.publishedUntil),
   started_at: new Date(parts.startedAt).toISOString(),
+  configuration: parts.configuration,
 })
 
 const timeText = (ms: number | null): string | null =>
@@ -117,8 +128,15 @@ export function statusText(status: AgentStatus): string {
     ['published', status.published_until ? `until ${status.published_until}` : 'not yet'],
     ['ssh', `${status.ssh_connections} connections`],
     ['pairing', status.pairing_until ? `open until ${status.pairing_until}` : 'closed'],
+    ...(status.configuration ? [['pushed', configurationText(status.configuration)]] : []),
     ['running', `since ${status.started_at}, process ${status.process}, version ${status.version}`],
     ...(status.listen.length > 0 ? [['hello', status.hello]] : []),
   ]
   return rows.map(([name, value]) => `${name!.padEnd(11)} ${value}`).join('\n')
+}
+
+function configurationText({ generation, bundle, unconfirmed, last }: ConfigurationStatus): string {
+  const holds = generation === 0 ? 'nothing holds' : `generation ${generation} (${bundle}) holds`
+  const more = unconfirmed ? `"${unconfirmed}" is not confirmed yet` : last
+  return more ? `${holds}; ${more}` : holds
 }

@@ -30,6 +30,7 @@ import { openHostKey } from './host-key.ts'
 import { checkMesh } from './mesh-check.ts'
 import { watchNetwork } from './network-watch.ts'
 import { measure, ownMachine } from './probes.ts'
+import { type Machine, Pushing } from './pushing.ts'
 import { Services } from './services.ts'
 import { SshServer } from './ssh-server.ts'
 import { StatusPlace } from './status.ts'
@@ -49,6 +50,8 @@ export interface AgentParts {
   readonly log: Log
   /** Where the audit journal is kept. */
   readonly audit: EntryFile
+  /** Where configuration can be pushed to; absent where it cannot. */
+  readonly machine?: Machine
 }
 
 export type StartMesh = (parts: AgentParts) => Promise<AgentMesh>
@@ -64,6 +67,7 @@ export class Agent {
   private readonly ssh: SshServer
   private readonly statusPlace: StatusPlace
   private readonly services: Services
+  private readonly pushing: Pushing | null
   private readonly network: { close(): void }
   private readonly startedAt: number
 
@@ -124,8 +128,12 @@ export class Agent {
       allows: zone => grants.allows(zone, 'status', clock.now()),
       look: () => measure(ownMachine(clock.now())),
     })
+    const { machine } = parts
+    this.pushing = machine
+      ? new Pushing({ ...machine, ...{ device, clock, random, log, grants }, ...config })
+      : null
     this.services = new Services({
-      ...{ mesh, device, clock, random, log, grants },
+      ...{ mesh, device, clock, random, log, grants, pushing: this.pushing },
       desk: this.desk,
       ssh: this.ssh,
       status: this.statusPlace,
@@ -168,6 +176,7 @@ export class Agent {
       pairingUntil: this.desk.openUntil(),
       publishedUntil: this.publisher.publishedUntil(this.device.zone, '@'),
       startedAt: this.startedAt,
+      configuration: this.pushing?.status() ?? null,
     })
   }
 
@@ -180,6 +189,7 @@ export class Agent {
     this.network.close()
     this.services.close()
     this.statusPlace.close()
+    this.pushing?.close()
     this.desk.close()
     this.whereabouts.close()
     this.publisher.close()

@@ -4,6 +4,7 @@ import { stateDirectory, surroundings } from '../src/sys/paths.ts'
 import type { Command } from './command.ts'
 import { install, uninstall } from './commands/install.ts'
 import { pair } from './commands/pair.ts'
+import { putBack } from './commands/put-back.ts'
 import { reset } from './commands/reset.ts'
 import { run } from './commands/run.ts'
 import { status } from './commands/status.ts'
@@ -12,7 +13,16 @@ import { type Read, readWords } from './read-words.ts'
 import { Terminal } from './terminal.ts'
 
 /** Every command, in the order of the help. */
-export const COMMANDS: readonly Command[] = [run, pair, status, reset, install, uninstall, upgrade]
+export const COMMANDS: readonly Command[] = [
+  run,
+  pair,
+  status,
+  reset,
+  putBack,
+  install,
+  uninstall,
+  upgrade,
+]
 /** What a shell reports for a program ended by ^C: 128 + SIGINT. */
 const EXIT_INTERRUPTED = 130
 

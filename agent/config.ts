@@ -10,6 +10,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { BoxError } from '../src/base/errors.ts'
 import type { Address } from '../src/base/stream.ts'
+import { DEFAULT_ROOTS, pathFault } from '../src/box/bundle/file-path.ts'
 import { HUBS_MAX, helloPeer, namesAddress } from '../src/box/device-record.ts'
 import { MESH_CHOICES, type MeshChoice } from '../src/mesh/mesh.ts'
 
@@ -29,12 +30,15 @@ export interface AgentConfig {
   readonly hubs: readonly string[]
   /** The shell of sessions; null: the login shell of whoever runs the agent. */
   readonly shell: string | null
+  /** Below which directories pushed configuration may lie. */
+  readonly roots: readonly string[]
 }
 
 export const CONFIG_FILE = 'agent.json'
 /** GNUnet's TCP port: a hub is an ordinary peer. */
 const HUB_PORT = 2086
 const ADDRESSES_MAX = 8
+const ROOTS_MAX = 64
 const PORT_MAX = 0xffff
 const FILE_SIZE_MAX = 64 * 1024
 const FIELDS = [
@@ -46,6 +50,7 @@ const FIELDS = [
   'advertise',
   'hubs',
   'shell',
+  'roots',
 ] as const
 type Field = (typeof FIELDS)[number]
 
@@ -63,7 +68,7 @@ export function readConfig(directory: string, commandLine: Settings): AgentConfi
     return new BoxError('INPUT_INVALID', `--${option} ${wrong}.`)
   })
   const settings = { ...file, ...typed }
-  const { name, mesh, gnunetConf, hub, listen, advertise, hubs, shell } = settings
+  const { name, mesh, gnunetConf, hub, listen, advertise, hubs, shell, roots } = settings
   const isHub = hub ?? false
   if (mesh === 'gnunet' && (isHub || listen || advertise))
     throw new BoxError(
@@ -79,6 +84,7 @@ export function readConfig(directory: string, commandLine: Settings): AgentConfi
     advertise: advertise ?? [],
     hubs: hubs ?? [],
     shell: shell ?? null,
+    roots: roots ?? DEFAULT_ROOTS,
   }
 }
 
@@ -112,6 +118,12 @@ function checkSettings(settings: Settings, complain: Complaint): Partial<AgentCo
     if (namesAddress(url)) return url
     throw complain(field, 'names no address where the hub could be dialled')
   }
+  const root = (value: unknown, field: string) => {
+    const path = text(value, field)
+    const fault = pathFault(path)
+    if (fault) throw complain(field, fault)
+    return path
+  }
   return {
     ...present('name', (value, field) => checkName(text(value, field), complain)),
     ...present('mesh', (value, field) => {
@@ -127,6 +139,7 @@ function checkSettings(settings: Settings, complain: Complaint): Partial<AgentCo
     ...present('listen', listOf(address, ADDRESSES_MAX, complain)),
     ...present('advertise', listOf(address, ADDRESSES_MAX, complain)),
     ...present('hubs', listOf(hello, HUBS_MAX, complain)),
+    ...present('roots', listOf(root, ROOTS_MAX, complain)),
     ...present('shell', path),
   }
 }

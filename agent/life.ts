@@ -5,16 +5,19 @@ import { BoxError } from '../src/base/errors.ts'
 import type { Log } from '../src/base/log.ts'
 import { VERSION } from '../src/base/version.ts'
 import { systemClock } from '../src/sys/clock.ts'
+import { realDisk } from '../src/sys/disk.ts'
 import { fileStore } from '../src/sys/file-store.ts'
 import { Journal } from '../src/sys/journal.ts'
 import { versionsDirectory } from '../src/sys/own-programs.ts'
 import { controlSocket } from '../src/sys/paths.ts'
 import { systemRandom } from '../src/sys/random.ts'
+import { tcpNetwork } from '../src/sys/tcp.ts'
 import { Agent } from './agent.ts'
 import { statusLine } from './agent-status.ts'
 import type { Surroundings } from './command.ts'
 import type { AgentConfig } from './config.ts'
 import { startEngine } from './engine.ts'
+import { startGuard } from './guard.ts'
 import { collectAfterStart } from './lean-heap.ts'
 import { listenForOrders } from './local-control.ts'
 import { answerOrders } from './orders.ts'
@@ -36,7 +39,13 @@ export async function live(
 ): Promise<boolean> {
   const store = fileStore(directory)
   const audit = new Journal(join(directory, AUDIT_FILE), { sizeMax: AUDIT_SIZE, durable: false })
-  const parts = { config, store, clock: systemClock, random: systemRandom, log, audit }
+  const machine = {
+    disk: realDisk,
+    directory,
+    network: tcpNetwork,
+    guard: () => startGuard(directory),
+  }
+  const parts = { config, store, clock: systemClock, random: systemRandom, log, audit, machine }
   const agent = await Agent.start(parts, startEngine)
   let isReset = false
   let hasFailed = false

@@ -25,6 +25,7 @@ import { zoneToText } from '../src/gns/name.ts'
 import { asDuplex } from '../src/mesh/duplex.ts'
 import type { Channel, Listening, Mesh } from '../src/mesh/mesh.ts'
 import { encodeBase32 } from '../src/wire/base32.ts'
+import type { Pushing } from './pushing.ts'
 import type { SshServer } from './ssh-server.ts'
 import type { StatusPlace } from './status.ts'
 
@@ -46,6 +47,8 @@ export interface ServiceOptions {
   readonly status: StatusPlace
   readonly audit: AuditLog
   readonly info: () => DeviceInfo
+  /** Null where this device takes no configuration. */
+  readonly pushing: Pushing | null
 }
 
 export class Services {
@@ -78,11 +81,19 @@ export class Services {
         zone => this.admitStatus(zone),
         s => options.status.serve(s),
       ),
+      ...(options.pushing ? [this.listenForPushes(options.pushing)] : []),
     ]
   }
 
   close(): void {
     for (const one of this.listening) one.close()
+  }
+
+  private listenForPushes(pushing: Pushing): Listening {
+    const { grants, clock } = this.options
+    const serve = (session: Session) =>
+      void pushing.serve(session, right => grants.allows(session.peerZone, right, clock.now()))
+    return this.listen('push', zone => this.admit(zone), serve)
   }
 
   private listen(

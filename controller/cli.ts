@@ -96,6 +96,34 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
     describe: 'let the stock ssh, and what builds on it, reach NAME.box',
     load: async () => (await import('./commands/ssh-config.ts')).sshConfig,
   },
+  push: {
+    describe: 'bring configuration to devices, which take back what cuts them off',
+    load: async () => (await import('./commands/push.ts')).push,
+  },
+  diff: {
+    describe: 'show what a bundle would change on devices',
+    load: async () => (await import('./commands/diff.ts')).diff,
+  },
+  generations: {
+    describe: 'list the configurations a device has been through',
+    load: async () => (await import('./commands/generations.ts')).generations,
+  },
+  rollback: {
+    describe: 'go back to an earlier configuration of a device',
+    load: async () => (await import('./commands/rollback.ts')).rollback,
+  },
+  pull: {
+    describe: 'make a bundle of files as they are on a device',
+    load: async () => (await import('./commands/pull.ts')).pull,
+  },
+  drift: {
+    describe: 'find what was changed on devices since it was pushed',
+    load: async () => (await import('./commands/drift.ts')).drift,
+  },
+  sync: {
+    describe: 'bring devices that were off what they should have got',
+    load: async () => (await import('./commands/sync.ts')).sync,
+  },
   bundle: {
     describe: 'look for mistakes in a bundle of configuration',
     load: async () => (await import('./commands/bundle.ts')).bundle,

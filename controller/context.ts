@@ -6,6 +6,7 @@
  * once: devices know us by our zone key, never by our peer key.
  */
 
+import { setMaxListeners } from 'node:events'
 import { resolve } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import type { Clock } from '../src/base/clock.ts'
@@ -88,7 +89,9 @@ export type ContextParts = Omit<Context, 'fleet' | 'ego' | 'mesh' | 'meanwhile' 
 
 /** Puts a context together; what costs time is made when it is first needed. */
 export function createContext({ startMesh, ...parts }: ContextParts): Context {
-  const { state, clock, random, log } = parts
+  const { state, clock, random, log, signal } = parts
+  // Each device of a fleet listens: many are no leak.
+  setMaxListeners(0, signal)
   const fleet = new Fleet(state)
   let ego: Ego | null = null
   let mesh: Promise<ControllerMesh> | null = null

@@ -30,10 +30,11 @@ export async function reach(
   device: Device,
   { service, timeoutMs, payload, forget = false }: ReachOptions,
 ): Promise<DeviceSession> {
-  const { clock, random, fleet } = context
+  const { clock, random } = context
   const ego = context.ego()
   const mesh = await context.mesh()
-  const resolver = openResolver(mesh, clock, ego, fleet.devices())
+  // Its own name is all that is asked for: the whole zone, for each device of a fleet, would be its square.
+  const resolver = openResolver(mesh, clock, ego, [device])
   try {
     const { met, ...found } = await search(context, resolver, {
       called: device.name,
@@ -55,11 +56,21 @@ export async function reach(
         }),
     })
     const session = { ...met, ...found, device }
-    context.meanwhile(remember(context, session).then(() => publishZone(context)))
+    context.meanwhile(remember(context, session).then(() => publishOnce(context)))
     return session
   } finally {
     resolver.close()
   }
+}
+
+const publishing = new WeakMap<Context, Promise<void>>()
+
+/** However many devices are reached at once, the names go out once. */
+function publishOnce(context: Context): Promise<void> {
+  const running =
+    publishing.get(context) ?? publishZone(context).finally(() => publishing.delete(context))
+  publishing.set(context, running)
+  return running
 }
 
 /** A state that cannot be written is no reason to end a session that stands. */

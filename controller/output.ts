@@ -96,6 +96,13 @@ export class Output {
     }
   }
 
+  /** What went wrong with one of several devices, as a result beside theirs; returns its exit code. */
+  problem(name: string, { code, family, message }: BoxError): number {
+    if (this.json) this.result('', { name, error: { code, family, message } })
+    else this.remark(`${name}: ${message}`)
+    return EXIT_CODES[family]
+  }
+
   /** Says what went wrong and returns the exit code for it. */
   failure(error: unknown): number {
     this.hide()

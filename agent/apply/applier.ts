@@ -21,12 +21,13 @@ import { endGroup } from './commands.ts'
 import { faultText, isDiskFault } from './disk-fault.ts'
 import { Ending } from './ending.ts'
 import { packageCheck } from './package-check.ts'
-import { checkRelease, contentOf, type Plan, planRelease, planReturn } from './plan.ts'
+import { checkRelease, contentOf, type Plan, planRelease, planRepair, planReturn } from './plan.ts'
 import { type Journal, type Outcome, PushState, type Step } from './push-state.ts'
 import { hex, refused } from './state-of-files.ts'
 import { prepare, swap } from './swap.ts'
 
 const ID_BYTES = 16
+const UCI_DIRECTORY = '/etc/config'
 
 export interface ApplierOptions {
   readonly disk: Disk
@@ -40,6 +41,10 @@ export interface ApplierOptions {
   readonly roots: readonly string[]
   /** Whether this zone may push now. */
   readonly allows: (zone: ZoneKey) => boolean
+  /** Where OpenWrt has its configuration, if not in /etc/config. */
+  readonly uci?: string
+  /** Starts what puts the change back where this process ends and none follows it (guard.ts). */
+  readonly guard?: () => void
 }
 
 /** What became of a push so far. */
@@ -68,8 +73,11 @@ export class Applier {
     this.ending = new Ending(options, this.state, this.commands)
   }
 
-  /** Ends what an earlier process left unfinished. To be called once, before anything else. */
-  async recover(): Promise<void> {
+  /**
+   * Ends what an earlier process left unfinished. To be called once, before anything else. A change that awaits
+   * its confirmation is left to do so, unless `goOnWaiting` is false.
+   */
+  async recover({ goOnWaiting = true } = {}): Promise<void> {
     const journal = this.state.journal()
     if (!journal) {
       this.state.tidy()
@@ -80,7 +88,8 @@ export class Applier {
     try {
       if (journal.step === 'confirmed') this.ending.finish(journal)
       else if (journal.step === 'preparing') this.ending.abandon(journal, INTERRUPTED)
-      else if (journal.step === 'awaiting' && journal.boot === bootId()) this.await(journal)
+      else if (goOnWaiting && journal.step === 'awaiting' && journal.boot === bootId())
+        this.await(journal)
       else await this.ending.putBackInTheEnd(journal, journal.reason ?? INTERRUPTED)
     } catch (error) {
       // An agent that cannot tidy up has to be reachable all the same.
@@ -152,6 +161,19 @@ export class Applier {
     return await this.exclusively(() => this.change(plan, progress))
   }
 
+  /** Puts right what has drifted, where the bundle says so; null where there was nothing to do. Fails as `apply`. */
+  async repair(): Promise<Applied | null> {
+    if (this.busy || this.state.journal()) return null
+    const plan = planRepair(this.parts(), name => this.releaseOf(name)!)
+    if (!plan) return null
+    // It was confirmed once: nobody needs to do so again.
+    return await this.exclusively(async () => {
+      const applied = await this.change(plan, () => {})
+      if (applied.is === 'awaiting') this.confirm(applied.id)
+      return applied
+    })
+  }
+
   /** Makes the open change last. Throws PUSH_REFUSED where there is none of this name. */
   confirm(id: string): Outcome {
     const journal = this.state.journal()
@@ -180,7 +202,8 @@ export class Applier {
 
   private parts() {
     const { disk, device, roots, directory } = this.options
-    return { disk, device, roots, state: this.state, kept: directory }
+    const { uci = UCI_DIRECTORY } = this.options
+    return { disk, device, roots, uci, state: this.state, kept: directory }
   }
 
   private mustBeFree(): void {
@@ -223,6 +246,7 @@ export class Applier {
       this.ending.abandon(journal, faultText(error))
       throw error
     }
+    this.options.guard?.()
     try {
       progress('swapping')
       swap(this.options.disk, journal)

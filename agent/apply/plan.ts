@@ -7,6 +7,7 @@ import { openSealed } from '../../src/crypto/sealed.ts'
 import type { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import { zoneToText } from '../../src/gns/name.ts'
 import type { Disk } from '../../src/sys/disk.ts'
+import { driftOf } from './drift.ts'
 import type { Generation, History, Managed, PushState } from './push-state.ts'
 import {
   ABSENT,
@@ -18,6 +19,7 @@ import {
   stateAt,
 } from './state-of-files.ts'
 import { checkPath, missingAbove, ownerIds } from './target.ts'
+import { uciStates } from './uci-states.ts'
 
 export interface Plan {
   readonly name: string
@@ -40,6 +42,8 @@ export interface PlanParts {
   readonly roots: readonly string[]
   /** The agent's own state directory. */
   readonly kept: string
+  /** Where OpenWrt has its configuration. */
+  readonly uci: string
 }
 
 /** The content of a state, decrypted where it is kept encrypted. */
@@ -75,7 +79,8 @@ export function checkRelease(
 export function planRelease(parts: PlanParts, release: Release, name: string): Plan {
   const { disk, roots, kept } = parts
   const history = parts.state.history()
-  const files: Record<string, Managed> = { ...history.generations.at(-1)!.files }
+  const { files: managed, bundles } = history.generations.at(-1)!
+  const files: Record<string, Managed> = { ...managed }
   const targets = new Map<string, FileState>()
   // What this bundle had before and has no longer becomes again what it was before the first push.
   for (const [path, { by }] of Object.entries(files))
@@ -83,6 +88,12 @@ export function planRelease(parts: PlanParts, release: Release, name: string): P
       targets.set(path, history.origins[path] ?? ABSENT)
       delete files[path]
     }
+  for (const [path, state] of uciStates(parts, release)) {
+    const by = files[path]?.by
+    if (by !== undefined) throw refused(`${path} is looked after by the bundle "${by}" already.`)
+    targets.set(path, state)
+    files[path] = { state, by: release.name }
+  }
   for (const file of release.files) {
     const { path } = file
     checkPath(disk, path, roots, kept)
@@ -103,6 +114,7 @@ export function planRelease(parts: PlanParts, release: Release, name: string): P
       sequence,
       signer: zoneToText(release.signer),
       release: name,
+      bundles: { ...bundles, [release.name]: name },
       files,
     },
     ...{ confirmSeconds, commandSeconds, packages, before, apply, after, undo },
@@ -126,6 +138,35 @@ export function planReturn(
     becomes: { ...to, number: nextNumber(history) },
     packages: [],
     before: [],
+  }
+}
+
+/**
+ * The plan of putting right what has drifted in the bundles that say so; null where there is nothing to do. What
+ * comes of it is the generation that holds anyway.
+ */
+export function planRepair(
+  { disk, state }: PlanParts,
+  releaseOf: (name: string) => Release,
+): Plan | null {
+  const current = state.history().generations.at(-1)!
+  const drifted = new Set(driftOf(disk, state).map(({ bundle }) => bundle))
+  const releases = Object.entries(current.bundles)
+    .filter(([bundle]) => drifted.has(bundle))
+    .map(([, release]) => releaseOf(release))
+    .filter(({ drift }) => drift === 'repair')
+  const [first] = releases
+  if (!first) return null
+  const targets = new Map<string, FileState>()
+  for (const [path, { state: wanted, by }] of Object.entries(current.files))
+    if (releases.some(({ name }) => name === by)) targets.set(path, wanted)
+  const { confirmSeconds, commandSeconds } = first
+  return {
+    ...changes(disk, targets),
+    ...{ name: current.name, becomes: current, confirmSeconds, commandSeconds },
+    ...{ packages: [], before: [], undo: [] },
+    apply: releases.flatMap(({ apply }) => apply),
+    after: releases.flatMap(({ after }) => after),
   }
 }
 

@@ -59,6 +59,8 @@ export interface Generation {
   readonly at: number
   /** The signed release, by its name among the contents; null where it was a way back to number 0. */
   readonly release: string | null
+  /** The release of each bundle that is in force, by the bundle's name. */
+  readonly bundles: Readonly<Record<string, string>>
   /** All files that are looked after, and by which bundle. */
   readonly files: Readonly<Record<string, Managed>>
 }
@@ -93,7 +95,7 @@ export interface History {
 }
 
 const START: Generation = {
-  ...{ number: 0, name: '', sequence: 0, signer: '', at: 0, release: null, files: {} },
+  ...{ number: 0, name: '', sequence: 0, signer: '', at: 0, release: null, bundles: {}, files: {} },
 }
 const EMPTY: History = { version: 1, sequence: 0, generations: [START], origins: {}, last: null }
 
@@ -190,7 +192,8 @@ export class PushState {
       ...generations.flatMap(({ files }) => Object.values(files).map(({ state }) => state)),
     ]
     const needed = new Set(states.flatMap(state => (state.is === 'file' ? [state.stored] : [])))
-    for (const { release } of generations) if (release) needed.add(release)
+    for (const { bundles } of generations)
+      for (const release of Object.values(bundles)) needed.add(release)
     for (const name of this.disk.list(this.contents))
       if (!needed.has(name)) this.disk.remove(join(this.contents, name))
     this.disk.removeTree(this.stage)

@@ -85,3 +85,23 @@ export const ControlAnswer = message('BOX_CONTROL_ANSWER', 0xbd21, {
   status: u16,
   body: rest,
 })
+
+/** Asks for something about configuration; `kind` is one of push-talk.ts, `body` JSON. */
+export const PushRequest = message('BOX_PUSH_REQUEST', 0xbd30, {
+  kind: u16,
+  body: rest,
+})
+
+/** An answer, or one of several on the way; `status` is one of push-talk.ts, `body` JSON. */
+export const PushAnswer = message('BOX_PUSH_ANSWER', 0xbd31, {
+  status: u16,
+  body: rest,
+})
+
+/** A part of a release or of a file, in either direction. */
+export const PushPart = message('BOX_PUSH_PART', 0xbd32, {
+  payload: rest,
+})
+
+/** The part has arrived. */
+export const PushPartAck = message('BOX_PUSH_PART_ACK', 0xbd33, {})

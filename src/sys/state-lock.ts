@@ -35,6 +35,13 @@ export function lockState(directory: string): StateLock {
   throw new BoxError('STATE_LOCKED', `${directory}: too many want it at once.`)
 }
 
+/** The process that has the directory; null where nobody has. */
+export function lockHolder(directory: string): number | null {
+  const top = highest(directory)
+  const holder = top > 0 ? target(directory, top) : null
+  return holder === null ? null : livingPid(holder)
+}
+
 /** One try: the number of our link; null where somebody else moved at the same time. */
 function take(directory: string): number | null {
   const top = highest(directory)

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { readConfig } from '../../agent/config.ts'
 import { BoxError } from '../../src/base/errors.ts'
+import { DEFAULT_ROOTS } from '../../src/box/bundle/file-path.ts'
 import { encodeBase32 } from '../../src/wire/base32.ts'
 
 const HUB = `gnunet://hello/${encodeBase32(new Uint8Array(32))}+0+tcp+tcp.0.192.0.2.1:2086`
@@ -35,6 +36,7 @@ describe('the configuration', () => {
       listen: [],
       hubs: [],
       shell: null,
+      roots: DEFAULT_ROOTS,
     })
   })
 
@@ -60,6 +62,7 @@ describe('the configuration', () => {
       advertise: [],
       hubs: [HUB],
       shell: '/bin/ash',
+      roots: DEFAULT_ROOTS,
     })
     expect(readConfig(directory, { name: 'cellar', listen: ['192.0.2.1:1'] })).toMatchObject({
       name: 'cellar',

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { Client } from 'ssh2'
 import { Agent, type AgentParts } from '../../agent/agent.ts'
 import type { AgentConfig } from '../../agent/config.ts'
+import type { Machine } from '../../agent/pushing.ts'
 import { type Log, silentLog } from '../../src/base/log.ts'
 import { memoryStore, type Store } from '../../src/base/store.ts'
 import { memoryEntries } from '../../src/box/audit.ts'
@@ -33,6 +34,7 @@ export const CONFIG: AgentConfig = {
   advertise: [],
   hubs: [],
   shell: '/bin/bash',
+  roots: [],
 }
 
 const clock = systemClock
@@ -45,6 +47,8 @@ export class Home {
   readonly owner = ZoneSecret.generate('EDKEY', random)
   readonly ends: WindowEnd[] = []
   readonly audit = memoryEntries()
+  /** Where configuration can be pushed to; set before the start. */
+  machine: Machine | null = null
   deviceMesh!: FakeMesh
   agent!: Agent
 
@@ -62,6 +66,7 @@ export class Home {
       random,
       log,
       audit: this.audit,
+      ...(this.machine && { machine: this.machine }),
     }
     this.agent = await Agent.start(parts, async () => {
       this.deviceMesh = this.net.peer()

@@ -26,6 +26,10 @@ const CASES: readonly (readonly [Message<never>, fc.Arbitrary<object>])[] = [
   [messages.PairRefused, fc.constant({})],
   [messages.ControlRequest, fc.record({ kind: u16, body: rest })],
   [messages.ControlAnswer, fc.record({ status: u16, body: rest })],
+  [messages.PushRequest, fc.record({ kind: u16, body: rest })],
+  [messages.PushAnswer, fc.record({ status: u16, body: rest })],
+  [messages.PushPart, fc.record({ payload: rest })],
+  [messages.PushPartAck, fc.constant({})],
 ] as never
 
 test('every message is tested here', () => {

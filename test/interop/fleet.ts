@@ -1,6 +1,6 @@
 /** Our own programs as a person uses them: hubs, devices and controllers with state directories of their own. */
 
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { BOX, BOX_AGENT, folder, type Outcome, type Place, Program, run } from './program.ts'
 
@@ -16,6 +16,15 @@ export interface AgentStatus {
   readonly owners: readonly { readonly name: string; readonly calls_it: string }[]
 }
 
+export interface AgentOptions {
+  /** What agent.json says. */
+  readonly settings?: object
+  /** A file that starts the agent, and is run again whenever that ends. */
+  readonly supervised?: string
+}
+
+const quoted = (word: string) => `'${word.replaceAll("'", "'\\''")}'`
+
 /** A running `box-agent`. */
 export class Agent {
   readonly state: string
@@ -23,10 +32,24 @@ export class Agent {
   private readonly place: Place
   private readonly command: readonly string[]
 
-  constructor(name: string, words: readonly string[], place: Place = {}) {
+  constructor(
+    name: string,
+    words: readonly string[],
+    place: Place = {},
+    { settings, supervised }: AgentOptions = {},
+  ) {
     this.state = folder(name)
     this.place = place
-    this.command = [process.execPath, BOX_AGENT, 'run', '--state', this.state, ...words]
+    const command = [process.execPath, BOX_AGENT, 'run', '--state', this.state, ...words]
+    if (settings) writeFileSync(join(this.state, 'agent.json'), JSON.stringify(settings))
+    if (supervised) writeFileSync(supervised, `exec ${command.map(quoted).join(' ')}\n`)
+    this.command = supervised
+      ? [
+          'sh',
+          '-c',
+          `trap 'kill $!; exit' TERM; while :; do sh ${supervised} & wait $!; sleep 1; done`,
+        ]
+      : command
     this.program = new Program(this.command, place)
   }
 
@@ -91,7 +114,12 @@ export class Controller {
   }
 
   box(...words: readonly string[]): Promise<Outcome> {
-    return run(this.command(...words), { ...this.place, ms: 60_000 })
+    return this.boxWithin(60_000, ...words)
+  }
+
+  /** As `box`, for what takes its time. */
+  boxWithin(ms: number, ...words: readonly string[]): Promise<Outcome> {
+    return run(this.command(...words), { ...this.place, ms })
   }
 
   /** As `box`, and fails unless it exits with 0; its standard output. */

@@ -10,9 +10,15 @@ import { sealForZone } from '../../crypto/sealed.ts'
 import type { ZoneSecret } from '../../crypto/zone-key.ts'
 import { type Bundle, recipientOf } from './bundle.ts'
 import { LIMITS } from './limits.ts'
-import type { ManifestFile } from './manifest.ts'
-import { contentId, type Release, type ReleaseFile, signRelease } from './release.ts'
-import { fill, gapsOf, gapValue, isMeant, type Recipient } from './template.ts'
+import { MANIFEST_FILE, type ManifestFile, type ManifestUci } from './manifest.ts'
+import {
+  contentId,
+  type Release,
+  type ReleaseFile,
+  type ReleaseUci,
+  signRelease,
+} from './release.ts'
+import { fill, gapsOf, gapValue, isMeant, parseTemplate, type Recipient } from './template.ts'
 
 export interface MakeOut {
   readonly bundle: Bundle
@@ -57,14 +63,32 @@ export function makeOut({ bundle, device, owner, sequence, random }: MakeOut): M
     const is = source.secret ? 'sealed' : 'file'
     return { is, path, content: id, size: content.length, mode, owner: file.owner }
   })
+  const uci = manifest.uci.map(one => filledUci(one, recipient))
   const { name, confirmSeconds, commandSeconds, drift } = manifest
   const { packages, before, apply, after, undo } = manifest
   const release: Release = {
     ...{ device: device.zone, signer: owner.zone, sequence, name },
-    ...{ confirmSeconds, commandSeconds, drift, files },
+    ...{ confirmSeconds, commandSeconds, drift, files, uci },
     ...{ packages, before, apply, after, undo },
   }
   return { release, signed: signRelease(release, owner), contents: [...contents.values()], plain }
+}
+
+/** Values of uci may have gaps as well. */
+function filledUci({ config, change, ...at }: ManifestUci, recipient: Recipient): ReleaseUci {
+  const fillText = (text: string) => {
+    const wrong = (message: string) => {
+      throw new BoxError('BUNDLE_INVALID', `${MANIFEST_FILE}:${at.line}: ${message}`)
+    }
+    const template = parseTemplate(text, (_, message) => wrong(message))
+    const missing = gapsOf(template, recipient).find(one => gapValue(recipient, one.name) === null)
+    if (missing) wrong(`${recipient.name} has no value "${missing.name}".`)
+    return fill(template, recipient)
+  }
+  if (change.is === 'set') return { config, change: { ...change, value: fillText(change.value) } }
+  if (change.is === 'list')
+    return { config, change: { ...change, values: change.values.map(fillText) } }
+  return { config, change }
 }
 
 function contentOf(

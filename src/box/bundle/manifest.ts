@@ -12,6 +12,11 @@
  *       /etc/hostname:      { template: hostname }
  *       /etc/wifi.key:      { from: wifi.key, mode: 0600, secret: true, only: ['@ap'] }
  *       /etc/old.conf:      { absent: true }
+ *     uci:                             # OpenWrt: as uci set, add_list, delete (null)
+ *       network.lan.proto: static
+ *       network.lan.dns: [192.0.2.1, 192.0.2.2]
+ *       network.guest: interface       # a section of this type
+ *       network.wan6: null
  *     values:
  *       all:     { ntp: pool.ntp.org }
  *       '@ap':   { channel: 6 }
@@ -26,6 +31,7 @@
 import { DEFAULT_ROOTS, pathFault, rootOf } from './file-path.ts'
 import { CONFIRM_SECONDS, LIMITS } from './limits.ts'
 import { isValueName } from './template.ts'
+import type { UciChange } from './uci.ts'
 import {
   type Place,
   type Problem,
@@ -48,6 +54,7 @@ export interface Manifest {
   readonly files: readonly ManifestFile[]
   /** By `all`, `@tag` or the name of a device. */
   readonly values: ReadonlyMap<string, ReadonlyMap<string, string>>
+  readonly uci: readonly ManifestUci[]
   readonly packages: readonly string[]
   readonly before: readonly string[]
   readonly apply: readonly string[]
@@ -65,6 +72,12 @@ export interface ManifestFile extends Place {
   readonly owner: string
   /** `@tag` or names; empty: every device. */
   readonly only: readonly string[]
+}
+
+/** A change of OpenWrt's configuration; its values may have gaps, as templates have. */
+export interface ManifestUci extends Place {
+  readonly config: string
+  readonly change: UciChange
 }
 
 /** Reads a manifest; null where a problem was found. */
@@ -86,10 +99,24 @@ export function readManifest(text: string, problems: Problem[]): Manifest | null
   return problems.length > before ? null : manifest
 }
 
+/** `network.lan.proto`, `system.@system[0].hostname`. */
+const UCI_KEY = /^([A-Za-z0-9_-]+)\.([A-Za-z0-9_]+|@[A-Za-z0-9_]+\[-?\d+\])(?:\.([A-Za-z0-9_]+))?$/
+
 type MapNode = Extract<YamlNode, { is: 'map' }>
 
 const FIELDS = [
-  ...['bundle', 'name', 'confirm', 'timeout', 'drift', 'roots', 'files', 'values', 'packages'],
+  ...[
+    'bundle',
+    'name',
+    'confirm',
+    'timeout',
+    'drift',
+    'roots',
+    'files',
+    'uci',
+    'values',
+    'packages',
+  ],
   ...['before', 'apply', 'after', 'undo'],
 ]
 /** The fields that say where a file comes from, and what they make of it. */
@@ -121,14 +148,15 @@ class Reading {
       drift: this.drift(fields.get('drift')),
       files: this.files(fields.get('files')),
       values: this.values(fields.get('values')),
+      uci: this.uci(fields.get('uci')),
       packages: this.packages(fields.get('packages')),
       before: this.commands(fields.get('before')),
       apply,
       after: this.commands(fields.get('after')),
       undo: undo ? this.commands(undo) : apply,
     }
-    if (manifest.files.length + apply.length === 0)
-      this.problem(root, 'This bundle changes nothing: it has neither files nor apply.')
+    if (manifest.files.length + manifest.uci.length + apply.length === 0)
+      this.problem(root, 'This bundle changes nothing: it has neither files nor uci nor apply.')
     return manifest
   }
 
@@ -255,6 +283,41 @@ class Reading {
     if (!entry) return []
     const nodes = entry.value.is === 'list' ? entry.value.items : [entry.value]
     return nodes.flatMap(node => this.text(node) ?? [])
+  }
+
+  private uci(entry: YamlEntry | undefined): ManifestUci[] {
+    if (!entry) return []
+    if (entry.value.is !== 'map') {
+      this.problem(entry.value, 'uci is a map: network.lan.proto: static.')
+      return []
+    }
+    if (entry.value.entries.length > LIMITS.uciChanges)
+      this.problem(entry, `There are at most ${LIMITS.uciChanges} changes here.`)
+    return entry.value.entries.flatMap(({ key, value, ...at }) => {
+      const [, config, section, option = null] = UCI_KEY.exec(key) ?? []
+      if (config === undefined || section === undefined) {
+        this.problem(at, `"${key}" is not written CONFIG.SECTION.OPTION.`)
+        return []
+      }
+      const change = this.uciChange(section, option, value)
+      return change ? [{ line: at.line, column: at.column, config, change }] : []
+    })
+  }
+
+  private uciChange(section: string, option: string | null, value: YamlNode): UciChange | null {
+    if (value.is === 'scalar' && value.value === null) return { is: 'delete', section, option }
+    if (value.is === 'list' && option !== null)
+      return {
+        is: 'list',
+        section,
+        option,
+        values: value.items.flatMap(one => this.text(one) ?? []),
+      }
+    const text = this.text(value)
+    if (text === null) return null
+    return option === null
+      ? { is: 'section', section, type: text }
+      : { is: 'set', section, option, value: text }
   }
 
   private values(entry: YamlEntry | undefined): Manifest['values'] {

@@ -29,6 +29,7 @@ import { decodeText, encodeText } from '../../wire/text.ts'
 import { ZONE_SIZE } from '../messages.ts'
 import { pathFault } from './file-path.ts'
 import { LIMITS } from './limits.ts'
+import type { UciChange } from './uci.ts'
 
 /** The purpose number of release signatures; see HANDSHAKE_SIGNATURE. */
 export const RELEASE_SIGNATURE = 0xb0c5_0002
@@ -50,11 +51,18 @@ export interface Release {
   readonly commandSeconds: number
   readonly drift: 'report' | 'repair'
   readonly files: readonly ReleaseFile[]
+  readonly uci: readonly ReleaseUci[]
   readonly packages: readonly string[]
   readonly before: readonly string[]
   readonly apply: readonly string[]
   readonly after: readonly string[]
   readonly undo: readonly string[]
+}
+
+/** A change of OpenWrt's configuration, in the order in which they are made. */
+export interface ReleaseUci {
+  readonly config: string
+  readonly change: UciChange
 }
 
 export type ReleaseFile =
@@ -85,6 +93,19 @@ const File = struct('BOX_RELEASE_FILE', {
 })
 const texts = (count: string): Field<readonly { readonly text: Uint8Array }[]> => list(Text, count)
 
+const Uci = struct('BOX_RELEASE_UCI', {
+  kind: u16,
+  configSize: lengthOf('config', u16),
+  config: text('configSize'),
+  sectionSize: lengthOf('section', u16),
+  section: text('sectionSize'),
+  optionSize: lengthOf('option', u16),
+  option: text('optionSize'),
+  valueCount: lengthOf('values', u16),
+  values: texts('valueCount'),
+})
+const UCI_KINDS = ['set', 'list', 'delete', 'section'] as const
+
 const Body = struct('BOX_RELEASE', {
   version: u16,
   drift: u16,
@@ -97,6 +118,8 @@ const Body = struct('BOX_RELEASE', {
   name: text('nameSize'),
   fileCount: lengthOf('files', u16),
   files: list(File, 'fileCount'),
+  uciCount: lengthOf('uci', u16),
+  uci: list(Uci, 'uciCount'),
   packageCount: lengthOf('packages', u16),
   packages: texts('packageCount'),
   beforeCount: lengthOf('before', u16),
@@ -175,6 +198,7 @@ const encodeBody = (release: Release): Uint8Array =>
     signer: release.signer,
     name: encodeText(release.name),
     files: release.files.toSorted(byPath).map(encodeFile),
+    uci: release.uci.map(encodeUci),
     packages: encodeAll(release.packages),
     before: encodeAll(release.before),
     apply: encodeAll(release.apply),
@@ -197,6 +221,50 @@ const encodeFile = (file: ReleaseFile) => ({
         owner: encodeText(file.owner),
       }),
 })
+
+function encodeUci({ config, change }: ReleaseUci) {
+  const values =
+    change.is === 'list'
+      ? change.values
+      : change.is === 'set'
+        ? [change.value]
+        : change.is === 'section'
+          ? [change.type]
+          : []
+  return {
+    kind: UCI_KINDS.indexOf(change.is),
+    config: encodeText(config),
+    section: encodeText(change.section),
+    option: encodeText(('option' in change && change.option) || ''),
+    values: encodeAll(values),
+  }
+}
+
+function decodeUci(raw: readonly ReturnType<typeof Uci.decode>[]): ReleaseUci[] {
+  if (raw.length > LIMITS.uciChanges) throw malformed(`it has ${raw.length} changes of uci`)
+  return raw.map(one => {
+    const config = line(one.config)
+    const section = line(one.section)
+    const option = line(one.option)
+    const values = lines(one.values, LIMITS.uciChanges)
+    const is = UCI_KINDS[one.kind]
+    const value = values[0] ?? ''
+    if (!/^[A-Za-z0-9_-]+$/.test(config)) throw malformed(`"${config}" is no file of uci`)
+    if (!is || values.length !== (UCI_VALUES[is] ?? values.length))
+      throw malformed(`what to do about ${config}.${section} is unclear`)
+    const needsOption = is === 'set' || is === 'list'
+    if ((needsOption && option === '') || (is === 'section' && option !== ''))
+      throw malformed(`${config}.${section} lacks its option, or has one`)
+    if (is === 'set') return { config, change: { is, section, option, value } }
+    if (is === 'list') return { config, change: { is, section, option, values } }
+    if (is === 'section') return { config, change: { is, section, type: value } }
+    return { config, change: { is, section, option: option === '' ? null : option } }
+  })
+}
+
+const UCI_VALUES: Readonly<Record<UciChange['is'], number | null>> = {
+  ...{ set: 1, section: 1, delete: 0, list: null },
+}
 
 function decodeBody(body: Uint8Array): Release {
   const raw = Body.decode(body)
@@ -226,6 +294,7 @@ function decodeBody(body: Uint8Array): Release {
     commandSeconds: raw.commandSeconds,
     drift,
     files,
+    uci: decodeUci(raw.uci),
     packages: lines(raw.packages, LIMITS.packages),
     before: lines(raw.before, LIMITS.commands),
     apply: lines(raw.apply, LIMITS.commands),

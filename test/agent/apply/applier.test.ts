@@ -318,6 +318,33 @@ describe('after a restart', () => {
   })
 })
 
+describe('drift', () => {
+  test('is put right where the bundle says so, with its commands, and needs no confirmation', async () => {
+    const apply = [`cp ${place.path('a')} ${place.top}/live`]
+    await confirmed({ a: { text: 'x' } }, { drift: 'repair', apply })
+    await confirmed({ c: { text: 'y' } }, { name: 'other' })
+    writeFileSync(place.path('a'), 'by hand')
+    writeFileSync(place.path('c'), 'by hand')
+    writeFileSync(`${place.top}/live`, 'stale')
+    expect(await applier.repair()).toMatchObject({ is: 'awaiting' })
+    expect(applier.open).toBeNull()
+    expect(place.tree()[place.path('a')]).toBe('644 x')
+    expect(place.tree()[place.path('c')]).toBe('644 by hand')
+    expect(readFileSync(`${place.top}/live`, 'utf8')).toBe('x')
+    expect(applier.state.history().generations).toHaveLength(3)
+    expect(await applier.repair()).toBeNull()
+  })
+
+  test('is left alone where it leads to something that fails its checks', async () => {
+    const after = [`test ! -e ${place.top}/broken`]
+    await confirmed({ a: { text: 'x' } }, { drift: 'repair', after })
+    writeFileSync(place.path('a'), 'by hand')
+    writeFileSync(`${place.top}/broken`, '')
+    expect(await applier.repair()).toMatchObject({ is: 'put back' })
+    expect(readFileSync(place.path('a'), 'utf8')).toBe('by hand')
+  })
+})
+
 describe('the way back', () => {
   test('leads to the generation before, and to what was there before the first push', async () => {
     const before = place.tree()

@@ -88,7 +88,7 @@ apply: reboot
       'bundle.yaml:11 Say one of from, template and absent.',
       'bundle.yaml:13 /etc/d/below lies below another file of the bundle.',
       'bundle.yaml:14 A secret must not be open to everybody.',
-      'bundle.yaml:15 "colour" is no field: there are bundle, name, confirm, timeout, drift, roots, files, values, packages, before, apply, after, undo.',
+      'bundle.yaml:15 "colour" is no field: there are bundle, name, confirm, timeout, drift, roots, files, uci, values, packages, before, apply, after, undo.',
       'bundle.yaml:16 confirm takes seconds, 1 to 3600.',
       'bundle.yaml:17 apply is a list.',
     ])

@@ -28,6 +28,7 @@ const RELEASE: Release = {
   ...{ device, signer: owner.zone, sequence: 5, name: 'firewall' },
   ...{ confirmSeconds: 90, commandSeconds: 60, drift: 'report' },
   files: [file('/etc/a', { owner: 'root' }), { is: 'absent', path: '/etc/b' }],
+  uci: [{ config: 'network', change: { is: 'delete', section: 'wan6', option: null } }],
   ...{ packages: ['nft'], before: ['true'], apply: ['reload'], after: [], undo: ['reload'] },
 }
 
@@ -51,12 +52,27 @@ describe('a release', () => {
         maxLength: 9,
       },
     )
+    const word = fc.stringMatching(/^[a-z_]{1,9}$/)
+    const changes = fc.oneof(
+      fc.record({
+        is: fc.constant('set' as const),
+        section: word,
+        option: word,
+        value: fc.stringMatching(/^[ -~]{0,20}$/),
+      }),
+      fc.record({ is: fc.constant('list' as const), section: word, option: word, values: lines }),
+      fc.record({ is: fc.constant('delete' as const), section: word, option: fc.option(word) }),
+      fc.record({ is: fc.constant('section' as const), section: word, type: word }),
+    )
     const releases = fc.record({
       ...{ device: fc.constant(device), signer: fc.constant(owner.zone), name: fc.constant('x') },
       ...{ sequence: fc.maxSafeNat(), confirmSeconds: fc.integer({ min: 1, max: 3_600 }) },
       ...{ commandSeconds: fc.integer({ min: 1, max: 600 }) },
       drift: fc.constantFrom('report' as const, 'repair' as const),
       files: fc.uniqueArray(entry, { selector: ({ path }) => path }),
+      uci: fc.array(fc.record({ config: fc.constant('network'), change: changes }), {
+        maxLength: 9,
+      }),
       ...{ packages: lines, before: lines, apply: lines, after: lines, undo: lines },
     })
     fc.assert(

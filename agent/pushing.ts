@@ -1,0 +1,113 @@
+/** Pushed configuration on this device: the applier with all that it needs from the machine, and its channels. */
+
+import type { Clock, Timer } from '../src/base/clock.ts'
+import { BoxError } from '../src/base/errors.ts'
+import type { Log } from '../src/base/log.ts'
+import type { Random } from '../src/base/random.ts'
+import type { Network } from '../src/base/stream.ts'
+import type { GrantBook, Right } from '../src/box/grant.ts'
+import type { Session } from '../src/box/handshake.ts'
+import type { ZoneSecret } from '../src/crypto/zone-key.ts'
+import type { Disk } from '../src/sys/disk.ts'
+import type { ConfigurationStatus } from './agent-status.ts'
+import { Applier } from './apply/applier.ts'
+import { driftOf } from './apply/drift.ts'
+import { dialsAny } from './hub-dial.ts'
+import { servePush } from './push-service.ts'
+
+/** Often enough for who watches, rare enough for a router's flash and its processor. */
+const REPAIR_EVERY_MS = 10 * 60_000
+
+/** What of the machine is changed. */
+export interface Machine {
+  readonly disk: Disk
+  /** The state directory of the agent. */
+  readonly directory: string
+  readonly network: Network
+  /** See ApplierOptions. */
+  readonly guard?: () => void
+}
+
+export interface PushingOptions extends Machine {
+  readonly device: ZoneSecret
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly grants: GrantBook
+  readonly roots: readonly string[]
+  readonly hubs: readonly string[]
+}
+
+export class Pushing {
+  readonly applier: Applier
+  private readonly options: PushingOptions
+  private timer: Timer
+  /** What could not be put right, and is not tried again while it is the same. */
+  private hopeless = ''
+  private closed = false
+
+  /** Begins with what an earlier process left undone. Throws STATE_UNWRITABLE. */
+  constructor(options: PushingOptions) {
+    const { grants, clock, log } = options
+    this.options = options
+    const allows = (zone: Parameters<typeof grants.allows>[0]) =>
+      grants.allows(zone, 'push', clock.now())
+    this.applier = new Applier({ ...options, allows })
+    // Not waited for: whatever there is to put back, the device is reachable meanwhile.
+    void this.applier.recover().catch(error => {
+      if (!(error instanceof BoxError)) throw error
+      log.note('error', 'push', 'not recovered', { code: error.code, why: error.detail })
+    })
+    this.timer = this.repairLater()
+  }
+
+  /** Puts right what has drifted, where the bundle says so. */
+  async repair(): Promise<void> {
+    const { disk, log } = this.options
+    const drift = JSON.stringify(driftOf(disk, this.applier.state))
+    if (drift === this.hopeless) return
+    try {
+      const done = await this.applier.repair()
+      if (done) log.note('warn', 'push', 'drift repaired', { result: done.is, drift })
+      this.hopeless = done?.is === 'put back' ? drift : ''
+    } catch (error) {
+      if (!(error instanceof BoxError)) throw error
+      this.hopeless = drift
+      log.note('warn', 'push', 'drift not repaired', { why: error.detail })
+    }
+  }
+
+  private repairLater(): Timer {
+    return this.options.clock.after(REPAIR_EVERY_MS, () => {
+      void this.repair().finally(() => {
+        if (!this.closed) this.timer = this.repairLater()
+      })
+    })
+  }
+
+  /** For people at the device. */
+  status(): ConfigurationStatus {
+    const { open } = this.applier
+    const { generations, last } = this.applier.state.history()
+    const { number, name } = generations.at(-1)!
+    const ended = last && `"${last.name}" was ${last.is}${last.reason ? `: ${last.reason}` : ''}`
+    return {
+      generation: number,
+      bundle: name,
+      unconfirmed: open?.becomes.name ?? null,
+      last: ended,
+    }
+  }
+
+  serve(session: Session, allows: (right: Right) => boolean): Promise<void> {
+    const { clock, network, hubs } = this.options
+    const dials = () => dialsAny(hubs, network, clock)
+    return servePush(session, { ...this.options, applier: this.applier, allows, dials })
+  }
+
+  close(): void {
+    this.closed = true
+    this.timer.cancel()
+    this.applier.close()
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * What devices that were off shall have when they are back: their releases, signed, with what belongs to them.
+ * One a device, the latest; handed over by `box sync`, from here or from wherever the files are copied.
+ */
+
+import { readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { BoxError } from '../../src/base/errors.ts'
+import type { ZoneKey } from '../../src/base/ids.ts'
+import { contentsOf, openRelease } from '../../src/box/bundle/release.ts'
+import { zoneToText } from '../../src/gns/name.ts'
+import type { State } from '../state.ts'
+
+const PREFIX = 'desired-'
+
+export interface Desired {
+  readonly signed: Uint8Array
+  readonly contents: readonly Uint8Array[]
+  /** Of the bundle. */
+  readonly name: string
+  readonly sequence: number
+  readonly lastsSeconds: number
+}
+
+const fileOf = (zone: ZoneKey) => `${PREFIX}${zoneToText(zone)}`
+const toText = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64')
+const toBytes = (text: unknown) => new Uint8Array(Buffer.from(String(text), 'base64'))
+
+/** Keeps a release for a device, in place of an earlier one. Fails with STATE_UNWRITABLE. */
+export async function keepDesired(
+  state: State,
+  zone: ZoneKey,
+  { signed, contents }: Pick<Desired, 'signed' | 'contents'>,
+): Promise<void> {
+  const text = JSON.stringify({
+    version: 1,
+    signed: toText(signed),
+    contents: contents.map(toText),
+  })
+  await state.exclusively(() => state.writeText(fileOf(zone), `${text}\n`))
+}
+
+/** What a device shall have; null where nothing is kept for it. Throws STATE_UNREADABLE. */
+export function desiredFor(state: State, zone: ZoneKey): Desired | null {
+  const text = state.readText(fileOf(zone))
+  if (text === null) return null
+  try {
+    const { version, signed, contents } = JSON.parse(text) as Record<string, unknown>
+    if (version !== 1 || !Array.isArray(contents)) throw new TypeError('nothing of ours')
+    const bytes = toBytes(signed)
+    const release = openRelease(bytes)
+    contentsOf(release)
+    const { name, sequence } = release
+    const lastsSeconds = secondsOf(release)
+    return { signed: bytes, contents: contents.map(toBytes), name, sequence, lastsSeconds }
+  } catch (cause) {
+    throw new BoxError(
+      'STATE_UNREADABLE',
+      `What a device shall have (${fileOf(zone)}) is damaged.`,
+      cause,
+    )
+  }
+}
+
+export async function dropDesired(state: State, zone: ZoneKey): Promise<void> {
+  await state.exclusively(() => rmSync(join(state.directory, fileOf(zone)), { force: true }))
+}
+
+/** The zones, as texts, of all devices for which something is kept. */
+export function desiredZones(state: State): ReadonlySet<string> {
+  try {
+    const names = readdirSync(state.directory).filter(name => name.startsWith(PREFIX))
+    return new Set(names.map(name => name.slice(PREFIX.length)))
+  } catch {
+    return new Set() // There is no state yet.
+  }
+}
+
+/** How long a device may take for a change and its way back. */
+export function secondsOf(release: ReturnType<typeof openRelease>): number {
+  const { before, apply, after, undo, packages, commandSeconds, confirmSeconds } = release
+  const commands = [before, apply, after, undo, packages].reduce((sum, one) => sum + one.length, 0)
+  return confirmSeconds + commands * commandSeconds
+}

@@ -1,0 +1,184 @@
+/**
+ * The dialogue about configuration, after the handshake: requests and answers in JSON, larger things in parts.
+ *
+ *     OFFER { size }, parts        -> { missing: [hex, …] }          the release, signed
+ *     CONTENT { size }, parts      -> {}                             one of the missing
+ *     PLAN {}                      -> { changes: […] }               of what was offered
+ *     APPLY {}                     -> PROGRESS { step } …, Applied   of what was offered
+ *     CONFIRM { id }               -> { outcome }                    on a channel opened after the change
+ *     STATUS {}                    -> PushStatus
+ *     BACK { generation | null }   -> as APPLY
+ *     DRIFT {}                     -> { drift: […] }
+ *     LIST { path }                -> { files: […] }
+ *     READ { path }                -> { size, … }, parts
+ */
+
+import type { Clock } from '../base/clock.ts'
+import { BoxError, ERRORS, type ErrorCode } from '../base/errors.ts'
+import type { Channel } from '../mesh/mesh.ts'
+import { messageType } from '../wire/dispatch.ts'
+import { WireError } from '../wire/layout.ts'
+import { Conversation } from './conversation.ts'
+import { PushAnswer, PushPart, PushPartAck, PushRequest } from './messages.ts'
+
+export const PUSH_KIND = {
+  offer: 1,
+  content: 2,
+  plan: 3,
+  apply: 4,
+  confirm: 5,
+  status: 6,
+  back: 7,
+  drift: 8,
+  list: 9,
+  read: 10,
+} as const
+export type PushKind = keyof typeof PUSH_KIND
+
+const DONE = 0
+const PROGRESS = 1
+const FAILED = 2
+
+/** A roll-out with slow commands; whoever stays longer is cut off and may come again. */
+const TIMEOUT_MS = 30 * 60_000
+/** As the stream protocol: few messages a second, and yet a relay hands them on quickly. */
+const PART_BYTES = 60 * 1_024
+/** Parts under way: enough for a long line, few enough for a router. */
+const WINDOW = 8
+
+export type Json = Readonly<Record<string, unknown>>
+
+export class PushTalk {
+  private readonly talk: Conversation
+
+  constructor(channel: Channel, clock: Clock, signal?: AbortSignal) {
+    this.talk = new Conversation(channel, { clock, timeoutMs: TIMEOUT_MS, signal })
+  }
+
+  close(): void {
+    this.talk.close()
+  }
+
+  /** Asks, and waits for the answer. Fails with what the device says, or the end of the channel. */
+  async ask(
+    kind: PushKind,
+    body: object,
+    progress: (said: Json) => void = () => {},
+  ): Promise<Json> {
+    this.talk.send(PushRequest.encode({ kind: PUSH_KIND[kind], body: encode(body) }))
+    return await this.hear(progress)
+  }
+
+  /** Asks with something large. */
+  async give(kind: PushKind, content: Uint8Array): Promise<Json> {
+    const body = encode({ size: content.length })
+    this.talk.send(PushRequest.encode({ kind: PUSH_KIND[kind], body }))
+    await this.sendParts(content)
+    return await this.hear(() => {})
+  }
+
+  /** Asks for something large, of at most `sizeMax` bytes. */
+  async fetch(kind: PushKind, body: object, sizeMax: number): Promise<[Json, Uint8Array]> {
+    const said = await this.ask(kind, body)
+    return [said, await this.takeParts(Number(said.size), sizeMax)]
+  }
+
+  /** The device's side: what is asked next; null for a kind that a newer controller may know. */
+  async asked(): Promise<{ kind: PushKind | null; body: Json }> {
+    let raw = await this.talk.next()
+    // Parts of what was refused while they were under way.
+    while (wire(messageType, raw) === PushPart.type) raw = await this.talk.next()
+    const { kind, body } = wire(PushRequest.decode, raw)
+    const found = (Object.keys(PUSH_KIND) as PushKind[]).find(name => PUSH_KIND[name] === kind)
+    return { kind: found ?? null, body: decode(body) }
+  }
+
+  progress(body: object): void {
+    this.talk.send(PushAnswer.encode({ status: PROGRESS, body: encode(body) }))
+  }
+
+  answer(body: object): void {
+    this.talk.send(PushAnswer.encode({ status: DONE, body: encode(body) }))
+  }
+
+  fail({ code, detail }: { code: ErrorCode; detail: string }): void {
+    this.talk.send(PushAnswer.encode({ status: FAILED, body: encode({ code, detail }) }))
+  }
+
+  /** Sends something large; its size was told before. */
+  async sendParts(content: Uint8Array): Promise<void> {
+    let unheard = 0
+    for (let at = 0; at < content.length; at += PART_BYTES) {
+      this.talk.send(PushPart.encode({ payload: content.subarray(at, at + PART_BYTES) }))
+      if (++unheard >= WINDOW) {
+        await this.heardAck()
+        unheard--
+      }
+    }
+    for (; unheard > 0; unheard--) await this.heardAck()
+  }
+
+  /** Takes something large, of this size. Fails with LIMIT_EXCEEDED, STATE_UNEXPECTED. */
+  async takeParts(size: number, sizeMax: number): Promise<Uint8Array> {
+    if (!(Number.isInteger(size) && size >= 0))
+      throw new BoxError('STATE_UNEXPECTED', 'A size is missing.')
+    if (size > sizeMax)
+      throw new BoxError('LIMIT_EXCEEDED', `${size} bytes are more than the ${sizeMax} allowed.`)
+    const whole = new Uint8Array(size)
+    for (let at = 0; at < size; ) {
+      const { payload } = wire(PushPart.decode, await this.talk.next())
+      if (payload.length === 0 || payload.length > size - at)
+        throw new BoxError('STATE_UNEXPECTED', 'A part does not fit.')
+      whole.set(payload, at)
+      at += payload.length
+      this.talk.send(PushPartAck.encode({}))
+    }
+    return whole
+  }
+
+  private async hear(progress: (said: Json) => void): Promise<Json> {
+    for (;;) {
+      const said = this.read(await this.talk.next())
+      if (said.status === DONE) return said.body
+      progress(said.body)
+    }
+  }
+
+  private async heardAck(): Promise<void> {
+    const raw = await this.talk.next()
+    if (wire(messageType, raw) !== PushPartAck.type) this.read(raw) // The device may say no meanwhile.
+  }
+
+  private read(raw: Uint8Array): { status: number; body: Json } {
+    const { status, body } = wire(PushAnswer.decode, raw)
+    const said = decode(body)
+    if (status === DONE || status === PROGRESS) return { status, body: said }
+    const known = typeof said.code === 'string' && Object.hasOwn(ERRORS, said.code)
+    const code = known ? (said.code as ErrorCode) : 'PUSH_REFUSED'
+    throw new BoxError(code, typeof said.detail === 'string' ? said.detail : undefined)
+  }
+}
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+const encode = (value: object): Uint8Array => encoder.encode(JSON.stringify(value))
+
+function decode(body: Uint8Array): Json {
+  try {
+    const value: unknown = JSON.parse(decoder.decode(body))
+    if (value !== null && typeof value === 'object') return value as Json
+  } catch (cause) {
+    throw new BoxError('STATE_UNEXPECTED', 'This is no JSON.', cause)
+  }
+  throw new BoxError('STATE_UNEXPECTED', 'This is no object.')
+}
+
+function wire<T>(read: (raw: Uint8Array) => T, raw: Uint8Array): T {
+  try {
+    return read(raw)
+  } catch (cause) {
+    if (cause instanceof WireError) throw new BoxError('STATE_UNEXPECTED', undefined, cause)
+    throw cause
+  }
+}
