@@ -2,7 +2,7 @@
 
 import { BoxError } from '../src/base/errors.ts'
 import type { Random } from '../src/base/random.ts'
-import { generateSshKey } from '../src/box/ssh-key.ts'
+import { generateSshKey, readSshKey as parseKey } from '../src/box/ssh-key.ts'
 import type { State } from './state.ts'
 
 /** Also the name of the file, which the ssh configuration points to. */
@@ -25,7 +25,6 @@ export async function makeSshKey(state: State, random: Random): Promise<void> {
 
 /** Fails with NO_EGO, KEY_UNREADABLE. */
 export async function readSshKey(state: State): Promise<SshKey> {
-  const { default: ssh2 } = await import('ssh2')
   const unreadable = (cause?: unknown) =>
     new BoxError('KEY_UNREADABLE', `Its file is ${state.directory}/${SSH_KEY_FILE}.`, cause)
   let privateKey: string | null
@@ -35,8 +34,7 @@ export async function readSshKey(state: State): Promise<SshKey> {
     throw unreadable(cause)
   }
   if (privateKey === null) throw new BoxError('NO_EGO')
-  const key = ssh2.utils.parseKey(privateKey)
-  // Without the cause: it might quote the key.
-  if (key instanceof Error) throw unreadable()
-  return { privateKey, publicKey: new Uint8Array(key.getPublicSSH()) }
+  const key = parseKey(privateKey)
+  if (!key) throw unreadable()
+  return { privateKey, publicKey: key.publicKey }
 }
