@@ -20,7 +20,7 @@ export function listFiles(disk: Disk, path: string, roots: readonly string[]): L
     const { size, mode, uid, gid } = entry
     files.push({ path: at, size, mode, uid, gid })
   }
-  walk(path)
+  attempt(path, () => walk(path))
   if (files.length === 0) throw new BoxError('PUSH_REFUSED', `There is no file at ${path}.`)
   return files
 }
@@ -28,11 +28,22 @@ export function listFiles(disk: Disk, path: string, roots: readonly string[]): L
 /** The content of a file. Throws PUSH_REFUSED. */
 export function readFileFor(disk: Disk, path: string, roots: readonly string[]): Uint8Array {
   check(path, roots)
-  const entry = disk.look(path)
+  const entry = attempt(path, () => disk.look(path))
   if (entry?.is !== 'file') throw new BoxError('PUSH_REFUSED', `There is no file at ${path}.`)
   if (entry.size > LIMITS.fileBytes)
     throw new BoxError('PUSH_REFUSED', `${path} has more than ${LIMITS.fileBytes} bytes.`)
-  return disk.read(path, LIMITS.fileBytes)
+  return attempt(path, () => disk.read(path, LIMITS.fileBytes))
+}
+
+/** A file that goes while we look, or that we may not read, is no fault of ours. */
+function attempt<T>(path: string, run: () => T): T {
+  try {
+    return run()
+  } catch (cause) {
+    if (cause instanceof BoxError) throw cause
+    const { code } = cause as NodeJS.ErrnoException
+    throw new BoxError('PUSH_REFUSED', `${path} cannot be read: ${code}.`, cause)
+  }
 }
 
 function check(path: string, roots: readonly string[]): void {

@@ -81,7 +81,7 @@ class Serving {
       case 'offer':
         return await this.offer(body)
       case 'content':
-        applier.take(await talk.takeParts(Number(body.size), LIMITS.fileBytes))
+        applier.take(await talk.takeParts(body.size, LIMITS.fileBytes))
         return talk.answer({})
       case 'plan':
         return talk.answer({ changes: applier.plan(this.mustHaveOffer()).places.map(changeOf) })
@@ -90,15 +90,15 @@ class Serving {
       case 'back':
         return this.tell(await applier.goBack(generationOf(body), step => talk.progress({ step })))
       case 'confirm':
-        return await this.confirm(String(body.id))
+        return await this.confirm(textOf(body.id))
       case 'status':
         return talk.answer(statusOf(applier))
       case 'drift':
         return talk.answer({ drift: driftOf(disk, applier.state) })
       case 'list':
-        return talk.answer({ files: listFiles(disk, String(body.path), roots) })
+        return talk.answer({ files: listFiles(disk, textOf(body.path), roots) })
       case 'read': {
-        const content = readFileFor(disk, String(body.path), roots)
+        const content = readFileFor(disk, textOf(body.path), roots)
         talk.answer({ size: content.length })
         return await talk.sendParts(content)
       }
@@ -106,7 +106,7 @@ class Serving {
   }
 
   private async offer(body: Json): Promise<void> {
-    const signed = await this.talk.takeParts(Number(body.size), LIMITS.releaseBytes)
+    const signed = await this.talk.takeParts(body.size, LIMITS.releaseBytes)
     const { missing } = this.options.applier.offer(signed)
     this.offered = signed
     this.talk.answer({ missing: missing.map(id => Buffer.from(id).toString('hex')) })
@@ -130,6 +130,12 @@ class Serving {
       throw new BoxError('PUSH_REFUSED', 'No new connection to a hub can be made since the change.')
     this.talk.answer({ outcome: applier.confirm(id) })
   }
+}
+
+/** Not `String`: an object of JSON may have no text, and that would be no refusal. */
+function textOf(said: unknown): string {
+  if (typeof said === 'string') return said
+  throw new BoxError('PUSH_REFUSED', 'A text is missing.')
 }
 
 function generationOf({ generation }: Json): number | null {

@@ -90,9 +90,7 @@ export function openRelease(path: string, keys: readonly Uint8Array[]): Release 
     const bytes = Uint8Array.from(Buffer.from(signature, 'hex'))
     if (!keys.some(key => verifySignature(key, signedBytes(line), bytes)))
       throw refused(keys.length > 0 ? 'No pinned key has signed it' : 'No key is pinned')
-    const manifest = JSON.parse(line) as Manifest
-    if (manifest.format !== 1 || !VERSION.test(manifest.version))
-      throw refused('It is of another kind')
+    const manifest = manifestOf(line)
     const start = line.length + signature.length + 2
     return {
       manifest,
@@ -103,6 +101,22 @@ export function openRelease(path: string, keys: readonly Uint8Array[]): Release 
     closeSync(file)
     throw error
   }
+}
+
+/** What a signed line says: also a pinned key may have signed something else. */
+function manifestOf(line: string): Manifest {
+  let said: Partial<Manifest> | null
+  try {
+    said = JSON.parse(line)
+  } catch {
+    throw refused('It is of another kind')
+  }
+  const { format, version, machine, size, sha256 } = said ?? {}
+  const isWhole = format === 1 && typeof version === 'string' && VERSION.test(version)
+  if (!isWhole || typeof machine !== 'string' || !Number.isSafeInteger(size))
+    throw refused('It is of another kind')
+  if (typeof sha256 !== 'string') throw refused('It is of another kind')
+  return { format, version, machine, size: size!, sha256 }
 }
 
 function unpack(file: number, start: number, { size, sha256 }: Manifest, path: string): void {

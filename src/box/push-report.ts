@@ -101,5 +101,6 @@ export const readFiles = (said: Json): readonly ListedFile[] =>
 /** The ids of contents, in hexadecimal digits. */
 export function readMissing(said: Json): ReadonlySet<string> {
   const { missing } = shaped<{ missing: unknown[] }>(said, { missing: 'list' })
-  return new Set(missing.map(String))
+  if (missing.every(id => typeof id === 'string')) return new Set(missing)
+  throw new BoxError('STATE_UNEXPECTED', 'The device does not say "missing" as it should.')
 }

@@ -80,7 +80,7 @@ export class PushTalk {
   /** Asks for something large, of at most `sizeMax` bytes. */
   async fetch(kind: PushKind, body: object, sizeMax: number): Promise<[Json, Uint8Array]> {
     const said = await this.ask(kind, body)
-    return [said, await this.takeParts(Number(said.size), sizeMax)]
+    return [said, await this.takeParts(said.size, sizeMax)]
   }
 
   /** The device's side: what is asked next; null for a kind that a newer controller may know. */
@@ -119,7 +119,8 @@ export class PushTalk {
   }
 
   /** Takes something large, of this size. Fails with LIMIT_EXCEEDED, STATE_UNEXPECTED. */
-  async takeParts(size: number, sizeMax: number): Promise<Uint8Array> {
+  async takeParts(said: unknown, sizeMax: number): Promise<Uint8Array> {
+    const size = typeof said === 'number' ? said : -1
     if (!(Number.isInteger(size) && size >= 0))
       throw new BoxError('STATE_UNEXPECTED', 'A size is missing.')
     if (size > sizeMax)

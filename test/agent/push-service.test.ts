@@ -159,6 +159,19 @@ describe('the push service', () => {
       })
   })
 
+  test('refuses what has no text, or is below a file, and goes on', async () => {
+    await start()
+    await home.pair()
+    const talk = await talkAs()
+    const odd = { toString: null, valueOf: null }
+    for (const path of [odd, 5, null, join(top, 'etc', 'motd', 'x')])
+      await expect(talk.ask('read', { path })).rejects.toMatchObject({ code: 'PUSH_REFUSED' })
+    await expect(talk.ask('offer', { size: odd })).rejects.toMatchObject({
+      code: 'STATE_UNEXPECTED',
+    })
+    expect(readStatus(await talk.ask('status', {})).generation).toBe(0)
+  })
+
   test('is no door for those who were not granted push', async () => {
     await start()
     const rights: Record<string, readonly Right[]> = {
@@ -201,7 +214,7 @@ describe('the push service', () => {
       const ended = new Promise<void>(resolve =>
         channel.attach({ message: () => {}, drained: () => {}, closed: () => resolve() }),
       )
-      const size = 4 + systemRandom.below(40)
+      const size = 6 + systemRandom.below(40)
       const noise = Uint8Array.of(0, size, 0xbd, 0x30 + (i % 4), ...systemRandom.bytes(size - 4))
       if (i % 2 === 0) noise.set([0, 1 + (i % 11)], 4)
       channel.send(noise)

@@ -201,6 +201,14 @@ test('keys are pinned by the owner, a line each; what is no key is none', () => 
   expect(() => openRelease(releaseFile('1.1.0'), [])).toThrow('No key is pinned')
 })
 
+test('something else that a pinned key has signed is no release', () => {
+  const file = join(scratchDirectory(), 'odd')
+  for (const said of ['1', null, {}, { format: 1, version: ['1.2.3'] }]) {
+    writeFileSync(file, releaseHead(said as never, KEY))
+    expect(() => openRelease(file, [KEY.publicKey])).toThrow('It is of another kind')
+  }
+})
+
 test('versions are compared by their numbers', () => {
   expect(compareVersions('0.9.10', '0.10.0')).toBeLessThan(0)
   expect(compareVersions('1.0.0', '0.99.99')).toBeGreaterThan(0)

@@ -51,14 +51,17 @@ export function parseTemplate(
 ): Template {
   const whole: Part[] = []
   const stack: Open[] = [{ choice: null, at: { line: 1, column: 1 }, into: whole, elseSeen: false }]
+  const place = placesOf(text)
   let end = 0
   for (const found of text.matchAll(/\{\{([^\n]*?)\}\}|\{\{/g)) {
     const top = stack.at(-1)!
     if (found.index > end) top.into.push({ is: 'text', text: text.slice(end, found.index) })
     end = found.index + found[0].length
-    const at = placeOf(text, found.index)
+    const at = place(found.index)
     if (found[1] === undefined) problem(at, 'This {{ is not closed on its line.')
     else gap(found[1].trim(), at, stack, problem)
+    // Nothing reads on: whoever walks through the parts would come as deep.
+    if (stack.length > DEPTH_MAX + 1) return whole
   }
   if (end < text.length) stack.at(-1)!.into.push({ is: 'text', text: text.slice(end) })
   for (const { choice, at } of stack) if (choice) problem(at, 'This {{ if }} has no {{ end }}.')
@@ -135,10 +138,17 @@ export const isMeant = (subject: string, { name, tags }: Recipient): boolean =>
 const branch = (part: Extract<Part, { is: 'choice' }>, recipient: Recipient): Part[] =>
   isMeant(part.subject, recipient) !== part.negated ? part.chosen : part.otherwise
 
-function placeOf(text: string, offset: number): Place {
-  const before = text.slice(0, offset)
-  return {
-    line: before.split('\n').length,
-    column: offset - before.lastIndexOf('\n'),
+/** Where offsets are that only grow: the text is gone through once, however many there are. */
+function placesOf(text: string): (offset: number) => Place {
+  let line = 1
+  let begin = 0
+  let end = text.indexOf('\n')
+  return offset => {
+    while (end >= 0 && end < offset) {
+      line++
+      begin = end + 1
+      end = text.indexOf('\n', begin)
+    }
+    return { line, column: offset - begin + 1 }
   }
 }

@@ -190,7 +190,7 @@ export function readHelloUri(url: string): {
     .filter(part => part.includes('='))
     .map(part => {
       const at = part.indexOf('=')
-      return `${part.slice(0, at)}://${decodeURIComponent(part.slice(at + 1))}`
+      return `${part.slice(0, at)}://${unescaped(part.slice(at + 1))}`
     })
   const peer = peerId(decodeBase32(pid, 32))
   const message = HelloUri.encode({
@@ -201,6 +201,17 @@ export function readHelloUri(url: string): {
     uris: encodeText(uris.map(uri => `${uri}\0`).join('')),
   })
   return { peer, expiry: BigInt(expiry!), message }
+}
+
+/** Throws INPUT_INVALID; also on NUL, which ends an address in the message. */
+function unescaped(text: string): string {
+  try {
+    const plain = decodeURIComponent(text)
+    if (!plain.includes('\0')) return plain
+  } catch {
+    // A % without two digits, or what it stands for is no UTF-8.
+  }
+  throw new BoxError('INPUT_INVALID', 'An address of the HELLO has a wrong % in it.')
 }
 
 /** The newest entries of a map, `max` of them. */

@@ -110,6 +110,14 @@ apply: reboot
     expect(lint(GOOD, { ...PARTS, hostname: hostname! })).toEqual([`hostname:${wanted}`])
   })
 
+  test('gives up a template that nests without end, and is soon done with a long one', () => {
+    const deep = lint(GOOD, { ...PARTS, hostname: '{{ if @ap }}'.repeat(50_000) })
+    expect(deep).toEqual(['hostname:1 This is nested too deeply.'])
+    const since = performance.now()
+    expect(lint(GOOD, { ...PARTS, hostname: `\n{{ ntp }}`.repeat(50_000) })).toEqual([])
+    expect(performance.now() - since).toBeLessThan(5_000)
+  })
+
   test.for([
     ['a: [', 'bundle.yaml:1'],
     ['a: 1\na: 2', 'bundle.yaml:2'],

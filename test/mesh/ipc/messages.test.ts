@@ -78,7 +78,6 @@ test('a HELLO URL of 0.27 becomes the message that PEERSTORE keeps', () => {
   expect(expiry).toBe(1_900_000_000_000_000n)
   expect(hello).toMatchObject({ uriCount: 2, peer: pid, signature, expiry })
   expect(new TextDecoder().decode(hello.uris)).toBe('tcp://192.0.2.1:2086\0udp://192.0.2.1:2086\0')
-  expect(() => readHelloUri('gnunet://hello/X')).toThrow(
-    expect.objectContaining({ code: 'INPUT_INVALID' }),
-  )
+  for (const wrong of ['gnunet://hello/X', `${url}%`, `${url}%ff`, `${url}%00`])
+    expect(() => readHelloUri(wrong)).toThrow(expect.objectContaining({ code: 'INPUT_INVALID' }))
 })
