@@ -6,6 +6,25 @@ import type { SeededRandom } from '../sim/random.ts'
 const NOISE_MAX = 300
 const CHANGES_MAX = 4
 const EXTREMES = [0x00, 0x01, 0x7f, 0x80, 0xff] as const
+const JSON_VALUES = [
+  'null',
+  'true',
+  '0',
+  '-1',
+  '1.5',
+  '1e300',
+  '""',
+  '"x"',
+  '"\\u0000"',
+  '"\\ud800"',
+  '[]',
+  '[null]',
+  '{}',
+  '{"length":1}',
+  // What becomes no text and no number.
+  '{"toString":null,"valueOf":null}',
+  '{"__proto__":null}',
+]
 const PIECES = [
   '',
   '\0',
@@ -97,6 +116,27 @@ export function mutatedText(random: SeededRandom, originals: readonly string[]):
     text = text.slice(0, at) + put + text.slice(at + gone)
   }
   return text
+}
+
+/** The same for JSON: values inside of it replaced by others that JSON can have, so that it stays JSON. */
+export function mutatedJson(random: SeededRandom, originals: readonly string[]): string {
+  let value: unknown = JSON.parse(random.pick(originals))
+  const changes = 1 + random.below(CHANGES_MAX)
+  for (let i = 0; i < changes; i++) value = changed(value, random)
+  return JSON.stringify(value)
+}
+
+function changed(value: unknown, random: SeededRandom): unknown {
+  const keys = value !== null && typeof value === 'object' ? Object.keys(value) : []
+  if (keys.length === 0 || random.chance(0.1)) return JSON.parse(random.pick(JSON_VALUES))
+  const key = random.pick(keys)
+  const copy = (Array.isArray(value) ? [...value] : { ...(value as object) }) as Record<
+    string,
+    unknown
+  >
+  if (random.chance(0.2)) delete copy[key]
+  else copy[key] = changed(copy[key], random)
+  return copy
 }
 
 const noiseText = (random: SeededRandom): string =>

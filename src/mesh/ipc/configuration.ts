@@ -149,7 +149,9 @@ export function expand(
   if (at < 0 || depth > DEPTH_MAX) return text
   const head = text.slice(0, at)
   const { name, fallback, rest } = variableAt(text, at + 1)
-  const found = sections.get('PATHS')?.get(name.toUpperCase()) ?? env[name]
+  // Its own: a file may ask for $constructor.
+  const known = Object.hasOwn(env, name) ? env[name] : undefined
+  const found = sections.get('PATHS')?.get(name.toUpperCase()) ?? known
   const value = found ?? fallback
   // A variable nobody knows stands as it is, as in GNUnet.
   const inserted = value === null ? text.slice(at, text.length - rest.length) : value
