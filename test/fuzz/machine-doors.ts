@@ -81,7 +81,7 @@ export const MACHINE_TEXT_DOORS: readonly TextDoor[] = [
     right: ['', '?tcp=192.0.2.1%3A2086&udp=%5B2001%3Adb8%3A%3A1%5D%3A1'].map(
       query => HELLO_URI + query,
     ),
-    also: ['%', '%ff', '%00'].map(wrong => `${HELLO_URI}?tcp=${wrong}`),
+    also: ['%', '%ff', '%00', '\ud800'].map(wrong => `${HELLO_URI}?tcp=${wrong}`),
     read: readHelloUri,
   },
   ...(

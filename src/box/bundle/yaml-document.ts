@@ -67,6 +67,11 @@ export function readYaml(
       problem(at, 'Aliases are not allowed.')
       return null
     }
+    // "\ud800" is YAML, and nothing that could be written to a file.
+    if (isScalar(node) && /\p{Surrogate}/u.test(String(node.value))) {
+      problem(at, 'This is half a character.')
+      return null
+    }
     if (isScalar(node)) return readScalar(node.value, node.source, at)
     if (isSeq(node)) {
       const items = node.items.map(item => read(item, at, depth + 1))

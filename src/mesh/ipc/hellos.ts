@@ -33,6 +33,8 @@ const REPLACE = 1
 /** The own HELLO is asked for so often; it changes with the addresses. */
 const ASK_AGAIN_MS = 60_000
 const PREFIX = 'gnunet://hello/'
+/** Dozens of addresses, and yet what becomes of it fits into a message. */
+const URL_MAX = 16_384
 
 export interface Hellos {
   start(): void
@@ -180,7 +182,7 @@ export function readHelloUri(url: string): {
   const [, pid, signature, expiry, query = ''] =
     /^gnunet:\/\/hello\/([0-9A-Za-z]+)\/([0-9A-Za-z]+)\/(\d{1,19})(?:\?(.*))?$/.exec(url.trim()) ??
     []
-  if (pid === undefined)
+  if (pid === undefined || url.length > URL_MAX || /\p{Surrogate}/u.test(url))
     throw new BoxError(
       'INPUT_INVALID',
       `A HELLO of this daemon is ${PREFIX}PEER/SIGNATURE/TIME?tcp=…`,

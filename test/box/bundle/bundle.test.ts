@@ -122,6 +122,7 @@ apply: reboot
     ['a: [', 'bundle.yaml:1'],
     ['a: 1\na: 2', 'bundle.yaml:2'],
     ['x: &y [1]\nz: *y', 'bundle.yaml:2 Aliases are not allowed.'],
+    ['bundle: 1\nname: x\napply: ["\\ud800"]', 'bundle.yaml:3 This is half a character'],
     ['- a', 'bundle.yaml:1 A manifest is a map'],
     ['', 'bundle.yaml:1 A manifest is a map'],
     ['bundle: 1\nname: x', 'bundle.yaml:1 This bundle changes nothing'],

@@ -78,6 +78,7 @@ test('a HELLO URL of 0.27 becomes the message that PEERSTORE keeps', () => {
   expect(expiry).toBe(1_900_000_000_000_000n)
   expect(hello).toMatchObject({ uriCount: 2, peer: pid, signature, expiry })
   expect(new TextDecoder().decode(hello.uris)).toBe('tcp://192.0.2.1:2086\0udp://192.0.2.1:2086\0')
-  for (const wrong of ['gnunet://hello/X', `${url}%`, `${url}%ff`, `${url}%00`])
+  const endings = ['%', '%ff', '%00', '\ud800', '&a='.repeat(30_000)]
+  for (const wrong of ['gnunet://hello/X', ...endings.map(ending => url + ending)])
     expect(() => readHelloUri(wrong)).toThrow(expect.objectContaining({ code: 'INPUT_INVALID' }))
 })
