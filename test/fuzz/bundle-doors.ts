@@ -5,6 +5,7 @@ import { BoxError } from '../../src/base/errors.ts'
 import { AUDIT_BEGIN, auditEntry, firstBroken, parseAuditEntry } from '../../src/box/audit.ts'
 import { openBackup, sealBackup } from '../../src/box/backup.ts'
 import { readBundle } from '../../src/box/bundle/bundle.ts'
+import { makeOut } from '../../src/box/bundle/make-out.ts'
 import { readManifest } from '../../src/box/bundle/manifest.ts'
 import {
   contentId,
@@ -229,6 +230,21 @@ const shapeless = (read: (value: unknown) => unknown) => (value: unknown) => {
   }
 }
 
+/** What the lint lets through can be made out to a device, and the device takes it. */
+function taken(manifest: string, part: string): void {
+  const bundle = readBundle(path => utf8(path === 'bundle.yaml' ? manifest : part), [])
+  if (!bundle && manifest === MANIFEST && part === TEMPLATE)
+    throw new TypeError('what is right is refused')
+  if (!bundle) return
+  const device = { ...recipient, zone: zone.zone }
+  const { signed } = makeOut({ bundle, device, owner: zone, sequence: now, random })
+  try {
+    openRelease(signed)
+  } catch (cause) {
+    throw new TypeError('the device refuses it', { cause })
+  }
+}
+
 export const BUNDLE_TEXT_DOORS: readonly TextDoor[] = [
   {
     name: 'entry of the audit journal',
@@ -288,7 +304,7 @@ export const BUNDLE_TEXT_DOORS: readonly TextDoor[] = [
         [text, TEMPLATE],
         [MANIFEST, text],
       ] as const)
-        expected(() => readBundle(path => utf8(path === 'bundle.yaml' ? manifest : part), []))
+        expected(() => taken(manifest, part))
     },
   },
 ]
