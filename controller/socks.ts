@@ -1,6 +1,7 @@
 /** The server's half of SOCKS version 5 (RFC 1928): no login, CONNECT only, as `ssh -D` has it. */
 
 import type { Socket } from 'node:net'
+import { concat } from '../src/base/bytes.ts'
 import { BoxError } from '../src/base/errors.ts'
 
 const VERSION = 5
@@ -62,9 +63,13 @@ async function hostOf(reader: Reader, kind: number): Promise<string | null> {
   return groups.join(':')
 }
 
-/** Bytes of a socket, as many as are wanted; what is beyond goes back. */
+/**
+ * Bytes of a socket, as many as are wanted; what is beyond goes back. Not by `readable`: with less than
+ * is wanted in its buffer a socket says so again and again, and nothing else comes to its turn.
+ */
 class Reader {
   private readonly socket: Socket
+  private rest: Uint8Array = new Uint8Array(0)
   private taken = 0
 
   constructor(socket: Socket) {
@@ -74,24 +79,35 @@ class Reader {
   async take(count: number): Promise<Uint8Array> {
     this.taken += count
     if (this.taken > TALK_MAX) throw invalid('It talks too long.')
-    if (count === 0) return new Uint8Array(0)
-    for (;;) {
-      const chunk = this.socket.read(count) as Uint8Array | null
-      if (chunk && chunk.length === count) return chunk
-      if (this.socket.readableEnded || this.socket.destroyed) throw invalid('It said too little.')
-      await new Promise<void>(resolve => {
-        const go = () => {
-          for (const event of ['readable', 'end', 'close']) this.socket.off(event, go)
-          resolve()
-        }
-        for (const event of ['readable', 'end', 'close']) this.socket.once(event, go)
-      })
-    }
+    while (this.rest.length < count) this.rest = concat(this.rest, await this.chunk())
+    const wanted = this.rest.subarray(0, count)
+    this.rest = this.rest.subarray(count)
+    return wanted
   }
 
-  /** The socket is its user's again. */
+  /** The socket is its user's again, who resumes it. */
   release(): void {
-    this.socket.pause()
+    if (this.rest.length > 0) this.socket.unshift(this.rest)
+  }
+
+  private chunk(): Promise<Uint8Array> {
+    const { socket } = this
+    return new Promise((resolve, reject) => {
+      const settle = () => {
+        socket.pause()
+        socket.off('data', came).off('end', ended).off('close', ended)
+      }
+      const came = (chunk: Uint8Array) => {
+        settle()
+        resolve(chunk)
+      }
+      const ended = () => {
+        settle()
+        reject(invalid('It said too little.'))
+      }
+      if (socket.readableEnded || socket.destroyed) ended()
+      else socket.on('data', came).on('end', ended).on('close', ended).resume()
+    })
   }
 }
 

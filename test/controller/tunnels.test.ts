@@ -78,6 +78,7 @@ describe('SOCKS 5', () => {
     here().on('data', chunk => {
       rest += chunk
     })
+    here().resume()
     await expect.poll(() => rest).toBe('hi')
   })
 

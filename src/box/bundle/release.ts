@@ -32,7 +32,7 @@ import { LIMITS } from './limits.ts'
 import type { UciChange } from './uci.ts'
 
 /** The purpose number of release signatures; see HANDSHAKE_SIGNATURE. */
-export const RELEASE_SIGNATURE = 0xb0c5_0002
+export const RELEASE_SIGNATURE = 0xb0c5_0003
 const VERSION = 1
 export const CONTENT_ID_SIZE = 32
 const MODE_MAX = 0o7777
