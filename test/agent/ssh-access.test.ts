@@ -14,6 +14,7 @@ import {
   hostKey,
   KEYS,
   login,
+  newKeys,
   newServer,
   publicBlob,
   run,
@@ -79,7 +80,7 @@ describe('what is not permitted is refused as SSH has it:', () => {
 })
 
 describe('logging in', () => {
-  const stranger = ssh2.utils.generateKeyPairSync('ed25519')
+  const stranger = newKeys(6)
 
   test('shows the host key that is published', async () => {
     let seen: Buffer | null = null
