@@ -3,6 +3,9 @@ import { defineConfig } from 'vitest/config'
 // CI adds up the totals of several runs from these files.
 const json = process.env.VITEST_JSON
 
+/** What is shipped, built and installed: minutes each, run before a release (`npm run shipping`). */
+const SHIPPING = ['bundle', 'packages', 'systemd'].map(name => `test/interop/${name}.test.ts`)
+
 export default defineConfig({
   test: {
     reporters: json ? ['default', ['json', { outputFile: json }]] : ['default'],
@@ -19,11 +22,21 @@ export default defineConfig({
         test: {
           name: 'interop',
           include: ['test/interop/**/*.test.ts'],
+          exclude: SHIPPING,
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,
           // About one run in five of GNUnet's own daemons stalls for seconds; a second try tells that from a fault.
           retry: 1,
+        },
+      },
+      {
+        test: {
+          name: 'shipping',
+          include: SHIPPING,
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
+          fileParallelism: false,
         },
       },
     ],
