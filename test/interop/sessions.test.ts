@@ -27,7 +27,8 @@ describe.skipIf(skipped)('at a terminal', { timeout: 300_000 }, () => {
   /** `box ssh kitchen` at its prompt. */
   const atPrompt = async (name: string, ...words: string[]) => {
     const line = home.controller.command('ssh', 'kitchen', ...words).join(' ')
-    const screen = open(name, `LANG=C.UTF-8 ${line}`)
+    // The exit code stays to be read: what tmux says of a dead pane may be drawn over.
+    const screen = open(name, `LANG=C.UTF-8 ${line}; echo "status $?"; exec sleep 600`)
     await screen.until(/[$#] ?$/m)
     screen.type("PS1='>> '; bind 'set enable-bracketed-paste on'", 'Enter')
     await screen.until(/^>>$/m)
