@@ -13,6 +13,7 @@ import type { Random } from '../base/random.ts'
 import type { Store } from '../base/store.ts'
 import type { Address, Network } from '../base/stream.ts'
 import { SigningKey } from '../crypto/signing.ts'
+import { attempt } from './attempt.ts'
 import { Cadet } from './cadet/cadet.ts'
 import { TUNNEL_CIPHER_T1, TUNNEL_CIPHER_T2 } from './cadet/tunnel-cipher.ts'
 import type { NeighbourEvents } from './core/core.ts'
@@ -115,34 +116,18 @@ class Embedded implements EmbeddedMesh {
     return this.cadet.listen(port, accept)
   }
 
-  connect(peer: PeerId, port: PortId, options: ConnectOptions = {}): Promise<Channel> {
+  async connect(peer: PeerId, port: PortId, options: ConnectOptions = {}): Promise<Channel> {
     const { via = [], signal } = options
-    return new Promise((resolve, reject) => {
-      if (this.closed) throw new BoxError('ENGINE_CLOSED')
-      signal?.throwIfAborted()
-      const settle = () => {
-        this.connecting.delete(closing)
-        signal?.removeEventListener('abort', aborted)
-      }
-      const fail = (reason: unknown) => {
-        settle()
-        reject(reason)
-      }
-      const opening = this.cadet.open(peer, port, via, {
-        opened: channel => {
-          settle()
-          resolve(channel)
-        },
-        failed: fail,
-      })
-      const giveUp = (reason: unknown) => {
-        opening.cancel()
-        fail(reason)
-      }
-      const aborted = () => giveUp(signal?.reason)
-      const closing = (reason: BoxError) => giveUp(reason)
-      this.connecting.add(closing)
-      signal?.addEventListener('abort', aborted)
+    if (this.closed) throw new BoxError('ENGINE_CLOSED')
+    let closing: (reason: BoxError) => void
+    return await attempt({
+      signal,
+      open: events => this.cadet.open(peer, port, via, events),
+      begun: giveUp => {
+        closing = giveUp
+        this.connecting.add(closing)
+      },
+      ended: () => void this.connecting.delete(closing),
     })
   }
 

@@ -5,7 +5,7 @@
  */
 
 import { equalBytes } from '../base/bytes.ts'
-import type { Clock } from '../base/clock.ts'
+import type { Clock, Timer } from '../base/clock.ts'
 import { Counters } from '../base/counters.ts'
 import { BoxError } from '../base/errors.ts'
 import type { PeerId, PortId } from '../base/ids.ts'
@@ -13,6 +13,7 @@ import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { encodeBase32 } from '../wire/base32.ts'
+import { attempt } from './attempt.ts'
 import { loopbackPair } from './cadet/loopback.ts'
 import { GnunetNames } from './gnunet-names.ts'
 import { DaemonCadet, type OpenEvents } from './ipc/cadet.ts'
@@ -186,37 +187,26 @@ class Gnunet implements GnunetMesh {
     })
   }
 
-  connect(peer: PeerId, port: PortId, { signal }: ConnectOptions = {}): Promise<Channel> {
+  async connect(peer: PeerId, port: PortId, { signal }: ConnectOptions = {}): Promise<Channel> {
     const { clock } = this.options
-    return new Promise((resolve, reject) => {
-      if (this.closed) throw new BoxError('ENGINE_CLOSED')
-      signal?.throwIfAborted()
-      const attempt: Attempt = { peer, since: clock.elapsed() }
-      const settle = () => {
+    if (this.closed) throw new BoxError('ENGINE_CLOSED')
+    const search: Attempt = { peer, since: clock.elapsed() }
+    let timer: Timer
+    return await attempt({
+      signal,
+      open: events => {
+        const opening = this.open(peer, port, events)
+        this.overview.lookSoon()
+        return opening
+      },
+      begun: giveUp => {
+        timer = clock.after(CONNECT_MS, () => giveUp(this.verdict(peer)))
+        this.attempts.set(search, giveUp)
+      },
+      ended: () => {
         timer.cancel()
-        this.attempts.delete(attempt)
-        signal?.removeEventListener('abort', aborted)
-      }
-      const fail = (reason: unknown) => {
-        settle()
-        reject(reason)
-      }
-      const giveUp = (reason: unknown) => {
-        opening.cancel()
-        fail(reason)
-      }
-      const aborted = () => giveUp(signal?.reason)
-      const timer = clock.after(CONNECT_MS, () => giveUp(this.verdict(peer)))
-      this.attempts.set(attempt, giveUp)
-      signal?.addEventListener('abort', aborted)
-      const opening = this.open(peer, port, {
-        opened: channel => {
-          settle()
-          resolve(channel)
-        },
-        failed: fail,
-      })
-      this.overview.lookSoon()
+        this.attempts.delete(search)
+      },
     })
   }
 
