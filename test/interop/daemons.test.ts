@@ -156,9 +156,7 @@ withEachRelease('among real daemons', release => {
   })
 
   test('a name that gnunet-namestore publishes is resolved by box name lookup', async () => {
-    await lab.tool(FAR, 'gnunet-identity', '-C', 'friend', '-X')
-    const egos = await lab.tool(FAR, 'gnunet-identity', '-d', '-e', 'friend')
-    const zone = /([0-9A-Z]{58})/.exec(egos)![1]!
+    const zone = await lab.makeEgo(FAR, 'friend', 'EDKEY')
     const publish = (type: string, value: string) => {
       const words = ['-z', 'friend', '-a', '-n', 'www', '-t', type, '-V', value, '-e', '1 h', '-p']
       return lab.tool(FAR, 'gnunet-namestore', ...words)

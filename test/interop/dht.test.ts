@@ -3,13 +3,14 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { concat } from '../../src/base/bytes.ts'
 import { Counters } from '../../src/base/counters.ts'
-import { hashCode, type PeerId, peerId, zoneKey } from '../../src/base/ids.ts'
+import { hashCode, type PeerId, peerId } from '../../src/base/ids.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { memoryStore } from '../../src/base/store.ts'
 import type { Address } from '../../src/base/stream.ts'
 import { sha512 } from '../../src/crypto/hash.ts'
 import { SigningKey } from '../../src/crypto/signing.ts'
 import { decryptRecords, deriveLabelKey } from '../../src/crypto/zone-key.ts'
+import { zoneFromText } from '../../src/gns/name.ts'
 import { EphemeralCore } from '../../src/mesh/core/ephemeral/ephemeral-core.ts'
 import { BLOCK, legacyHelloKey, readBlock } from '../../src/mesh/dht/blocks.ts'
 import { NodeDht } from '../../src/mesh/dht/dht.ts'
@@ -219,8 +220,7 @@ withEachRelease('in a line of three real daemons, at its end', release => {
   )
 
   test('a name published by gnunet-namestore is got, verified and decrypted', async () => {
-    await lab.tool(2, 'gnunet-identity', '-C', 'alice')
-    const zone = zoneKey(decodeBase32(await zoneOf(2, 'alice'), 36))
+    const zone = zoneFromText(await lab.makeEgo(2, 'alice', 'PKEY'))
     const words = ['-z', 'alice', '-a', '-n', 'www', '-t', 'TXT', '-V', 'hello', '-e', '1 d', '-p']
     await lab.tool(2, 'gnunet-namestore', ...words)
     const { query: key } = deriveLabelKey(zone, 'www')
@@ -254,11 +254,6 @@ withEachRelease('in a line of three real daemons, at its end', release => {
     expect(droppedBy(node)).toEqual([])
   })
 })
-
-async function zoneOf(peer: number, ego: string): Promise<string> {
-  const out = await untilTool(new RegExp(ego), peer, 'gnunet-identity', '-d')
-  return new RegExp(`${ego} - ([0-9A-Z]+)`).exec(out)![1]!
-}
 
 withEachRelease('as the only hub of two real daemons', release => {
   let hub: Node

@@ -70,7 +70,7 @@ withEachRelease('names and daemons', release => {
         near.names.createEgo({ name, key: zoneKeyForDaemon(secret) }),
       ).rejects.toMatchObject({ code: 'NAME_TAKEN' })
     }
-    await lab.tool(NEAR, 'gnunet-identity', '-C', 'theirs')
+    await lab.makeEgo(NEAR, 'theirs', 'PKEY')
     await eventually(() => there.find(({ name }) => name === 'theirs'))
     watching.close()
     const names = (await near.names.egos()).map(({ name }) => name)
@@ -149,14 +149,12 @@ withEachRelease('names and daemons', release => {
   })
 
   test('an ego of gnunet-identity is the owner, and its suffix a name', async () => {
-    await lab.tool(NEAR, 'gnunet-identity', '-C', 'alice', '-X')
-    const said = await lab.tool(NEAR, 'gnunet-identity', '-d', '-e', 'alice')
-    const [, zone] = /([0-9A-Z]{58})/.exec(said)!
+    const zone = await lab.makeEgo(NEAR, 'alice', 'EDKEY')
     const owner = new Controller('owner')
     const engine = ['--mesh', 'gnunet', '--gnunet-conf', lab.conf(NEAR)]
     const made = await owner.must('init', ...engine, '--gnunet-ego', 'alice', '--json')
     expect(JSON.parse(made)).toEqual({ ego: 'alice', id: zone })
-    await lab.tool(NEAR, 'gnunet-identity', '-C', 'bob', '-X')
+    await lab.makeEgo(NEAR, 'bob', 'EDKEY')
     const words = ['-z', 'bob', '-a', '-n', 'www', '-t', 'TXT', '-V', 'of bob', '-e', '1 h', '-p']
     await lab.tool(NEAR, 'gnunet-namestore', ...words)
     const looked = await owner.must('name', 'lookup', ...engine, 'www.bob', 'TXT')

@@ -158,6 +158,15 @@ export class Lab {
     return run(this.command(daemon, name, words), { ms: 30_000 })
   }
 
+  /** Makes an ego, in place of one that an attempt of the same test may have left; its zone as text. */
+  async makeEgo(daemon: number, name: string, type: 'EDKEY' | 'PKEY'): Promise<string> {
+    await this.try(daemon, 'gnunet-identity', '-D', name)
+    const words = type === 'EDKEY' ? ['-X'] : []
+    await this.tool(daemon, 'gnunet-identity', '-C', name, ...words)
+    const told = await this.tool(daemon, 'gnunet-identity', '-d', '-e', name)
+    return /([0-9A-Z]{58})/.exec(told)![1]!
+  }
+
   /** Starts a tool that goes on running. */
   start(daemon: number, name: string, ...words: readonly string[]): Program {
     const program = new Program(this.command(daemon, name, words))

@@ -63,6 +63,8 @@ describe.skipIf(skipped)('at a terminal', { timeout: 300_000 }, () => {
     screen.type('grüße', 'Enter', 'C-d')
     await screen.until(/grüße\ngrüße\n>>/)
     screen.type('clear', 'Enter')
+    // The prompt alone: only now does the shell ask for brackets again.
+    await screen.until(lines => lines.join('') === '>>')
     screen.paste('echo one\necho two')
     await new Promise(resolve => setTimeout(resolve, 500))
     // Pasted in brackets: nothing runs before Enter.
