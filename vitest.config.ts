@@ -6,9 +6,6 @@ const json = process.env.VITEST_JSON
 /** What is shipped, built and installed: minutes each, run before a release (`npm run shipping`). */
 const SHIPPING = ['bundle', 'packages', 'systemd'].map(name => `test/interop/${name}.test.ts`)
 
-/** Two of its cases fail now and then, for a reason not found yet: `vitest run --project unsteady`. */
-const UNSTEADY = ['test/interop/gnunet-fleet.test.ts']
-
 export default defineConfig({
   test: {
     reporters: json ? ['default', ['json', { outputFile: json }]] : ['default'],
@@ -25,7 +22,7 @@ export default defineConfig({
         test: {
           name: 'interop',
           include: ['test/interop/**/*.test.ts'],
-          exclude: [...SHIPPING, ...UNSTEADY],
+          exclude: SHIPPING,
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,
@@ -41,9 +38,6 @@ export default defineConfig({
           hookTimeout: 600_000,
           fileParallelism: false,
         },
-      },
-      {
-        test: { name: 'unsteady', include: UNSTEADY, testTimeout: 120_000, hookTimeout: 120_000 },
       },
     ],
   },

@@ -130,7 +130,13 @@ withEachRelease('a fleet on daemons', release => {
     ours.program.kill('SIGKILL')
     await ours.program.ended()
     expect((await path()).slice(1, -1)).toEqual([await lab.id(NEAR)])
-    expect((await path(...engine(MIDDLE))).length).toBeGreaterThan(1)
+    // How soon a daemon looks for a way again is its own affair: one search may come to nothing.
+    const words = ['ssh', ...engine(MIDDLE), 'kitchen', '--json', '--', 'true']
+    const said = await eventually(async () => {
+      const { code, out } = await owner.box(...words)
+      return code === 0 ? out : null
+    }, 90_000)
+    expect((JSON.parse(said) as { path: string[] }).path.length).toBeGreaterThan(1)
   })
 
   test('the doctor says which daemon it is on, and when there is none', async () => {
@@ -147,29 +153,6 @@ withEachRelease('a fleet on daemons', release => {
     })
     const auto = await owner.box('doctor', '--mesh', 'auto', '--gnunet-conf', '/etc/hostname')
     expect(auto.out).toContain('embedded, no daemon answers')
-  })
-
-  test('an agent outlives its daemon, says so, and is reached when it is back', async () => {
-    const hub = ['--hub-url', await lab.hello(MIDDLE)]
-    const { agent, owner } = await paired([...engine(NEAR), ...hub], [])
-    await lab.stop(NEAR)
-    const down = await eventually(async () => {
-      const status = await statusOf(agent)
-      return status.troubles.length > 0 ? status : null
-    })
-    expect(down.troubles[0]).toMatchObject({
-      kind: 'service',
-      cure: expect.stringContaining('Start the daemon'),
-    })
-    expect(down.neighbours).toEqual([])
-    await lab.startAgain(NEAR)
-    await agent.linked()
-    const back = await eventually(async () => {
-      const { code, out } = await owner.box('exec', 'kitchen', '--', 'echo', 'back')
-      return code === 0 ? out : null
-    }, 60_000)
-    expect(back).toBe('kitchen | back\n')
-    expect((await statusOf(agent)).troubles).toEqual([])
   })
 
   test('a service killed under open channels ends them; the next command works', async () => {
@@ -193,5 +176,30 @@ withEachRelease('a fleet on daemons', release => {
     }, 60_000)
     expect(said).toBe('kitchen | again\n')
     await Promise.all([mesh.close(), far.close()])
+  })
+
+  // Last: whoever had a tunnel with the old process of that daemon cannot use it with the new one
+  // (gnunet-behaviour.md: dead tunnels after a peer's restart).
+  test('an agent outlives its daemon, says so, and is reached when it is back', async () => {
+    const hub = ['--hub-url', await lab.hello(MIDDLE)]
+    const { agent, owner } = await paired([...engine(NEAR), ...hub], [])
+    await lab.stop(NEAR)
+    const down = await eventually(async () => {
+      const status = await statusOf(agent)
+      return status.troubles.length > 0 ? status : null
+    })
+    expect(down.troubles[0]).toMatchObject({
+      kind: 'service',
+      cure: expect.stringContaining('Start the daemon'),
+    })
+    expect(down.neighbours).toEqual([])
+    await lab.startAgain(NEAR)
+    await agent.linked()
+    const back = await eventually(async () => {
+      const { code, out } = await owner.box('exec', 'kitchen', '--', 'echo', 'back')
+      return code === 0 ? out : null
+    }, 60_000)
+    expect(back).toBe('kitchen | back\n')
+    expect((await statusOf(agent)).troubles).toEqual([])
   })
 })
