@@ -8,7 +8,6 @@
  */
 
 import { Duplex } from 'node:stream'
-import { concat } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
 import { BoxError } from '../base/errors.ts'
 import { message, rest } from '../wire/layout.ts'
@@ -50,7 +49,12 @@ export function asDuplex(
     readableHighWaterMark: BUFFER_BYTES,
     writableHighWaterMark: BUFFER_BYTES,
     read: () => channel.resume(),
-    write: (chunk: Uint8Array, _encoding, done) => ends.write(chunk, done),
+    write: (chunk: Uint8Array, _encoding, done) => ends.write([chunk], done),
+    writev: (pieces, done) =>
+      ends.write(
+        pieces.map(({ chunk }) => chunk as Uint8Array),
+        done,
+      ),
     final: done => ends.finish(done),
     destroy: (error, done) => {
       ends.abandon()
@@ -98,15 +102,17 @@ class StreamEnds {
     })
   }
 
-  write(chunk: Uint8Array, done: Done): void {
+  write(chunks: readonly Uint8Array[], done: Done): void {
     if (this.over) {
       done(this.over)
       return
     }
-    this.collected.push(chunk)
-    this.collectedBytes += chunk.length
-    if (this.collectedBytes >= PAYLOAD_MAX) this.flush()
-    else this.flushSoon()
+    for (const chunk of chunks) {
+      this.collected.push(chunk)
+      this.collectedBytes += chunk.length
+    }
+    this.flush(PAYLOAD_MAX)
+    this.flushSoon()
     // Whoever waits here holds back the writer; else its next small write is to join this one.
     if (this.heldBack) this.written = done
     else done()
@@ -119,7 +125,7 @@ class StreamEnds {
       return
     }
     this.finishing = done
-    this.flush()
+    this.flush(1)
     this.endIfWritten()
   }
 
@@ -209,12 +215,14 @@ class StreamEnds {
 
   private drained(): void {
     this.heldBack = false
-    this.flush()
+    // What does not fill a message waits for what the writer has held back.
+    this.flush(this.finishing ? 1 : PAYLOAD_MAX)
     this.endIfWritten()
     if (this.heldBack) return
     const { written } = this
     this.written = null
     written?.()
+    this.flushSoon()
   }
 
   private endIfWritten(): void {
@@ -230,28 +238,30 @@ class StreamEnds {
     this.flushing = true
     queueMicrotask(() => {
       this.flushing = false
-      this.flush()
+      this.flush(1)
     })
   }
 
-  private flush(): void {
-    while (this.collectedBytes > 0 && !this.heldBack && !this.over)
+  /** Sends while there are at least so many bytes, 1 or more. */
+  private flush(least: number): void {
+    while (this.collectedBytes >= least && !this.heldBack && !this.over)
       this.send(StreamData.encode({ payload: this.takePayload() }))
   }
 
   private takePayload(): Uint8Array {
-    const parts: Uint8Array[] = []
-    let room = PAYLOAD_MAX
-    while (room > 0 && this.collected.length > 0) {
-      const chunk = this.collected[0]!
-      const part = chunk.length <= room ? chunk : chunk.subarray(0, room)
-      parts.push(part)
-      room -= part.length
-      if (part === chunk) this.collected.shift()
-      else this.collected[0] = chunk.subarray(part.length)
+    const payload = new Uint8Array(Math.min(this.collectedBytes, PAYLOAD_MAX))
+    let used = 0
+    for (let at = 0; at < payload.length; ) {
+      const chunk = this.collected[used]!
+      const part = chunk.subarray(0, payload.length - at)
+      payload.set(part, at)
+      at += part.length
+      if (part.length === chunk.length) used++
+      else this.collected[used] = chunk.subarray(part.length)
     }
-    this.collectedBytes -= PAYLOAD_MAX - room
-    return parts.length === 1 ? parts[0]! : concat(...parts)
+    this.collected.splice(0, used)
+    this.collectedBytes -= payload.length
+    return payload
   }
 
   private send(raw: Uint8Array): void {

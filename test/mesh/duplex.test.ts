@@ -98,6 +98,24 @@ describe('a stream over a channel', () => {
     expect(Buffer.concat(far.got)).toHaveLength(200 + 61_440 * 3 + 1)
   })
 
+  test('fills every message of a long transfer, whatever pieces it is written in', async () => {
+    const { world, near, far } = pair()
+    const bytes = 6_400_000
+    const chunk = Buffer.alloc(64_000)
+    reads(far)
+    for (let left = bytes; left > 0; left -= chunk.length)
+      if (!near.stream.write(chunk)) {
+        const drained = new Promise(resolve => near.stream.once('drain', resolve))
+        await world.pass(1)
+        await drained
+      }
+    near.stream.end()
+    await world.pass(1_000)
+    expect(Buffer.concat(far.got)).toHaveLength(bytes)
+    const data = typesOf(near).filter(type => type === StreamData.type)
+    expect(data.length).toBeLessThan((bytes / 61_440) * 1.25)
+  })
+
   test('holds the writer back while the reader does not read', async () => {
     const { world, near, far } = pair()
     let written = 0
