@@ -31,7 +31,7 @@
 import { DEFAULT_ROOTS, pathFault, rootOf } from './file-path.ts'
 import { CONFIRM_SECONDS, LIMITS } from './limits.ts'
 import { isValueName } from './template.ts'
-import type { UciChange } from './uci.ts'
+import { isUciName, type UciChange } from './uci.ts'
 import {
   type Place,
   type Problem,
@@ -311,13 +311,23 @@ class Reading {
         is: 'list',
         section,
         option,
-        values: value.items.flatMap(one => this.text(one) ?? []),
+        values: value.items.flatMap(one => this.uciText(one) ?? []),
       }
-    const text = this.text(value)
+    const text = this.uciText(value)
     if (text === null) return null
+    if (option === null && !isUciName(text))
+      this.problem(value, `"${text}" is no type of a section.`)
     return option === null
       ? { is: 'section', section, type: text }
       : { is: 'set', section, option, value: text }
+  }
+
+  private uciText(node: YamlNode): string | null {
+    const text = this.text(node)
+    if (text?.includes('\0')) this.problem(node, 'A value of uci has no NUL in it.')
+    if (text !== null && new TextEncoder().encode(text).length > LIMITS.commandBytes)
+      this.problem(node, `A value of uci has at most ${LIMITS.commandBytes} bytes.`)
+    return text
   }
 
   private values(entry: YamlEntry | undefined): Manifest['values'] {

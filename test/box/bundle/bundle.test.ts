@@ -126,6 +126,12 @@ apply: reboot
     ['- a', 'bundle.yaml:1 A manifest is a map'],
     ['', 'bundle.yaml:1 A manifest is a map'],
     ['bundle: 1\nname: x', 'bundle.yaml:1 This bundle changes nothing'],
+    ['bundle: 1\nname: x\nuci:\n  a.b.c: "\\0"', 'bundle.yaml:4 A value of uci has no NUL in it.'],
+    ['bundle: 1\nname: x\nuci:\n  a.b: "c d"', 'bundle.yaml:4 "c d" is no type of a section.'],
+    [
+      `bundle: 1\nname: x\nuci:\n  a.b.c: [${'x'.repeat(70_000)}]`,
+      'bundle.yaml:4 A value of uci has at most',
+    ],
   ])('refuses %j', ([manifest, wanted]) => {
     expect(lint(manifest!)[0]).toContain(wanted)
   })
