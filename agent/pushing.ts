@@ -9,14 +9,20 @@ import type { GrantBook, Right } from '../src/box/grant.ts'
 import type { Session } from '../src/box/handshake.ts'
 import type { ZoneSecret } from '../src/crypto/zone-key.ts'
 import type { Disk } from '../src/sys/disk.ts'
-import type { ConfigurationStatus } from './agent-status.ts'
-import { Applier } from './apply/applier.ts'
+import type { ConfigurationState, ConfigurationStatus } from './agent-status.ts'
+import { Applier, type PushEvent } from './apply/applier.ts'
 import { driftOf } from './apply/drift.ts'
+import type { Journal, Outcome } from './apply/push-state.ts'
+import type { AuditNotes } from './audit-notes.ts'
 import { dialsAny } from './hub-dial.ts'
+import { PushAudit } from './push-audit.ts'
 import { servePush } from './push-service.ts'
 
 /** Often enough for who watches, rare enough for a router's flash and its processor. */
 const REPAIR_EVERY_MS = 10 * 60_000
+
+/** What a command printed may be long; a status is small. */
+const LAST_LENGTH_MAX = 500
 
 /** What of the machine is changed. */
 export interface Machine {
@@ -34,6 +40,7 @@ export interface PushingOptions extends Machine {
   readonly random: Random
   readonly log: Log
   readonly grants: GrantBook
+  readonly audit: AuditNotes
   readonly roots: readonly string[]
   readonly hubs: readonly string[]
 }
@@ -41,6 +48,9 @@ export interface PushingOptions extends Machine {
 export class Pushing {
   readonly applier: Applier
   private readonly options: PushingOptions
+  private readonly audit: PushAudit
+  private told: ConfigurationStatus | null = null
+  private drift: number | null = null
   private timer: Timer
   /** What could not be put right, and is not tried again while it is the same. */
   private hopeless = ''
@@ -50,9 +60,11 @@ export class Pushing {
   constructor(options: PushingOptions) {
     const { grants, clock, log } = options
     this.options = options
+    this.audit = new PushAudit(options.audit)
     const allows = (zone: Parameters<typeof grants.allows>[0]) =>
       grants.allows(zone, 'push', clock.now())
-    this.applier = new Applier({ ...options, allows })
+    this.applier = new Applier({ ...options, allows, told: event => this.happened(event) })
+    this.readable(() => this.audit.catchUp(this.applier.state.history().last))
     // Not waited for: whatever there is to put back, the device is reachable meanwhile.
     void this.applier.recover().catch(error => {
       if (!(error instanceof BoxError)) throw error
@@ -64,7 +76,9 @@ export class Pushing {
   /** Puts right what has drifted, where the bundle says so. */
   async repair(): Promise<void> {
     const { disk, log } = this.options
-    const drift = JSON.stringify(driftOf(disk, this.applier.state))
+    const found = driftOf(disk, this.applier.state)
+    this.drifted(found.length)
+    const drift = JSON.stringify(found)
     if (drift === this.hopeless) return
     try {
       const done = await this.applier.repair()
@@ -73,6 +87,7 @@ export class Pushing {
     } catch (error) {
       if (!(error instanceof BoxError)) throw error
       this.hopeless = drift
+      this.audit.notRepaired(error.detail || error.message)
       log.note('warn', 'push', 'drift not repaired', { why: error.detail })
     }
   }
@@ -85,24 +100,55 @@ export class Pushing {
     })
   }
 
-  /** For people at the device. */
-  status(): ConfigurationStatus {
+  /** What holds and what is open, as of the last event: a history is too long to be read every few seconds. */
+  status(): ConfigurationStatus | null {
+    this.told ??= this.readable(() => this.read())
+    return this.told && { ...this.told, drift: this.drift }
+  }
+
+  private read(): ConfigurationStatus {
     const { open } = this.applier
     const { generations, last } = this.applier.state.history()
-    const { number, name } = generations.at(-1)!
+    const { number, name, sequence } = generations.at(-1)!
     const ended = last && `"${last.name}" was ${last.is}${last.reason ? `: ${last.reason}` : ''}`
     return {
-      generation: number,
-      bundle: name,
+      ...{ generation: number, bundle: name, version: sequence },
+      state: stateOf(open, last),
       unconfirmed: open?.becomes.name ?? null,
-      last: ended,
+      last: ended?.slice(0, LAST_LENGTH_MAX) ?? null,
+      drift: null,
+    }
+  }
+
+  private happened(event: PushEvent): void {
+    this.audit.happened(event)
+    this.told = null
+    if (event.is !== 'ended') return
+    const found = this.readable(() => driftOf(this.options.disk, this.applier.state))
+    this.drift = found?.length ?? null
+  }
+
+  private drifted(count: number): void {
+    this.drift = count
+  }
+
+  /** Null where what is kept of pushes is damaged: the rest of the agent goes on. */
+  private readable<T>(read: () => T): T | null {
+    try {
+      return read()
+    } catch (error) {
+      if (!(error instanceof BoxError)) throw error
+      this.options.log.note('error', 'push', 'not readable', { why: error.detail })
+      return null
     }
   }
 
   serve(session: Session, allows: (right: Right) => boolean): Promise<void> {
     const { clock, network, hubs } = this.options
     const dials = () => dialsAny(hubs, network, clock)
-    return servePush(session, { ...this.options, applier: this.applier, allows, dials })
+    const { applier, audit } = this
+    const drifted = (count: number) => this.drifted(count)
+    return servePush(session, { ...this.options, applier, audit, drifted, allows, dials })
   }
 
   close(): void {
@@ -110,4 +156,10 @@ export class Pushing {
     this.timer.cancel()
     this.applier.close()
   }
+}
+
+function stateOf(open: Journal | null, last: Outcome | null): ConfigurationState {
+  if (open) return open.step === 'awaiting' ? 'waiting' : 'applying'
+  if (!last) return 'none'
+  return last.is === 'confirmed' ? 'confirmed' : 'put_back'
 }

@@ -21,6 +21,8 @@ export interface EndingOptions {
   readonly device: ZoneSecret
   readonly clock: Clock
   readonly log: Log
+  /** Told once it is written down. */
+  readonly ended?: (outcome: Outcome) => void
 }
 
 export class Ending {
@@ -110,25 +112,29 @@ export class Ending {
     return this.conclude(at, { ...this.outcome(at, 'put back', reason), complaints })
   }
 
-  private outcome({ id, becomes }: Journal, is: Outcome['is'], reason: string | null): Outcome {
+  private outcome(journal: Journal, is: Outcome['is'], reason: string | null): Outcome {
+    const { id, act, by, becomes } = journal
     const { name, sequence, number } = becomes
     const generation = is === 'confirmed' ? number : this.state.history().generations.at(-1)!.number
     const at = this.options.clock.now()
-    return { id, is, name, sequence, generation, reason, at, complaints: [] }
+    return { id, act, is, name, sequence, generation, reason, at, by, complaints: [] }
   }
 
   /** Writes down how it ended, then forgets the journal; on a full disk, tries again later. */
   private conclude(journal: Journal, outcome: Outcome): Outcome {
     const { is, name, generation } = outcome
+    const { log, ended } = this.options
     try {
       this.state.setHistory(PushState.after(this.state.history(), journal, outcome))
       this.state.endJournal()
       this.state.tidy()
-      this.options.log.note('info', 'push', 'ended', { is, name, generation })
+      log.note('info', 'push', 'ended', { is, name, generation })
     } catch (error) {
       if (!isDiskFault(error)) throw error
       this.again(async () => void this.conclude(journal, outcome), error)
+      return outcome
     }
+    ended?.(outcome)
     return outcome
   }
 }

@@ -8,7 +8,7 @@ import type { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import { zoneToText } from '../../src/gns/name.ts'
 import type { Disk } from '../../src/sys/disk.ts'
 import { driftOf } from './drift.ts'
-import type { Generation, History, Managed, PushState } from './push-state.ts'
+import type { Act, Generation, History, Managed, PushState } from './push-state.ts'
 import {
   ABSENT,
   type FileState,
@@ -22,6 +22,7 @@ import { checkPath, missingAbove, ownerIds } from './target.ts'
 import { uciStates } from './uci-states.ts'
 
 export interface Plan {
+  readonly act: Act
   readonly name: string
   readonly places: readonly Place[]
   readonly directories: readonly string[]
@@ -107,6 +108,7 @@ export function planRelease(parts: PlanParts, release: Release, name: string): P
   const { packages, before, apply, after, undo } = release
   return {
     ...changes(disk, targets),
+    act: 'push',
     name: release.name,
     becomes: {
       number: nextNumber(history),
@@ -134,6 +136,7 @@ export function planReturn(
   return {
     ...changes(disk, targets),
     ...commands,
+    act: 'rollback',
     name: to.name,
     becomes: { ...to, number: nextNumber(history) },
     packages: [],
@@ -163,7 +166,7 @@ export function planRepair(
   const { confirmSeconds, commandSeconds } = first
   return {
     ...changes(disk, targets),
-    ...{ name: current.name, becomes: current, confirmSeconds, commandSeconds },
+    ...{ act: 'repair', name: current.name, becomes: current, confirmSeconds, commandSeconds },
     ...{ packages: [], before: [], undo: [] },
     apply: releases.flatMap(({ apply }) => apply),
     after: releases.flatMap(({ after }) => after),

@@ -93,7 +93,8 @@ describe('the push service', () => {
     })
     expect(motd()).toHaveLength(800_000)
     expect(home.agent.status().configuration).toEqual({
-      ...{ generation: 1, bundle: 'motd', unconfirmed: null, last: '"motd" was confirmed' },
+      ...{ generation: 1, bundle: 'motd', version: 1, state: 'confirmed', drift: 0 },
+      ...{ unconfirmed: null, last: '"motd" was confirmed' },
     })
     expect(readStatus(await second.ask('status', {}))).toMatchObject({ generation: 1, open: null })
     // The same again: the device has the content.
