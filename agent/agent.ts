@@ -30,6 +30,7 @@ import { ownAccount } from './environment.ts'
 import { openHostKey } from './host-key.ts'
 import { checkMesh } from './mesh-check.ts'
 import { watchNetwork } from './network-watch.ts'
+import { ParcelShelf } from './parcel-shelf.ts'
 import { measure, ownMachine } from './probes.ts'
 import { type Machine, Pushing } from './pushing.ts'
 import { Services } from './services.ts'
@@ -129,7 +130,10 @@ export class Agent {
     })
     const { machine } = parts
     this.pushing = machine
-      ? new Pushing({ ...machine, ...{ device, clock, random, log, grants, audit }, ...config })
+      ? new Pushing({
+          ...{ ...machine, ...config },
+          ...{ device, clock, random, log, grants, audit, mesh },
+        })
       : null
     this.statusPlace = new StatusPlace({
       ...{ mesh, device: device.zone, name: config.name, clock, random, log },
@@ -145,6 +149,7 @@ export class Agent {
       ssh: this.ssh,
       status: this.statusPlace,
       audit,
+      shelf: config.relay ? new ParcelShelf(store, () => clock.now()) : null,
       info: () => ({
         version: VERSION,
         hostName: config.name,

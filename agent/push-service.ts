@@ -123,6 +123,8 @@ class Serving {
         talk.answer({ size: content.length })
         return await talk.sendParts(content)
       }
+      default:
+        throw new BoxError('PUSH_REFUSED', 'That is to be asked of a relay.')
     }
   }
 

@@ -2,18 +2,22 @@
 
 import type { Clock, Timer } from '../src/base/clock.ts'
 import { BoxError } from '../src/base/errors.ts'
+import type { ZoneKey } from '../src/base/ids.ts'
 import type { Log } from '../src/base/log.ts'
 import type { Random } from '../src/base/random.ts'
 import type { Network } from '../src/base/stream.ts'
+import { helloPeer } from '../src/box/device-record.ts'
 import type { GrantBook, Right } from '../src/box/grant.ts'
 import type { Session } from '../src/box/handshake.ts'
 import type { ZoneSecret } from '../src/crypto/zone-key.ts'
+import type { Mesh } from '../src/mesh/mesh.ts'
 import type { Disk } from '../src/sys/disk.ts'
 import type { ConfigurationState, ConfigurationStatus } from './agent-status.ts'
 import { Applier, type PushEvent } from './apply/applier.ts'
 import { driftOf } from './apply/drift.ts'
 import type { Journal, Outcome } from './apply/push-state.ts'
 import type { AuditNotes } from './audit-notes.ts'
+import { CatchUp } from './catch-up.ts'
 import { dialsAny } from './hub-dial.ts'
 import { PushAudit } from './push-audit.ts'
 import { servePush } from './push-service.ts'
@@ -43,6 +47,9 @@ export interface PushingOptions extends Machine {
   readonly audit: AuditNotes
   readonly roots: readonly string[]
   readonly hubs: readonly string[]
+  /** Where to ask for what was pushed while this device was off. */
+  readonly relays: readonly ZoneKey[]
+  readonly mesh: Pick<Mesh, 'self' | 'connect'>
 }
 
 export class Pushing {
@@ -51,6 +58,7 @@ export class Pushing {
   private readonly audit: PushAudit
   private told: ConfigurationStatus | null = null
   private drift: number | null = null
+  private readonly catchUp: CatchUp | null
   private timer: Timer
   /** What could not be put right, and is not tried again while it is the same. */
   private hopeless = ''
@@ -71,6 +79,14 @@ export class Pushing {
       log.note('error', 'push', 'not recovered', { code: error.code, why: error.detail })
     })
     this.timer = this.repairLater()
+    const { relays, hubs } = options
+    this.catchUp =
+      relays.length === 0
+        ? null
+        : new CatchUp({
+            ...{ ...options, hubs: hubs.map(helloPeer), audit: this.audit, applier: this.applier },
+            dials: () => this.dials(),
+          })
   }
 
   /** Puts right what has drifted, where the bundle says so. */
@@ -144,15 +160,20 @@ export class Pushing {
   }
 
   serve(session: Session, allows: (right: Right) => boolean): Promise<void> {
-    const { clock, network, hubs } = this.options
-    const dials = () => dialsAny(hubs, network, clock)
     const { applier, audit } = this
+    const dials = () => this.dials()
     const drifted = (count: number) => this.drifted(count)
     return servePush(session, { ...this.options, applier, audit, drifted, allows, dials })
   }
 
+  private dials(): Promise<boolean> {
+    const { clock, network, hubs } = this.options
+    return dialsAny(hubs, network, clock)
+  }
+
   close(): void {
     this.closed = true
+    this.catchUp?.close()
     this.timer.cancel()
     this.applier.close()
   }

@@ -25,7 +25,9 @@ import { asDuplex } from '../src/mesh/duplex.ts'
 import type { Channel, Listening, Mesh } from '../src/mesh/mesh.ts'
 import { encodeBase32 } from '../src/wire/base32.ts'
 import type { AuditNotes } from './audit-notes.ts'
+import type { ParcelShelf } from './parcel-shelf.ts'
 import type { Pushing } from './pushing.ts'
+import { serveRelay } from './relay-service.ts'
 import type { SshServer } from './ssh-server.ts'
 import type { StatusPlace } from './status.ts'
 
@@ -49,6 +51,8 @@ export interface ServiceOptions {
   readonly info: () => DeviceInfo
   /** Null where this device takes no configuration. */
   readonly pushing: Pushing | null
+  /** Null where this device keeps nothing for others. */
+  readonly shelf: ParcelShelf | null
 }
 
 export class Services {
@@ -82,6 +86,7 @@ export class Services {
         s => options.status.serve(s),
       ),
       ...(options.pushing ? [this.listenForPushes(options.pushing)] : []),
+      ...(options.shelf ? [this.listenAsRelay(options.shelf)] : []),
     ]
   }
 
@@ -94,6 +99,17 @@ export class Services {
     const serve = (session: Session) =>
       void pushing.serve(session, right => grants.allows(session.peerZone, right, clock.now()))
     return this.listen('push', zone => this.admit(zone), serve)
+  }
+
+  private listenAsRelay(shelf: ParcelShelf): Listening {
+    const { audit, grants, clock, log } = this.options
+    const admit = (zone: ZoneKey): Admission =>
+      shelf.waitingFor(zone).length > 0 ? { payload: NOTHING } : this.admit(zone)
+    const serve = (session: Session) => {
+      const allows = () => grants.allows(session.peerZone, 'push', clock.now())
+      void serveRelay(session, { clock, log, shelf, audit, allows })
+    }
+    return this.listen('relay', admit, serve)
   }
 
   private listen(
