@@ -17,7 +17,8 @@ import type { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import { zoneToText } from '../../src/gns/name.ts'
 import type { Disk } from '../../src/sys/disk.ts'
 import { bootId } from '../../src/sys/state-lock.ts'
-import { CommandRow } from './command-row.ts'
+import { reloading } from '../service-manager.ts'
+import { CommandRow, type Line } from './command-row.ts'
 import { endGroup } from './commands.ts'
 import { faultText, isDiskFault } from './disk-fault.ts'
 import { Ending } from './ending.ts'
@@ -173,6 +174,7 @@ export class Applier {
       apply: [...(ours?.undo ?? []), ...(theirs?.apply ?? [])],
       after: theirs?.after ?? [],
       undo: ours?.apply ?? [],
+      reload: [...new Set([...(ours?.reload ?? []), ...(theirs?.reload ?? [])])],
     })
     return await this.exclusively(() => this.change(plan, progress))
   }
@@ -270,7 +272,7 @@ export class Applier {
       swap(this.options.disk, journal)
       progress('running')
       journal = this.step(journal, 'running')
-      await this.run(plan.apply, journal)
+      await this.run([...plan.apply, ...plan.reload.map(reloading)], journal)
       progress('verifying')
       journal = this.step(journal, 'verifying')
       await this.run(plan.after, journal)
@@ -308,7 +310,8 @@ export class Applier {
         id: hex(random.bytes(ID_BYTES)),
         boot: bootId(),
       },
-      ...{ places: plan.places, directories: plan.directories, undo: plan.undo },
+      ...{ places: plan.places, directories: plan.directories },
+      ...{ undo: plan.undo, reload: plan.reload },
       becomes: { ...plan.becomes, at: clock.now() },
       ...{ confirmSeconds: plan.confirmSeconds, commandSeconds: plan.commandSeconds },
       ...{ deadline: null, reason: null, by: null, tries: 0, group: null },
@@ -332,7 +335,7 @@ export class Applier {
     if (this.state.keep(content) !== wanted) throw refused(`${path} was changed meanwhile.`)
   }
 
-  private async run(lines: readonly string[], journal: Journal): Promise<void> {
+  private async run(lines: readonly Line[], journal: Journal): Promise<void> {
     const failed = await this.commands.run(lines, journal, group =>
       this.state.setJournal({ ...journal, group }),
     )

@@ -5,6 +5,7 @@ import { BoxError } from '../../src/base/errors.ts'
 import type { Log } from '../../src/base/log.ts'
 import type { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import type { Disk } from '../../src/sys/disk.ts'
+import { reloading } from '../service-manager.ts'
 import type { CommandRow } from './command-row.ts'
 import { faultText, ifPossible, isDiskFault } from './disk-fault.ts'
 import { contentOf } from './plan.ts'
@@ -103,7 +104,7 @@ export class Ending {
     const complaints: string[] = []
     if (at.tries < UNDO_TRIES_MAX) {
       note({ step: 'undoing', tries: at.tries + 1 })
-      for (const line of at.undo) {
+      for (const line of [...at.undo, ...at.reload.map(reloading)]) {
         const failed = await this.commands.run([line], at, group => note({ group }))
         if (failed) complaints.push(failed)
       }

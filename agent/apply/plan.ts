@@ -34,6 +34,8 @@ export interface Plan {
   readonly apply: readonly string[]
   readonly after: readonly string[]
   readonly undo: readonly string[]
+  /** Services, after `apply` and after `undo`. */
+  readonly reload: readonly string[]
 }
 
 export interface PlanParts {
@@ -105,7 +107,7 @@ export function planRelease(parts: PlanParts, release: Release, name: string): P
     files[path] = { state, by: release.name }
   }
   const { sequence, confirmSeconds, commandSeconds } = release
-  const { packages, before, apply, after, undo } = release
+  const { packages, before, apply, after, undo, reload } = release
   return {
     ...changes(disk, targets),
     act: 'push',
@@ -119,7 +121,7 @@ export function planRelease(parts: PlanParts, release: Release, name: string): P
       bundles: { ...bundles, [release.name]: name },
       files,
     },
-    ...{ confirmSeconds, commandSeconds, packages, before, apply, after, undo },
+    ...{ confirmSeconds, commandSeconds, packages, before, apply, after, undo, reload },
   }
 }
 
@@ -127,7 +129,7 @@ export function planRelease(parts: PlanParts, release: Release, name: string): P
 export function planReturn(
   { disk, state }: PlanParts,
   to: Generation,
-  commands: Pick<Plan, 'confirmSeconds' | 'commandSeconds' | 'apply' | 'after' | 'undo'>,
+  commands: Pick<Plan, 'confirmSeconds' | 'commandSeconds' | 'apply' | 'after' | 'undo' | 'reload'>,
 ): Plan {
   const history = state.history()
   const targets = new Map<string, FileState>()
@@ -170,6 +172,7 @@ export function planRepair(
     ...{ packages: [], before: [], undo: [] },
     apply: releases.flatMap(({ apply }) => apply),
     after: releases.flatMap(({ after }) => after),
+    reload: [...new Set(releases.flatMap(({ reload }) => reload))],
   }
 }
 

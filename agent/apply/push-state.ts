@@ -42,6 +42,8 @@ export interface Journal {
   readonly confirmSeconds: number
   readonly commandSeconds: number
   readonly undo: readonly string[]
+  /** Services that read their configuration again after `undo`. */
+  readonly reload: readonly string[]
   /** When it is put back unless confirmed; milliseconds since 1970. */
   readonly deadline: number | null
   /** Why it is put back. */

@@ -44,7 +44,7 @@ const release = (sequence: number, more = {}, signer = home.owner) =>
       files: [
         ...[{ is: 'file' as const, path, content: contentId(content), size: content.length }],
       ].map(file => ({ ...file, mode: 0o644, owner: '' })),
-      ...{ packages: [], before: [], apply: [], after: [], undo: [] },
+      ...{ packages: [], before: [], apply: [], after: [], undo: [], reload: [] },
       ...more,
     },
     signer,

@@ -55,7 +55,7 @@ function release(text: string, more = {}) {
       ...{ device: home.agent.device.zone, signer: home.owner.zone, sequence: ++sequence },
       ...{ name: 'motd', confirmSeconds: 90, commandSeconds: 10, drift: 'report' as const },
       files: [{ is: 'file' as const, content: contentId(content), ...file }],
-      ...{ uci: [], packages: [], before: [], apply: [], after: [], undo: [] },
+      ...{ uci: [], packages: [], before: [], apply: [], after: [], undo: [], reload: [] },
       ...more,
     },
     home.owner,
@@ -241,7 +241,7 @@ describe('the push service', () => {
           uci: [],
           packages: [],
         },
-        ...{ before: [], apply: ['true'], after: [], undo: [] },
+        ...{ before: [], apply: ['true'], after: [], undo: [], reload: [] },
       },
       other,
     )

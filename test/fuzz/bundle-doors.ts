@@ -54,6 +54,7 @@ const release = signRelease(
       { config: 'network', change: { is: 'list', section: 'lan', option: 'dns', values: ['a'] } },
     ],
     ...{ packages: ['nft'], before: ['true'], apply: ['reload'], after: [], undo: ['reload'] },
+    reload: ['nftables'],
   },
   zone,
 )
