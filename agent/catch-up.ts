@@ -37,7 +37,9 @@ const CONFIRM_AGAIN_MS = 3_000
 /** Of a relay that keeps talking: what comes after these is for the next look. */
 const FETCHES_MAX = 4
 const DONE_MAX = 32
-/** Parcels that were refused are not fetched again; more than a relay keeps for one device are forgotten. */
+/** A parcel that was refused is left for so long: a full disk, or a missing package, may be mended by then. */
+const REFUSED_MS = 6 * 60 * 60_000
+/** More than a relay keeps for one device. */
 const REFUSED_MAX = 256
 
 export interface CatchUpOptions {
@@ -63,7 +65,8 @@ interface Relay {
 export class CatchUp {
   private readonly options: CatchUpOptions
   private readonly over = new AbortController()
-  private readonly refused = new Set<string>()
+  /** Until when, by clock.elapsed, it is not fetched again; by its name. */
+  private readonly refused = new Map<string, number>()
   private timer: Timer
   private retryMs = RETRY_MS
 
@@ -109,8 +112,9 @@ export class CatchUp {
         const seen = this.options.applier.state.history().sequence
         const done = waiting.filter(({ sequence }) => sequence <= seen).slice(0, DONE_MAX)
         for (const { id } of done) await talk.ask('collected', { id })
+        if (this.options.applier.open) return // Another change awaits its end; the next look is for this.
         const newest = waiting
-          .filter(({ id, sequence }) => sequence > seen && !this.refused.has(id))
+          .filter(({ id, sequence }) => sequence > seen && !this.isRefused(id))
           .toSorted((a, b) => b.sequence - a.sequence)
           .slice(0, FETCHES_MAX)
         for (const one of newest) if (await this.fetch(relay, talk, one)) return
@@ -143,7 +147,7 @@ export class CatchUp {
     } catch (error) {
       if (!(error instanceof BoxError) || error.family === 'unreachable') throw error
       if (this.refused.size >= REFUSED_MAX) this.refused.clear()
-      this.refused.add(id)
+      this.refused.set(id, this.options.clock.elapsed() + REFUSED_MS)
       log.note('warn', 'relay', 'refused', { why: error.detail })
       if (requested) audit.refused(requested, error.detail || error.message)
       return false
@@ -153,6 +157,10 @@ export class CatchUp {
       if (!(error instanceof BoxError)) throw error
     })
     return true
+  }
+
+  private isRefused(id: string): boolean {
+    return this.options.clock.elapsed() < (this.refused.get(id) ?? 0)
   }
 
   private handOver({ signed, contents }: Parcel): void {

@@ -22,7 +22,7 @@ import { zoneToText } from '../../src/gns/name.ts'
 import { systemClock as clock } from '../../src/sys/clock.ts'
 import { systemRandom as random } from '../../src/sys/random.ts'
 import { type FakeMesh, FakeNet } from '../sim/fake-mesh.ts'
-import { Place } from './apply/place.ts'
+import { Place, push } from './apply/place.ts'
 
 let place: Place
 let applier: ReturnType<Place['applier']>
@@ -160,6 +160,16 @@ test('puts it back where the relay cannot be reached anew', async () => {
   await catchUp.look()
   await expect.poll(() => applier.open, { timeout: 5_000 }).toBeNull()
   expect(a()).toBe('old')
+})
+
+test('leaves it for later while another change awaits its confirmation', async () => {
+  await push(applier, place.release({ a: { text: 'first' } }))
+  leave(place.release({ a: { text: 'second' } }), { sequence: 2 })
+  await catchUp.look()
+  expect(fetched).toEqual([])
+  applier.confirm(applier.open!.id)
+  await catchUp.look()
+  expect(a()).toBe('second')
 })
 
 test('goes on when no relay answers', async () => {
