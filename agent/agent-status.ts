@@ -44,10 +44,18 @@ export interface AgentStatus {
 
 export interface ConfigurationStatus {
   readonly generation: number
+  /** The bundle that made it, and the number that bundle had; empty and 0 before the first push. */
   readonly bundle: string
+  readonly version: number
+  readonly state: ConfigurationState
   readonly unconfirmed: string | null
   readonly last: string | null
+  /** Files that are not as they were confirmed; null where nobody has looked yet. */
+  readonly drift: number | null
 }
+
+/** `applying` and `waiting` (for its confirmation) are of an open change, the others of how the last one ended. */
+export type ConfigurationState = 'none' | 'applying' | 'waiting' | 'confirmed' | 'put_back'
 
 export interface StatusParts {
   readonly config: AgentConfig
@@ -135,8 +143,9 @@ export function statusText(status: AgentStatus): string {
   return rows.map(([name, value]) => `${name!.padEnd(11)} ${value}`).join('\n')
 }
 
-function configurationText({ generation, bundle, unconfirmed, last }: ConfigurationStatus): string {
+function configurationText(configuration: ConfigurationStatus): string {
+  const { generation, bundle, unconfirmed, last, drift } = configuration
   const holds = generation === 0 ? 'nothing holds' : `generation ${generation} (${bundle}) holds`
   const more = unconfirmed ? `"${unconfirmed}" is not confirmed yet` : last
-  return more ? `${holds}; ${more}` : holds
+  return [holds, more, drift ? `${drift} files have drifted` : null].filter(Boolean).join('; ')
 }

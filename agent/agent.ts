@@ -23,12 +23,14 @@ import { Publisher } from '../src/gns/publisher.ts'
 import { ZoneDatabase } from '../src/gns/zone.ts'
 import type { Mesh } from '../src/mesh/mesh.ts'
 import { type AgentStatus, agentStatus } from './agent-status.ts'
+import { AuditNotes } from './audit-notes.ts'
 import type { AgentConfig } from './config.ts'
 import { openDeviceKey } from './device-key.ts'
 import { ownAccount } from './environment.ts'
 import { openHostKey } from './host-key.ts'
 import { checkMesh } from './mesh-check.ts'
 import { watchNetwork } from './network-watch.ts'
+import { ParcelShelf } from './parcel-shelf.ts'
 import { measure, ownMachine } from './probes.ts'
 import { type Machine, Pushing } from './pushing.ts'
 import { Services } from './services.ts'
@@ -123,21 +125,31 @@ export class Agent {
     })
     const account = ownAccount(config.shell)
     this.ssh = new SshServer({ hostKey: hostKey.secret, account, clock, log })
-    this.statusPlace = new StatusPlace({
-      ...{ mesh, device: device.zone, name: config.name, clock, random, log },
-      allows: zone => grants.allows(zone, 'status', clock.now()),
-      look: () => measure(ownMachine(clock.now())),
+    const audit = new AuditNotes({
+      ...{ audit: new AuditLog(parts.audit), grants, device: device.zone, clock, log },
     })
     const { machine } = parts
     this.pushing = machine
-      ? new Pushing({ ...machine, ...{ device, clock, random, log, grants }, ...config })
+      ? new Pushing({
+          ...{ ...machine, ...config },
+          ...{ device, clock, random, log, grants, audit, mesh },
+        })
       : null
+    this.statusPlace = new StatusPlace({
+      ...{ mesh, device: device.zone, name: config.name, clock, random, log },
+      allows: zone => grants.allows(zone, 'status', clock.now()),
+      look: () => ({
+        ...measure(ownMachine(clock.now())),
+        configuration: this.pushing?.status() ?? null,
+      }),
+    })
     this.services = new Services({
       ...{ mesh, device, clock, random, log, grants, pushing: this.pushing },
       desk: this.desk,
       ssh: this.ssh,
       status: this.statusPlace,
-      audit: new AuditLog(parts.audit),
+      audit,
+      shelf: config.relay ? new ParcelShelf(store, () => clock.now()) : null,
       info: () => ({
         version: VERSION,
         hostName: config.name,

@@ -9,9 +9,11 @@ import { isIP } from 'node:net'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { BoxError } from '../src/base/errors.ts'
+import type { ZoneKey } from '../src/base/ids.ts'
 import type { Address } from '../src/base/stream.ts'
 import { DEFAULT_ROOTS, pathFault } from '../src/box/bundle/file-path.ts'
 import { HUBS_MAX, helloPeer, namesAddress } from '../src/box/device-record.ts'
+import { zoneFromText } from '../src/gns/name.ts'
 import { MESH_CHOICES, type MeshChoice } from '../src/mesh/mesh.ts'
 
 export interface AgentConfig {
@@ -32,6 +34,10 @@ export interface AgentConfig {
   readonly shell: string | null
   /** Below which directories pushed configuration may lie. */
   readonly roots: readonly string[]
+  /** Keeps configuration for devices that are off. */
+  readonly relay: boolean
+  /** Zones of the relays to ask for what was pushed meanwhile; each is one of the hubs. */
+  readonly relays: readonly ZoneKey[]
 }
 
 export const CONFIG_FILE = 'agent.json'
@@ -39,6 +45,8 @@ export const CONFIG_FILE = 'agent.json'
 const HUB_PORT = 2086
 const ADDRESSES_MAX = 8
 const ROOTS_MAX = 64
+/** More than there are hubs would never answer. */
+const RELAYS_MAX = HUBS_MAX
 const PORT_MAX = 0xffff
 const FILE_SIZE_MAX = 64 * 1024
 const FIELDS = [
@@ -51,6 +59,8 @@ const FIELDS = [
   'hubs',
   'shell',
   'roots',
+  'relay',
+  'relays',
 ] as const
 type Field = (typeof FIELDS)[number]
 
@@ -68,7 +78,8 @@ export function readConfig(directory: string, commandLine: Settings): AgentConfi
     return new BoxError('INPUT_INVALID', `--${option} ${wrong}.`)
   })
   const settings = { ...file, ...typed }
-  const { name, mesh, gnunetConf, hub, listen, advertise, hubs, shell, roots } = settings
+  const { name, mesh, gnunetConf, hub, listen, advertise, hubs, shell, roots, relay, relays } =
+    settings
   const isHub = hub ?? false
   if (mesh === 'gnunet' && (isHub || listen || advertise))
     throw new BoxError(
@@ -85,6 +96,8 @@ export function readConfig(directory: string, commandLine: Settings): AgentConfi
     hubs: hubs ?? [],
     shell: shell ?? null,
     roots: roots ?? DEFAULT_ROOTS,
+    relay: relay ?? false,
+    relays: relays ?? [],
   }
 }
 
@@ -118,6 +131,17 @@ function checkSettings(settings: Settings, complain: Complaint): Partial<AgentCo
     if (namesAddress(url)) return url
     throw complain(field, 'names no address where the hub could be dialled')
   }
+  const flag = (value: unknown, field: string) => {
+    if (typeof value === 'boolean') return value
+    throw complain(field, 'is neither true nor false')
+  }
+  const zone = (value: unknown, field: string) => {
+    try {
+      return zoneFromText(text(value, field))
+    } catch {
+      throw complain(field, 'is no zone key: `box-agent status` on the relay prints it')
+    }
+  }
   const root = (value: unknown, field: string) => {
     const path = text(value, field)
     const fault = pathFault(path)
@@ -132,14 +156,13 @@ function checkSettings(settings: Settings, complain: Complaint): Partial<AgentCo
       throw complain(field, `is none of ${MESH_CHOICES.join(', ')}`)
     }),
     ...present('gnunetConf', path),
-    ...present('hub', (value, field) => {
-      if (typeof value === 'boolean') return value
-      throw complain(field, 'is neither true nor false')
-    }),
+    ...present('hub', flag),
     ...present('listen', listOf(address, ADDRESSES_MAX, complain)),
     ...present('advertise', listOf(address, ADDRESSES_MAX, complain)),
     ...present('hubs', listOf(hello, HUBS_MAX, complain)),
     ...present('roots', listOf(root, ROOTS_MAX, complain)),
+    ...present('relay', flag),
+    ...present('relays', listOf(zone, RELAYS_MAX, complain)),
     ...present('shell', path),
   }
 }

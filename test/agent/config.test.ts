@@ -6,6 +6,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { readConfig } from '../../agent/config.ts'
 import { BoxError } from '../../src/base/errors.ts'
 import { DEFAULT_ROOTS } from '../../src/box/bundle/file-path.ts'
+import { ZoneSecret } from '../../src/crypto/zone-key.ts'
+import { zoneFromText, zoneToText } from '../../src/gns/name.ts'
+import { systemRandom } from '../../src/sys/random.ts'
 import { encodeBase32 } from '../../src/wire/base32.ts'
 
 const HUB = `gnunet://hello/${encodeBase32(new Uint8Array(32))}+0+tcp+tcp.0.192.0.2.1:2086`
@@ -63,6 +66,8 @@ describe('the configuration', () => {
       hubs: [HUB],
       shell: '/bin/ash',
       roots: DEFAULT_ROOTS,
+      relay: false,
+      relays: [],
     })
     expect(readConfig(directory, { name: 'cellar', listen: ['192.0.2.1:1'] })).toMatchObject({
       name: 'cellar',
@@ -88,6 +93,8 @@ describe('the configuration', () => {
     ['{"hubs": ["http://x"]}', 'hubs[0] is no HELLO URL'],
     [JSON.stringify({ hubs: [HUB.replace(/[+].*/, '')] }), 'hubs[0] names no address'],
     [JSON.stringify({ hubs: Array(9).fill(HUB) }), 'hubs has more than 8 entries'],
+    ['{"relay": 1}', 'relay is neither true nor false'],
+    ['{"relays": ["kitchen"]}', 'relays[0] is no zone key'],
     ['{"shell": "bash"}', 'shell is no path from the root'],
     ['{', 'is no JSON'],
     ['[]', 'holds no'],
@@ -98,6 +105,12 @@ describe('the configuration', () => {
     expect(code).toBe('CONFIG_INVALID')
     expect(message).toContain(join(directory, 'agent.json'))
     expect(message).toContain(why)
+  })
+
+  test('of a device names its relays, and a relay that it is one', () => {
+    const zone = zoneToText(ZoneSecret.generate('EDKEY', systemRandom).zone)
+    write(JSON.stringify({ relays: [zone], relay: true }))
+    expect(readConfig(directory, {})).toMatchObject({ relays: [zoneFromText(zone)], relay: true })
   })
 
   test('leaves listening to the daemon where there is one', () => {

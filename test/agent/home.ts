@@ -35,6 +35,8 @@ export const CONFIG: AgentConfig = {
   hubs: [],
   shell: '/bin/bash',
   roots: [],
+  relay: false,
+  relays: [],
 }
 
 const clock = systemClock

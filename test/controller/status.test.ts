@@ -23,6 +23,12 @@ const VALUES = bytes({
   _date_boot: '0',
   _list_addresses: '| 192.0.2.7',
   _version_agent: '0.1.0',
+  _configuration_state: 'put_back',
+  _configuration_bundle: 'firewall',
+  _configuration_last: '"dns" was put back: Nobody confirmed it within 90 s.',
+  _amount_configuration_generation: '3',
+  _amount_configuration_version: '1763000000000',
+  _amount_configuration_drift: '2',
   _degree_mood: '7',
 })
 /** A day, two hours and some after the epoch of PSYC, at which this machine started. */
@@ -36,10 +42,19 @@ test('a status is read as numbers, and what is not known is kept as it is', () =
     disks: { '/': { total: 1_000, used: 100 }, '/mnt': { total: 500, used: 450 } },
     temperatures: { cpu: 48.312 },
     addresses: ['192.0.2.7'],
+    configuration: {
+      ...{ state: 'put_back', generation: 3, bundle: 'firewall', version: 1_763_000_000_000 },
+      ...{
+        unconfirmed: null,
+        last: '"dns" was put back: Nobody confirmed it within 90 s.',
+        drift: 2,
+      },
+    },
     other: { _degree_mood: '7' },
   })
   expect(cellsOf('kitchen', report, null, NOW)).toEqual([
-    ...['kitchen', '1.42', '75 %', '90 %', '48 °C', '1 d 2 h', '0.1.0', 'now'],
+    ...['kitchen', '1.42', '75 %', '90 %', '48 °C', '1 d 2 h', '3, put back, 2 drifted'],
+    ...['0.1.0', 'now'],
   ])
   expect(cellsOf('kitchen', report, 300_000, NOW).at(-1)).toBe('stale, 5 min ago')
   expect(cellsOf('kitchen', null, 0, NOW).at(-1)).toBe('never')
@@ -50,7 +65,15 @@ test('values that make no sense are left out', () => {
     bytes({ _dict_disks_total: '{', _amount_load_hundredths: 'x', _list_addresses: 'a|b' }),
   )
   expect(report).toMatchObject({ load: null, disks: {}, addresses: [] })
-  expect(cellsOf('k', report, null, NOW).slice(1, 7)).toEqual(['-', '-', '-', '-', '-', '-'])
+  expect(cellsOf('k', report, null, NOW).slice(1, 8)).toEqual(['-', '-', '-', '-', '-', '-', '-'])
+})
+
+test.for([
+  [{ _configuration_state: 'none', _amount_configuration_generation: '0' }, '-'],
+  [{ _configuration_state: 'confirmed', _amount_configuration_generation: '3' }, '3'],
+  [{ _configuration_state: 'waiting', _amount_configuration_generation: '3' }, '3, waiting'],
+] as const)('what was pushed is one cell: %j', ([values, cell]) => {
+  expect(cellsOf('k', reportOf(bytes(values)), null, NOW)[6]).toBe(cell)
 })
 
 test('an age has its two largest units', () => {
@@ -78,7 +101,7 @@ function publish(device: RigDevice, isAllowed: () => boolean): void {
     look: () => ({
       ...{ load: 142, processors: 2, memory: { total: 1_000, available: 250 } },
       ...{ disks: new Map(), temperatures: new Map(), interfaces: new Map() },
-      ...{ bootedAt: world.now(), addresses: [], system: 'Debian' },
+      ...{ bootedAt: world.now(), addresses: [], system: 'Debian', configuration: null },
     }),
   })
   place = made

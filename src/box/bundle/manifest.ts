@@ -23,13 +23,15 @@
  *       kitchen: { hostname: kitchen }
  *     packages: [nftables]             # must be installed
  *     before: [ 'nft -c -f "$BOX_STAGE/etc/nftables.conf"' ]
- *     apply:  [ systemctl reload nftables ]
+ *     apply:  [ ip link set wlan0 up ]
+ *     reload: [nftables]               # services, by the service manager: after apply, and after undo
  *     after:  [ ping -c1 192.0.2.1 ]
- *     undo:   [ systemctl reload nftables ]   # after the files were put back; apply unless given
+ *     undo:   [ ip link set wlan0 up ] # after the files were put back; apply unless given
  */
 
 import { DEFAULT_ROOTS, pathFault, rootOf } from './file-path.ts'
 import { CONFIRM_SECONDS, LIMITS } from './limits.ts'
+import { isServiceName } from './release.ts'
 import { isValueName } from './template.ts'
 import { isUciName, type UciChange } from './uci.ts'
 import {
@@ -60,6 +62,7 @@ export interface Manifest {
   readonly apply: readonly string[]
   readonly after: readonly string[]
   readonly undo: readonly string[]
+  readonly reload: readonly string[]
 }
 
 export interface ManifestFile extends Place {
@@ -117,7 +120,7 @@ const FIELDS = [
     'values',
     'packages',
   ],
-  ...['before', 'apply', 'after', 'undo'],
+  ...['before', 'apply', 'after', 'undo', 'reload'],
 ]
 /** The fields that say where a file comes from, and what they make of it. */
 const SOURCES = { from: 'copy', template: 'template', absent: 'absent' } as const
@@ -154,6 +157,7 @@ class Reading {
       apply,
       after: this.commands(fields.get('after')),
       undo: undo ? this.commands(undo) : apply,
+      reload: this.services(fields.get('reload')),
     }
     if (manifest.files.length + manifest.uci.length + apply.length === 0)
       this.problem(root, 'This bundle changes nothing: it has neither files nor uci nor apply.')
@@ -358,6 +362,18 @@ class Reading {
       const name = this.text(node)
       if (name !== null && /^[a-zA-Z0-9][a-zA-Z0-9+._-]{0,127}$/.test(name)) return [name]
       if (name !== null) this.problem(node, `"${name}" is no name of a package.`)
+      return []
+    })
+  }
+
+  private services(entry: YamlEntry | undefined): string[] {
+    const nodes = this.list(entry, 'reload')
+    if (nodes.length > LIMITS.services)
+      this.problem(entry!, `There are at most ${LIMITS.services} services here.`)
+    return nodes.flatMap(node => {
+      const name = this.text(node)
+      if (name !== null && isServiceName(name)) return [name]
+      if (name !== null) this.problem(node, `"${name}" is no name of a service.`)
       return []
     })
   }

@@ -73,6 +73,7 @@ files:
 colour: red
 confirm: 0
 apply: reboot
+reload: [nftables, '--force', a/b]
 `
     expect(lint(manifest, { a: '' })).toEqual([
       'bundle.yaml:1 "bundle: 1" must say which version of the format this is.',
@@ -88,9 +89,11 @@ apply: reboot
       'bundle.yaml:11 Say one of from, template and absent.',
       'bundle.yaml:13 /etc/d/below lies below another file of the bundle.',
       'bundle.yaml:14 A secret must not be open to everybody.',
-      'bundle.yaml:15 "colour" is no field: there are bundle, name, confirm, timeout, drift, roots, files, uci, values, packages, before, apply, after, undo.',
+      'bundle.yaml:15 "colour" is no field: there are bundle, name, confirm, timeout, drift, roots, files, uci, values, packages, before, apply, after, undo, reload.',
       'bundle.yaml:16 confirm takes seconds, 1 to 3600.',
       'bundle.yaml:17 apply is a list.',
+      'bundle.yaml:18 "--force" is no name of a service.',
+      'bundle.yaml:18 "a/b" is no name of a service.',
     ])
   })
 
