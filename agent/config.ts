@@ -32,6 +32,8 @@ export interface AgentConfig {
   readonly shell: string | null
   /** Below which directories pushed configuration may lie. */
   readonly roots: readonly string[]
+  /** For how long a shell is kept whose connection was lost; 0: it ends with it. */
+  readonly keepShellsMinutes: number
 }
 
 export const CONFIG_FILE = 'agent.json'
@@ -39,6 +41,10 @@ export const CONFIG_FILE = 'agent.json'
 const HUB_PORT = 2086
 const ADDRESSES_MAX = 8
 const ROOTS_MAX = 64
+/** Over lunch; a forgotten shell of a grant costs a process and 64 KB so long. */
+const KEEP_SHELLS_MINUTES = 30
+/** A week: whoever wants more wants tmux. */
+const KEEP_SHELLS_MINUTES_MAX = 7 * 24 * 60
 const PORT_MAX = 0xffff
 const FILE_SIZE_MAX = 64 * 1024
 const FIELDS = [
@@ -51,10 +57,11 @@ const FIELDS = [
   'hubs',
   'shell',
   'roots',
+  'keepShellsMinutes',
 ] as const
 type Field = (typeof FIELDS)[number]
 
-/** What a person has set: texts and lists of texts, not checked yet. */
+/** What a person has set, not checked yet. */
 export type Settings = { readonly [F in Field]?: unknown }
 
 /** The configuration of a state directory, with what the command line says on top. Throws CONFIG_INVALID, INPUT_INVALID. */
@@ -85,6 +92,7 @@ export function readConfig(directory: string, commandLine: Settings): AgentConfi
     hubs: hubs ?? [],
     shell: shell ?? null,
     roots: roots ?? DEFAULT_ROOTS,
+    keepShellsMinutes: settings.keepShellsMinutes ?? KEEP_SHELLS_MINUTES,
   }
 }
 
@@ -141,6 +149,11 @@ function checkSettings(settings: Settings, complain: Complaint): Partial<AgentCo
     ...present('hubs', listOf(hello, HUBS_MAX, complain)),
     ...present('roots', listOf(root, ROOTS_MAX, complain)),
     ...present('shell', path),
+    ...present('keepShellsMinutes', (value, field) => {
+      const isWhole = typeof value === 'number' && Number.isInteger(value)
+      if (isWhole && value >= 0 && value <= KEEP_SHELLS_MINUTES_MAX) return value
+      throw complain(field, `is no number of minutes from 0 to ${KEEP_SHELLS_MINUTES_MAX}`)
+    }),
   }
 }
 

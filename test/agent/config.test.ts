@@ -63,6 +63,7 @@ describe('the configuration', () => {
       hubs: [HUB],
       shell: '/bin/ash',
       roots: DEFAULT_ROOTS,
+      keepShellsMinutes: 30,
     })
     expect(readConfig(directory, { name: 'cellar', listen: ['192.0.2.1:1'] })).toMatchObject({
       name: 'cellar',
@@ -89,6 +90,9 @@ describe('the configuration', () => {
     [JSON.stringify({ hubs: [HUB.replace(/[+].*/, '')] }), 'hubs[0] names no address'],
     [JSON.stringify({ hubs: Array(9).fill(HUB) }), 'hubs has more than 8 entries'],
     ['{"shell": "bash"}', 'shell is no path from the root'],
+    ['{"keepShellsMinutes": "30"}', 'keepShellsMinutes is no number of minutes from 0 to 10080'],
+    ['{"keepShellsMinutes": 0.5}', 'keepShellsMinutes is no number of minutes'],
+    ['{"keepShellsMinutes": -1}', 'keepShellsMinutes is no number of minutes'],
     ['{', 'is no JSON'],
     ['[]', 'holds no'],
     ['null', 'holds no'],
@@ -98,6 +102,15 @@ describe('the configuration', () => {
     expect(code).toBe('CONFIG_INVALID')
     expect(message).toContain(join(directory, 'agent.json'))
     expect(message).toContain(why)
+  })
+
+  test('may keep no shells, and those it keeps for a week at most', () => {
+    for (const keepShellsMinutes of [0, 10_080]) {
+      write(JSON.stringify({ keepShellsMinutes }))
+      expect(readConfig(directory, {})).toMatchObject({ keepShellsMinutes })
+    }
+    write('{"keepShellsMinutes": 10081}')
+    expect(complaint(() => readConfig(directory, {})).code).toBe('CONFIG_INVALID')
   })
 
   test('leaves listening to the daemon where there is one', () => {

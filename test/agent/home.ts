@@ -35,6 +35,7 @@ export const CONFIG: AgentConfig = {
   hubs: [],
   shell: '/bin/bash',
   roots: [],
+  keepShellsMinutes: 30,
 }
 
 const clock = systemClock
