@@ -38,6 +38,8 @@ import { SshServer } from './ssh-server.ts'
 import { StatusPlace } from './status.ts'
 import { Whereabouts } from './whereabouts.ts'
 
+const MINUTE_MS = 60_000
+
 /** An engine; the embedded one wants to know when the machine has moved, a daemon may keep our names published. */
 export type AgentMesh = Mesh & {
   networkChanged?(): void
@@ -124,7 +126,8 @@ export class Agent {
       store: ({ zone, ...names }) => grants.set(ownerGrant(zone, names, clock.now())),
     })
     const account = ownAccount(config.shell)
-    this.ssh = new SshServer({ hostKey: hostKey.secret, account, clock, log })
+    const keepShellsMs = config.keepShellsMinutes * MINUTE_MS
+    this.ssh = new SshServer({ hostKey: hostKey.secret, account, clock, log, keepShellsMs })
     const audit = new AuditNotes({
       ...{ audit: new AuditLog(parts.audit), grants, device: device.zone, clock, log },
     })

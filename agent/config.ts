@@ -38,6 +38,8 @@ export interface AgentConfig {
   readonly relay: boolean
   /** Zones of the relays to ask for what was pushed meanwhile; each is one of the hubs. */
   readonly relays: readonly ZoneKey[]
+  /** For how long a shell is kept whose connection was lost; 0: it ends with it. */
+  readonly keepShellsMinutes: number
 }
 
 export const CONFIG_FILE = 'agent.json'
@@ -47,6 +49,10 @@ const ADDRESSES_MAX = 8
 const ROOTS_MAX = 64
 /** More than there are hubs would never answer. */
 const RELAYS_MAX = HUBS_MAX
+/** Over lunch; a forgotten shell of a grant costs a process and 64 KB so long. */
+const KEEP_SHELLS_MINUTES = 30
+/** A week: whoever wants more wants tmux. */
+const KEEP_SHELLS_MINUTES_MAX = 7 * 24 * 60
 const PORT_MAX = 0xffff
 const FILE_SIZE_MAX = 64 * 1024
 const FIELDS = [
@@ -61,10 +67,11 @@ const FIELDS = [
   'roots',
   'relay',
   'relays',
+  'keepShellsMinutes',
 ] as const
 type Field = (typeof FIELDS)[number]
 
-/** What a person has set: texts and lists of texts, not checked yet. */
+/** What a person has set, not checked yet. */
 export type Settings = { readonly [F in Field]?: unknown }
 
 /** The configuration of a state directory, with what the command line says on top. Throws CONFIG_INVALID, INPUT_INVALID. */
@@ -98,6 +105,7 @@ export function readConfig(directory: string, commandLine: Settings): AgentConfi
     roots: roots ?? DEFAULT_ROOTS,
     relay: relay ?? false,
     relays: relays ?? [],
+    keepShellsMinutes: settings.keepShellsMinutes ?? KEEP_SHELLS_MINUTES,
   }
 }
 
@@ -164,6 +172,11 @@ function checkSettings(settings: Settings, complain: Complaint): Partial<AgentCo
     ...present('relay', flag),
     ...present('relays', listOf(zone, RELAYS_MAX, complain)),
     ...present('shell', path),
+    ...present('keepShellsMinutes', (value, field) => {
+      const isWhole = typeof value === 'number' && Number.isInteger(value)
+      if (isWhole && value >= 0 && value <= KEEP_SHELLS_MINUTES_MAX) return value
+      throw complain(field, `is no number of minutes from 0 to ${KEEP_SHELLS_MINUTES_MAX}`)
+    }),
   }
 }
 

@@ -49,6 +49,7 @@ export const ERRORS = {
   RECORD_UNSUPPORTED: ['unknown', 'The name depends on a record this version cannot follow.'],
   AGENT_NOT_RUNNING: ['unknown', 'The agent is not running: start it with `box-agent run`.'],
   FILE_UNKNOWN: ['unknown', 'There is no such file.'],
+  SHELL_UNKNOWN: ['unknown', 'No such shell of yours is kept on the device.'],
   DEVICE_UNKNOWN: ['unknown', 'No device of this name is paired.'],
   NOT_PERMITTED: ['refused', 'The device does not grant this to your key.'],
   IDENTITY_WRONG: ['refused', 'The other side could not prove the identity that was expected.'],

@@ -68,6 +68,7 @@ describe('the configuration', () => {
       roots: DEFAULT_ROOTS,
       relay: false,
       relays: [],
+      keepShellsMinutes: 30,
     })
     expect(readConfig(directory, { name: 'cellar', listen: ['192.0.2.1:1'] })).toMatchObject({
       name: 'cellar',
@@ -96,6 +97,9 @@ describe('the configuration', () => {
     ['{"relay": 1}', 'relay is neither true nor false'],
     ['{"relays": ["kitchen"]}', 'relays[0] is no zone key'],
     ['{"shell": "bash"}', 'shell is no path from the root'],
+    ['{"keepShellsMinutes": "30"}', 'keepShellsMinutes is no number of minutes from 0 to 10080'],
+    ['{"keepShellsMinutes": 0.5}', 'keepShellsMinutes is no number of minutes'],
+    ['{"keepShellsMinutes": -1}', 'keepShellsMinutes is no number of minutes'],
     ['{', 'is no JSON'],
     ['[]', 'holds no'],
     ['null', 'holds no'],
@@ -111,6 +115,15 @@ describe('the configuration', () => {
     const zone = zoneToText(ZoneSecret.generate('EDKEY', systemRandom).zone)
     write(JSON.stringify({ relays: [zone], relay: true }))
     expect(readConfig(directory, {})).toMatchObject({ relays: [zoneFromText(zone)], relay: true })
+  })
+
+  test('may keep no shells, and those it keeps for a week at most', () => {
+    for (const keepShellsMinutes of [0, 10_080]) {
+      write(JSON.stringify({ keepShellsMinutes }))
+      expect(readConfig(directory, {})).toMatchObject({ keepShellsMinutes })
+    }
+    write('{"keepShellsMinutes": 10081}')
+    expect(complaint(() => readConfig(directory, {})).code).toBe('CONFIG_INVALID')
   })
 
   test('leaves listening to the daemon where there is one', () => {

@@ -37,6 +37,7 @@ export const CONFIG: AgentConfig = {
   roots: [],
   relay: false,
   relays: [],
+  keepShellsMinutes: 30,
 }
 
 const clock = systemClock
