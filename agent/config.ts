@@ -9,7 +9,7 @@ import { isIP } from 'node:net'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { BoxError } from '../src/base/errors.ts'
-import type { Address } from '../src/base/stream.ts'
+import { type Address, isLoopback } from '../src/base/stream.ts'
 import { DEFAULT_ROOTS, pathFault } from '../src/box/bundle/file-path.ts'
 import { HUBS_MAX, helloPeer, namesAddress } from '../src/box/device-record.ts'
 import { MESH_CHOICES, type MeshChoice } from '../src/mesh/mesh.ts'
@@ -32,6 +32,8 @@ export interface AgentConfig {
   readonly shell: string | null
   /** Below which directories pushed configuration may lie. */
   readonly roots: readonly string[]
+  /** Where this machine's Prometheus reads metrics, a loopback address; null: nowhere. */
+  readonly metrics: Address | null
 }
 
 export const CONFIG_FILE = 'agent.json'
@@ -51,6 +53,7 @@ const FIELDS = [
   'hubs',
   'shell',
   'roots',
+  'metrics',
 ] as const
 type Field = (typeof FIELDS)[number]
 
@@ -68,7 +71,7 @@ export function readConfig(directory: string, commandLine: Settings): AgentConfi
     return new BoxError('INPUT_INVALID', `--${option} ${wrong}.`)
   })
   const settings = { ...file, ...typed }
-  const { name, mesh, gnunetConf, hub, listen, advertise, hubs, shell, roots } = settings
+  const { name, mesh, gnunetConf, hub, listen, advertise, hubs, shell, roots, metrics } = settings
   const isHub = hub ?? false
   if (mesh === 'gnunet' && (isHub || listen || advertise))
     throw new BoxError(
@@ -85,6 +88,7 @@ export function readConfig(directory: string, commandLine: Settings): AgentConfi
     hubs: hubs ?? [],
     shell: shell ?? null,
     roots: roots ?? DEFAULT_ROOTS,
+    metrics: metrics ?? null,
   }
 }
 
@@ -141,6 +145,11 @@ function checkSettings(settings: Settings, complain: Complaint): Partial<AgentCo
     ...present('hubs', listOf(hello, HUBS_MAX, complain)),
     ...present('roots', listOf(root, ROOTS_MAX, complain)),
     ...present('shell', path),
+    ...present('metrics', (value, field) => {
+      const at = address(value, field)
+      if (isLoopback(at.host)) return at
+      throw complain(field, 'can be read by other machines: give 127.0.0.1:PORT or [::1]:PORT')
+    }),
   }
 }
 

@@ -51,6 +51,7 @@ describe('the configuration', () => {
         hubs: [HUB],
         listen: ['[2001:db8::1]:2086'],
         shell: '/bin/ash',
+        metrics: '[::1]:9464',
       }),
     )
     expect(readConfig(directory, {})).toEqual({
@@ -63,6 +64,7 @@ describe('the configuration', () => {
       hubs: [HUB],
       shell: '/bin/ash',
       roots: DEFAULT_ROOTS,
+      metrics: { host: '::1', port: 9464 },
     })
     expect(readConfig(directory, { name: 'cellar', listen: ['192.0.2.1:1'] })).toMatchObject({
       name: 'cellar',
@@ -88,6 +90,8 @@ describe('the configuration', () => {
     ['{"hubs": ["http://x"]}', 'hubs[0] is no HELLO URL'],
     [JSON.stringify({ hubs: [HUB.replace(/[+].*/, '')] }), 'hubs[0] names no address'],
     [JSON.stringify({ hubs: Array(9).fill(HUB) }), 'hubs has more than 8 entries'],
+    ['{"metrics": "9464"}', 'metrics is no address'],
+    ['{"metrics": "192.0.2.1:9464"}', 'metrics can be read by other machines'],
     ['{"shell": "bash"}', 'shell is no path from the root'],
     ['{', 'is no JSON'],
     ['[]', 'holds no'],

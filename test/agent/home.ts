@@ -35,6 +35,7 @@ export const CONFIG: AgentConfig = {
   hubs: [],
   shell: '/bin/bash',
   roots: [],
+  metrics: null,
 }
 
 const clock = systemClock
