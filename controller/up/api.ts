@@ -13,6 +13,7 @@ import type { Mesh } from '../../src/mesh/mesh.ts'
 import type { Context } from '../context.ts'
 import { admitOnly } from './access.ts'
 import { deviceRoutes } from './device-routes.ts'
+import { metricsRoute } from './fleet-metrics.ts'
 import { fleetRoutes } from './fleet-routes.ts'
 import type { FleetWatch } from './fleet-watch.ts'
 import { DEVICE, ERROR } from './schemas.ts'
@@ -75,6 +76,7 @@ export async function createApi({
     deviceRoutes(routes, context)
     eventRoute(routes, context, watch)
     execRoute(routes, context)
+    metricsRoute(routes, context, watch)
   })
   const hidden = { schema: { hide: true } }
   app.get('/openapi.json', hidden, async () => app.swagger())

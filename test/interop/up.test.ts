@@ -3,8 +3,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readMetrics } from '../metrics-text.ts'
 import { Agent, Controller } from './fleet.ts'
-import { cleanUp, folder, Program, ROOT, run, succeed } from './program.ts'
+import { cleanUp, folder, missing, Program, ROOT, run, succeed } from './program.ts'
 
 const PORT = Number(process.env.LAB_PORT ?? 43_000) + 10
 const HUB = `127.0.0.1:${PORT}`
@@ -97,6 +98,21 @@ describe('box up', () => {
     const { generations } = await ask('/v1/devices/kitchen/generations')
     expect(generations).toMatchObject([{ number: 0, holds: true }])
   })
+
+  test.skipIf(missing(['promtool']))(
+    'tells Prometheus of the fleet, and brings what Prometheus needs',
+    async () => {
+      await untilStaleIs(false)
+      const text = await (await fetch(`${API}/metrics`, { headers: headers() })).text()
+      expect(readMetrics(text).get('box_device_up')!.samples.get('{device="kitchen"}')).toBe(1)
+      const checked = await run(['promtool', 'check', 'metrics'], { input: text })
+      expect(checked).toEqual({ code: 0, out: '', err: '' })
+      const rules = join(ROOT, 'deploy', 'prometheus', 'box-rules.yml')
+      expect(await succeed(['promtool', 'check', 'rules', rules])).toContain('4 rules found')
+      const config = join(ROOT, 'deploy', 'prometheus', 'prometheus.yml')
+      await succeed(['promtool', 'check', 'config', '--syntax-only', config])
+    },
+  )
 
   test('leaves the API unharmed by what does not belong there', async () => {
     const evil = { ...headers(), origin: 'http://attacker.example' }
