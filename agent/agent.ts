@@ -22,6 +22,7 @@ import { type Namestore, NamestoreKeeper } from '../src/gns/namestore-keeper.ts'
 import { Publisher } from '../src/gns/publisher.ts'
 import { ZoneDatabase } from '../src/gns/zone.ts'
 import type { Mesh } from '../src/mesh/mesh.ts'
+import type { Metric } from '../src/wire/prometheus.ts'
 import { type AgentStatus, agentStatus } from './agent-status.ts'
 import { AuditNotes } from './audit-notes.ts'
 import type { AgentConfig } from './config.ts'
@@ -29,6 +30,7 @@ import { openDeviceKey } from './device-key.ts'
 import { ownAccount } from './environment.ts'
 import { openHostKey } from './host-key.ts'
 import { checkMesh } from './mesh-check.ts'
+import { agentMetrics, ownProcess } from './metrics.ts'
 import { watchNetwork } from './network-watch.ts'
 import { ParcelShelf } from './parcel-shelf.ts'
 import { measure, ownMachine } from './probes.ts'
@@ -192,6 +194,16 @@ export class Agent {
       publishedUntil: this.publisher.publishedUntil(this.device.zone, '@'),
       startedAt: this.startedAt,
       configuration: this.pushing?.status() ?? null,
+    })
+  }
+
+  /** For Prometheus; see agentMetrics. */
+  metrics(): readonly Metric[] {
+    return agentMetrics({
+      status: this.status(),
+      mesh: this.mesh.status(),
+      figures: measure(ownMachine(this.parts.clock.now())),
+      process: ownProcess(),
     })
   }
 

@@ -10,7 +10,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { BoxError } from '../src/base/errors.ts'
 import type { ZoneKey } from '../src/base/ids.ts'
-import type { Address } from '../src/base/stream.ts'
+import { type Address, isLoopback } from '../src/base/stream.ts'
 import { DEFAULT_ROOTS, pathFault } from '../src/box/bundle/file-path.ts'
 import { HUBS_MAX, helloPeer, namesAddress } from '../src/box/device-record.ts'
 import { zoneFromText } from '../src/gns/name.ts'
@@ -40,6 +40,8 @@ export interface AgentConfig {
   readonly relays: readonly ZoneKey[]
   /** For how long a shell is kept whose connection was lost; 0: it ends with it. */
   readonly keepShellsMinutes: number
+  /** Where this machine's Prometheus reads metrics, a loopback address; null: nowhere. */
+  readonly metrics: Address | null
 }
 
 export const CONFIG_FILE = 'agent.json'
@@ -68,6 +70,7 @@ const FIELDS = [
   'relay',
   'relays',
   'keepShellsMinutes',
+  'metrics',
 ] as const
 type Field = (typeof FIELDS)[number]
 
@@ -85,8 +88,7 @@ export function readConfig(directory: string, commandLine: Settings): AgentConfi
     return new BoxError('INPUT_INVALID', `--${option} ${wrong}.`)
   })
   const settings = { ...file, ...typed }
-  const { name, mesh, gnunetConf, hub, listen, advertise, hubs, shell, roots, relay, relays } =
-    settings
+  const { name, mesh, gnunetConf, hub, listen, advertise, hubs, shell, roots } = settings
   const isHub = hub ?? false
   if (mesh === 'gnunet' && (isHub || listen || advertise))
     throw new BoxError(
@@ -103,9 +105,10 @@ export function readConfig(directory: string, commandLine: Settings): AgentConfi
     hubs: hubs ?? [],
     shell: shell ?? null,
     roots: roots ?? DEFAULT_ROOTS,
-    relay: relay ?? false,
-    relays: relays ?? [],
+    relay: settings.relay ?? false,
+    relays: settings.relays ?? [],
     keepShellsMinutes: settings.keepShellsMinutes ?? KEEP_SHELLS_MINUTES,
+    metrics: settings.metrics ?? null,
   }
 }
 
@@ -176,6 +179,11 @@ function checkSettings(settings: Settings, complain: Complaint): Partial<AgentCo
       const isWhole = typeof value === 'number' && Number.isInteger(value)
       if (isWhole && value >= 0 && value <= KEEP_SHELLS_MINUTES_MAX) return value
       throw complain(field, `is no number of minutes from 0 to ${KEEP_SHELLS_MINUTES_MAX}`)
+    }),
+    ...present('metrics', (value, field) => {
+      const at = address(value, field)
+      if (isLoopback(at.host)) return at
+      throw complain(field, 'can be read by other machines: give 127.0.0.1:PORT or [::1]:PORT')
     }),
   }
 }

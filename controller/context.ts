@@ -95,7 +95,7 @@ export function createContext({ startMesh, ...parts }: ContextParts): Context {
   const fleet = new Fleet(state)
   let ego: Ego | null = null
   let mesh: Promise<ControllerMesh> | null = null
-  const beside: Promise<void>[] = []
+  const beside = new Set<Promise<void>>()
   const start = async () => {
     const started = await startMesh({ clock, random, log })
     for (const hub of knownHubs(state, fleet)) introduce(started, hub, log)
@@ -113,9 +113,10 @@ export function createContext({ startMesh, ...parts }: ContextParts): Context {
       return mesh
     },
     meanwhile: work => {
-      beside.push(
-        work.catch(error => log.note('error', 'controller', 'left undone', { why: `${error}` })),
-      )
+      const done = work
+        .catch(error => log.note('error', 'controller', 'left undone', { why: `${error}` }))
+        .finally(() => beside.delete(done))
+      beside.add(done)
     },
     close: async () => {
       await Promise.all(beside)

@@ -57,6 +57,7 @@ export const ERRORS = {
   PUSH_REFUSED: ['refused', 'The device refused the bundle, and nothing was changed.'],
   PUSH_PUT_BACK: ['refused', 'The device put its old configuration back.'],
   HOST_KEY_WRONG: ['refused', 'The host key is not the one the device publishes.'],
+  API_REFUSED: ['refused', 'The local API does not take this request.'],
   RELEASE_REFUSED: ['refused', 'The release is not taken.'],
   STATE_LOCKED: ['setup', 'Another process uses this state directory.'],
   STATE_UNREADABLE: ['setup', 'The state cannot be read.'],

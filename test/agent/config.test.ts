@@ -54,6 +54,7 @@ describe('the configuration', () => {
         hubs: [HUB],
         listen: ['[2001:db8::1]:2086'],
         shell: '/bin/ash',
+        metrics: '[::1]:9464',
       }),
     )
     expect(readConfig(directory, {})).toEqual({
@@ -69,6 +70,7 @@ describe('the configuration', () => {
       relay: false,
       relays: [],
       keepShellsMinutes: 30,
+      metrics: { host: '::1', port: 9464 },
     })
     expect(readConfig(directory, { name: 'cellar', listen: ['192.0.2.1:1'] })).toMatchObject({
       name: 'cellar',
@@ -96,6 +98,8 @@ describe('the configuration', () => {
     [JSON.stringify({ hubs: Array(9).fill(HUB) }), 'hubs has more than 8 entries'],
     ['{"relay": 1}', 'relay is neither true nor false'],
     ['{"relays": ["kitchen"]}', 'relays[0] is no zone key'],
+    ['{"metrics": "9464"}', 'metrics is no address'],
+    ['{"metrics": "192.0.2.1:9464"}', 'metrics can be read by other machines'],
     ['{"shell": "bash"}', 'shell is no path from the root'],
     ['{"keepShellsMinutes": "30"}', 'keepShellsMinutes is no number of minutes from 0 to 10080'],
     ['{"keepShellsMinutes": 0.5}', 'keepShellsMinutes is no number of minutes'],

@@ -38,6 +38,7 @@ export const CONFIG: AgentConfig = {
   relay: false,
   relays: [],
   keepShellsMinutes: 30,
+  metrics: null,
 }
 
 const clock = systemClock

@@ -4,10 +4,12 @@ import { afterEach, expect, test } from 'vitest'
 import { StatusPlace } from '../../agent/status.ts'
 import { status } from '../../controller/commands/status.ts'
 import { age, cellsOf, reportOf } from '../../controller/status-report.ts'
+import { followStatus } from '../../controller/status-watch.ts'
+import { BoxError } from '../../src/base/errors.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { acceptHandshake } from '../../src/box/handshake.ts'
 import { servicePort } from '../../src/box/ports.ts'
-import { type Controller, Rig, type RigDevice } from './rig.ts'
+import { type Controller, deviceOf, Rig, type RigDevice } from './rig.ts'
 
 const bytes = (values: Record<string, string>) =>
   new Map(Object.entries(values).map(([name, text]) => [name, new TextEncoder().encode(text)]))
@@ -157,4 +159,24 @@ test('a device that was never heard of has no status', async () => {
   await rig.device(controller, 'kitchen', { publishes: false })
   expect(await run(controller)).not.toBe(0)
   expect(said(controller)).toMatchObject({ stale: true, age_ms: null, status: null })
+})
+
+test('stays with a device that it has found, and hears what changes', async () => {
+  rig = new Rig()
+  const controller = await rig.controller()
+  const device = await rig.device(controller, 'kitchen')
+  publish(device, () => true)
+  await rig.world.pass(5_000)
+  const heard = { fresh: 0, stale: 0 }
+  const watching = followStatus(
+    controller.context,
+    deviceOf(controller, 'kitchen'),
+    { timeoutMs: 10_000, once: false },
+    { fresh: () => void heard.fresh++, stale: () => void heard.stale++ },
+  )
+  await rig.world.pass(10 * 60_000)
+  expect(heard.fresh).toBeGreaterThan(0)
+  expect(heard.stale).toBe(0)
+  controller.interrupt(new BoxError('ENGINE_CLOSED'))
+  await rig.world.until(watching, 60_000)
 })

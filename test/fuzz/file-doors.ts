@@ -10,6 +10,7 @@ import { findEgo } from '../../controller/ego.ts'
 import { Fleet } from '../../controller/fleet.ts'
 import { readHubs } from '../../controller/hubs.ts'
 import type { State } from '../../controller/state.ts'
+import { readToken } from '../../controller/up/token.ts'
 import { memoryStore, type Store } from '../../src/base/store.ts'
 import { GrantBook, ownerGrant } from '../../src/box/grant.ts'
 import { zoneToText } from '../../src/gns/name.ts'
@@ -194,5 +195,11 @@ export const FILE_DOORS: readonly TextDoor[] = [
     of: ['readHubs'],
     right: [JSON.stringify([helloUrl])],
     read: content => readHubs(stateOf(content)),
+  },
+  {
+    name: 'file of the token',
+    of: ['readToken'],
+    right: [`${'A'.repeat(52)}\n`],
+    read: content => readToken(stateOf(content)),
   },
 ]

@@ -315,9 +315,9 @@ class Reading {
         is: 'list',
         section,
         option,
-        values: value.items.flatMap(one => this.uciText(one) ?? []),
+        values: value.items.flatMap(one => this.short(one, 'value of uci') ?? []),
       }
-    const text = this.uciText(value)
+    const text = this.short(value, 'value of uci')
     if (text === null) return null
     if (option === null && !isUciName(text))
       this.problem(value, `"${text}" is no type of a section.`)
@@ -326,11 +326,11 @@ class Reading {
       : { is: 'set', section, option, value: text }
   }
 
-  private uciText(node: YamlNode): string | null {
+  private short(node: YamlNode, what: string): string | null {
     const text = this.text(node)
-    if (text?.includes('\0')) this.problem(node, 'A value of uci has no NUL in it.')
+    if (text?.includes('\0')) this.problem(node, `A ${what} has no NUL in it.`)
     if (text !== null && new TextEncoder().encode(text).length > LIMITS.commandBytes)
-      this.problem(node, `A value of uci has at most ${LIMITS.commandBytes} bytes.`)
+      this.problem(node, `A ${what} has at most ${LIMITS.commandBytes} bytes: use a file.`)
     return text
   }
 
@@ -383,13 +383,9 @@ class Reading {
     if (nodes.length > LIMITS.commands)
       this.problem(entry!, `There are at most ${LIMITS.commands} commands here.`)
     return nodes.flatMap(node => {
-      const line = this.text(node)
-      if (line === null) return []
-      if (line.trim() === '') this.problem(node, 'An empty line is no command.')
-      if (line.includes('\0')) this.problem(node, 'A command has no NUL in it.')
-      if (new TextEncoder().encode(line).length > LIMITS.commandBytes)
-        this.problem(node, `A command has at most ${LIMITS.commandBytes} bytes: use a file.`)
-      return [line]
+      const line = this.short(node, 'command')
+      if (line?.trim() === '') this.problem(node, 'An empty line is no command.')
+      return line ?? []
     })
   }
 
