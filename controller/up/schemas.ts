@@ -30,6 +30,16 @@ export const ERROR = object(
   { $id: 'Error', description: 'Why not: `code` is one of docs/errors.md.' },
 )
 
+const configuration = object({
+  state: text,
+  generation: integerOrNull,
+  bundle: textOrNull,
+  version: integerOrNull,
+  unconfirmed: textOrNull,
+  last: textOrNull,
+  drift: integerOrNull,
+})
+
 const status = object({
   load: numberOrNull,
   processors: integerOrNull,
@@ -41,6 +51,7 @@ const status = object({
   interfaces: byName(object({ received: number, sent: number })),
   agent_version: textOrNull,
   system: textOrNull,
+  configuration: orNull(configuration),
   other: byName(text),
 })
 
