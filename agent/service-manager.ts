@@ -1,7 +1,6 @@
 /**
- * The service manager of the machine. systemd as far as a service tells it how it is: by the program
- * systemd-notify, through the package of the same name for what that knows (ready, status) and by ourselves for
- * the rest. And systemd, or the procd of OpenWrt, as far as other services are to read their configuration again.
+ * systemd as far as a service tells it how it is: by the program systemd-notify, through the package of the
+ * same name for what that knows (ready, status) and by ourselves for the rest. The only file that knows it.
  *
  * Where no service manager listens, there is none; where the program is missing, that is said once.
  */
@@ -41,19 +40,6 @@ export function openServiceManager(env: NodeJS.ProcessEnv, log: Log): ServiceMan
     stopping: () => told(() => say('STOPPING=1')),
   }
 }
-
-/**
- * The command that makes a service read its configuration again, restarting it where it cannot do so otherwise;
- * it fails where the service has failed since. It asks for no password: whoever runs the agent may do so, or not.
- */
-export const reloading = (service: string): { readonly called: string; readonly line: string } => ({
-  called: `reload ${service}`,
-  line:
-    'if command -v systemctl >/dev/null; then ' +
-    `systemctl --no-ask-password reload-or-restart -- ${service} && ! systemctl --quiet is-failed -- ${service}; ` +
-    `elif [ -x /etc/init.d/${service} ]; then /etc/init.d/${service} reload; ` +
-    'else echo "there is no such service here"; exit 1; fi',
-})
 
 /** sd_watchdog_enabled(3): for us only where the process is not named, or is we. */
 function watchdogOf({ WATCHDOG_USEC, WATCHDOG_PID }: NodeJS.ProcessEnv): number | null {

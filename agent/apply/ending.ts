@@ -5,11 +5,11 @@ import { BoxError } from '../../src/base/errors.ts'
 import type { Log } from '../../src/base/log.ts'
 import type { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import type { Disk } from '../../src/sys/disk.ts'
-import { reloading } from '../service-manager.ts'
 import type { CommandRow } from './command-row.ts'
 import { faultText, ifPossible, isDiskFault } from './disk-fault.ts'
 import { contentOf } from './plan.ts'
 import { type Journal, type Outcome, PushState } from './push-state.ts'
+import { reloading } from './service-reload.ts'
 import { restore, settle } from './swap.ts'
 
 /** What the disk could not do, being full or not there, is tried again. */
