@@ -34,6 +34,8 @@ export interface AgentStatus {
   readonly neighbours: readonly { pid: string; address: string; state: string }[]
   readonly owners: readonly { name: string; zone: string; calls_it: string }[]
   readonly ssh_connections: number
+  /** Shells whose connection is lost, and that wait for their owner. */
+  readonly kept_shells: number
   /** ISO 8601, or null. */
   readonly pairing_until: string | null
   readonly published_until: string | null
@@ -66,6 +68,7 @@ export interface StatusParts {
   readonly grants: readonly Grant[]
   readonly hubsUp: number
   readonly sessions: number
+  readonly keptShells: number
   readonly pairingUntil: number | null
   readonly publishedUntil: number | null
   readonly startedAt: number
@@ -98,6 +101,7 @@ export const agentStatus = (parts: StatusParts): AgentStatus => ({
     calls_it: deviceName,
   })),
   ssh_connections: parts.sessions,
+  kept_shells: parts.keptShells,
   pairing_until: timeText(parts.pairingUntil),
   published_until: timeText(parts.publishedUntil),
   started_at: new Date(parts.startedAt).toISOString(),
@@ -134,13 +138,18 @@ export function statusText(status: AgentStatus): string {
     ['hubs', `${status.hubs} of ${status.hubs_configured} connected`],
     ['neighbours', `${up} connected`],
     ['published', status.published_until ? `until ${status.published_until}` : 'not yet'],
-    ['ssh', `${status.ssh_connections} connections`],
+    ['ssh', `${status.ssh_connections} connections${keptText(status.kept_shells)}`],
     ['pairing', status.pairing_until ? `open until ${status.pairing_until}` : 'closed'],
     ...(status.configuration ? [['pushed', configurationText(status.configuration)]] : []),
     ['running', `since ${status.started_at}, process ${status.process}, version ${status.version}`],
     ...(status.listen.length > 0 ? [['hello', status.hello]] : []),
   ]
   return rows.map(([name, value]) => `${name!.padEnd(11)} ${value}`).join('\n')
+}
+
+const keptText = (kept: number): string => {
+  if (kept === 0) return ''
+  return `, ${kept} shell${kept === 1 ? '' : 's'} kept for whoever lost the connection`
 }
 
 function configurationText(configuration: ConfigurationStatus): string {

@@ -190,6 +190,7 @@ export class Agent {
       grants: this.grants.all(),
       hubsUp: this.whereabouts.hubsUp,
       sessions: this.ssh.size,
+      keptShells: this.ssh.keptShells,
       pairingUntil: this.desk.openUntil(),
       publishedUntil: this.publisher.publishedUntil(this.device.zone, '@'),
       startedAt: this.startedAt,

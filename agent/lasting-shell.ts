@@ -37,8 +37,8 @@ interface View extends Viewer {
   wake: () => void
 }
 
-/** A program that is told of two sizes at once sees only the second. */
-const REDRAW_MS = 60
+/** A program that is told of two sizes at once sees only the second; on a loaded machine that takes a while. */
+const REDRAW_MS = 150
 
 export interface LastingShellOptions {
   readonly id: string

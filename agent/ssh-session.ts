@@ -55,6 +55,9 @@ type Outcome = Exit | 'kept' | 'taken over' | null
 /** A program that could not be started at all: what a shell reports. */
 const EXIT_NOT_STARTED = 126
 
+/** For whoever looked at a shell that has gone to another connection of the same person. */
+const TAKEN_OVER = '\r\nThis shell was taken over from elsewhere: box ssh --resume.\r\n'
+
 export class SshSession {
   private readonly options: SshSessionOptions
   private readonly variables = new RequestedVariables()
@@ -254,6 +257,7 @@ export class SshSession {
     if (end === 'lost') return 'kept'
     if (end === 'taken over') {
       this.letOff()
+      channel.write(TAKEN_OVER)
       tellExit(channel, { signal: 'HUP' })
       return end
     }

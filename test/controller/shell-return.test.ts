@@ -59,7 +59,7 @@ async function lost(id: string): Promise<void> {
   await new Promise(resolve => remote.output.once('data', resolve))
   const before = server.keptShells
   cut()
-  await vi.waitUntil(() => server.keptShells > before)
+  await vi.waitUntil(() => server.keptShells > before, { timeout: 8_000 })
 }
 
 test('takes the one that was lost last, says how to choose another, and ends with its exit code', async () => {
@@ -112,7 +112,7 @@ test('says that the shell is kept, and how to come back, when it is lost again',
   context.stdio.output.on('data', bytes => {
     seen += bytes
   })
-  await vi.waitUntil(() => seen.includes('ready'))
+  await vi.waitUntil(() => seen.includes('ready'), { timeout: 8_000 })
   // Asked beside it, a moment later.
   await ssh.subsystem('box-shells')
   cut()
@@ -130,7 +130,7 @@ test('leaving hangs up what runs, and waits for nobody who is gone', async () =>
   })
   await new Promise(resolve => remote.output.once('data', resolve))
   await ssh.leave(systemClock)
-  await vi.waitUntil(() => server.size === 0)
+  await vi.waitUntil(() => server.size === 0, { timeout: 8_000 })
   expect(server.keptShells).toBe(0)
   const begun = performance.now()
   await ssh.leave(systemClock)
