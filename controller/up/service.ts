@@ -3,10 +3,11 @@
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { BoxError } from '../../src/base/errors.ts'
-import type { Context } from '../context.ts'
+import { type Context, LOAN_SOCKET } from '../context.ts'
 import { Output } from '../output.ts'
 import { createApi } from './api.ts'
 import { FleetWatch } from './fleet-watch.ts'
+import { lendMesh } from './lender.ts'
 import { ownToken, TOKEN_FILE } from './token.ts'
 
 const LOOPBACK = '127.0.0.1'
@@ -18,6 +19,7 @@ export async function stayUp(context: Context, port: number): Promise<void> {
   const token = await ownToken(state, random)
   const quiet = { ...context, output: silent(context) }
   const mesh = await context.mesh()
+  const lending = await lendMesh(join(state.directory, LOAN_SOCKET), mesh)
   const watch = new FleetWatch(quiet)
   try {
     const app = await createApi({ context: quiet, watch, mesh, token })
@@ -31,6 +33,7 @@ export async function stayUp(context: Context, port: number): Promise<void> {
       await app.close()
     }
   } finally {
+    lending.close()
     await watch.close()
   }
 }

@@ -8,6 +8,7 @@ import * as proc from '../../agent/proc-text.ts'
 import { openRelease, releaseHead } from '../../agent/release.ts'
 import { openBundle } from '../../controller/bundle-directory.ts'
 import { parseSocks, parseTunnel } from '../../controller/tunnels.ts'
+import { readWords, wordsOf } from '../../controller/up/loan.ts'
 import { parseShells, shellsText } from '../../src/box/kept-shells.ts'
 import { SigningKey } from '../../src/crypto/signing.ts'
 import { decodeStored, encodeStored } from '../../src/gns/namestore-keeper.ts'
@@ -25,6 +26,12 @@ const records = [
 ]
 
 export const MACHINE_BYTE_DOORS: readonly ByteDoor[] = [
+  {
+    name: 'words about a loan',
+    of: ['readWords'],
+    right: [wordsOf({ do: 'mesh' }), wordsOf({ closed: 'CHANNEL_LOST', detail: 'x' })],
+    read: bytes => readWords(bytes),
+  },
   {
     name: 'records of a NAMESTORE',
     of: ['decodeStored'],

@@ -128,6 +128,26 @@ describe('box up', () => {
       .toBe(200)
   })
 
+  test('lends its peer to other commands, which then need no hub of their own', async () => {
+    const env = { BOX_LOG: 'info' }
+    const shell = async () => {
+      const said = await run(owner.command('ssh', 'kitchen', '--json', '--', 'echo here'), { env })
+      expect(said.code, said.err).toBe(0)
+      return { ...said, ...(JSON.parse(said.out) as { path: string[]; output: string }) }
+    }
+    const lent = await shell()
+    expect(lent.output).toBe('here\n')
+    expect(lent.err).toContain('uses the peer of box up')
+    const { peer } = await ask('/v1/about')
+    expect(lent.path[0]).toBe(peer)
+    const all = await owner.must('exec', '--all', '--json', '--', 'seq 100000')
+    expect(JSON.parse(all)).toMatchObject({ exit_code: 0, truncated: false })
+    expect(await owner.must('name', 'lookup', 'kitchen.home', 'TXT')).not.toBe('')
+    const second = await owner.box('up', '--port', `${PORT + 2}`)
+    expect(second.code).toBe(78)
+    expect(second.err).toContain('mesh.sock')
+  })
+
   test('ends when it is told to, and keeps what it knew', async () => {
     up.kill('SIGTERM')
     expect((await up.ended()).code).toBe(0)
