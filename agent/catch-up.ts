@@ -7,7 +7,7 @@
  * change, and only while a new connection to a hub can be made. By that way it is reached, so it can be mended.
  */
 
-import type { Clock, Timer } from '../src/base/clock.ts'
+import { type Clock, pause, type Timer } from '../src/base/clock.ts'
 import { BoxError } from '../src/base/errors.ts'
 import type { PeerId, ZoneKey } from '../src/base/ids.ts'
 import type { Log } from '../src/base/log.ts'
@@ -22,7 +22,7 @@ import type { ZoneSecret } from '../src/crypto/zone-key.ts'
 import { zoneToText } from '../src/gns/name.ts'
 import type { Mesh } from '../src/mesh/mesh.ts'
 import type { Applier } from './apply/applier.ts'
-import { aboutRelease, type PushAudit } from './push-audit.ts'
+import { type PushAudit, releaseText } from './push-audit.ts'
 
 /** The links to the hubs come up first. */
 const FIRST_MS = 10_000
@@ -137,7 +137,7 @@ export class CatchUp {
     try {
       const parcel = openParcel(device, sealed)
       const release = openRelease(parcel.signed)
-      const about = `${aboutRelease(parcel.signed)}, from the relay ${zoneToText(relay.zone)}`
+      const about = `${releaseText(release)}, from the relay ${zoneToText(relay.zone)}`
       requested = { zone: release.signer, act: 'push', about }
       this.handOver(parcel)
       audit.begun(requested)
@@ -187,7 +187,7 @@ export class CatchUp {
         if (!(error instanceof BoxError)) throw error
         log.note('info', 'relay', 'not confirmed yet', { code: error.code })
       }
-      await this.pause(CONFIRM_AGAIN_MS)
+      await pause(clock, CONFIRM_AGAIN_MS, this.over.signal)
     }
   }
 
@@ -215,18 +215,5 @@ export class CatchUp {
     } finally {
       timer.cancel()
     }
-  }
-
-  private pause(ms: number): Promise<void> {
-    const { signal } = this.over
-    return new Promise(resolve => {
-      const end = () => {
-        timer.cancel()
-        signal.removeEventListener('abort', end)
-        resolve()
-      }
-      const timer = this.options.clock.after(ms, end)
-      signal.addEventListener('abort', end, { once: true })
-    })
   }
 }

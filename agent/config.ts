@@ -89,6 +89,7 @@ export function readConfig(directory: string, commandLine: Settings): AgentConfi
   })
   const settings = { ...file, ...typed }
   const { name, mesh, gnunetConf, hub, listen, advertise, hubs, shell, roots } = settings
+  const { relay, relays, keepShellsMinutes, metrics } = settings
   const isHub = hub ?? false
   if (mesh === 'gnunet' && (isHub || listen || advertise))
     throw new BoxError(
@@ -105,10 +106,10 @@ export function readConfig(directory: string, commandLine: Settings): AgentConfi
     hubs: hubs ?? [],
     shell: shell ?? null,
     roots: roots ?? DEFAULT_ROOTS,
-    relay: settings.relay ?? false,
-    relays: settings.relays ?? [],
-    keepShellsMinutes: settings.keepShellsMinutes ?? KEEP_SHELLS_MINUTES,
-    metrics: settings.metrics ?? null,
+    relay: relay ?? false,
+    relays: relays ?? [],
+    keepShellsMinutes: keepShellsMinutes ?? KEEP_SHELLS_MINUTES,
+    metrics: metrics ?? null,
   }
 }
 

@@ -7,7 +7,7 @@
  */
 
 import type { ZoneKey } from '../src/base/ids.ts'
-import { openRelease } from '../src/box/bundle/release.ts'
+import { openRelease, type Release } from '../src/box/bundle/release.ts'
 import { zoneFromText, zoneToText } from '../src/gns/name.ts'
 import type { PushEvent } from './apply/applier.ts'
 import type { Act, Outcome } from './apply/push-state.ts'
@@ -92,12 +92,14 @@ export class PushAudit {
 /** The release that is asked for, as far as it can be read: what is signed by nobody has no name. */
 export function aboutRelease(signed: Uint8Array): string {
   try {
-    const { name, sequence, signer } = openRelease(signed)
-    return `${bundleText(name, sequence)} signed by ${zoneToText(signer)}`
+    return releaseText(openRelease(signed))
   } catch {
     return '' // Why it is refused says what is wrong with it.
   }
 }
+
+export const releaseText = ({ name, sequence, signer }: Release): string =>
+  `${bundleText(name, sequence)} signed by ${zoneToText(signer)}`
 
 /** Number 0 is what was there before the first push, and what was never tried. */
 const bundleText = (name: string, sequence: number): string =>

@@ -45,24 +45,14 @@ export async function servePush(
 ): Promise<void> {
   const talk = new PushTalk(channel, options.clock)
   const serving = new Serving(talk, peerZone, options)
-  try {
-    for (let i = 0; i < REQUESTS_MAX; i++) {
-      const { kind, body } = await talk.asked()
-      try {
-        await serving.serve(kind, body)
-      } catch (error) {
-        if (!(error instanceof BoxError) || error.family === 'unreachable') throw error
-        options.log.note('info', 'push', 'refused', { kind, why: error.detail })
-        serving.noteRefusal(kind, error)
-        talk.fail(error)
-      }
-    }
-  } catch (error) {
-    // The other side is done, or talks nonsense: either way the dialogue ends.
-    if (!(error instanceof BoxError)) throw error
-  } finally {
-    talk.close()
-  }
+  await talk.serve(
+    REQUESTS_MAX,
+    (kind, body) => serving.serve(kind, body),
+    (kind, why) => {
+      options.log.note('info', 'push', 'refused', { kind, why: why.detail })
+      serving.noteRefusal(kind, why)
+    },
+  )
 }
 
 /** What only looks needs less than what changes. */
@@ -72,12 +62,18 @@ const ACTS: Readonly<Partial<Record<PushKind, Act>>> = {
   ...{ offer: 'push', apply: 'push', confirm: 'push', back: 'rollback' },
 }
 
+/** A release as it came, and which one that is. */
+interface Offer {
+  readonly signed: Uint8Array
+  readonly about: string
+}
+
 class Serving {
   private readonly talk: PushTalk
   private readonly options: PushServiceOptions
   private readonly since: number
   private readonly caller: ZoneKey
-  private offered: Uint8Array | null = null
+  private offered: Offer | null = null
   /** Which release, or generation, it was about last. */
   private about = ''
 
@@ -102,7 +98,9 @@ class Serving {
         applier.take(await talk.takeParts(body.size, LIMITS.fileBytes))
         return talk.answer({})
       case 'plan':
-        return talk.answer({ changes: applier.plan(this.mustHaveOffer()).places.map(changeOf) })
+        return talk.answer({
+          changes: applier.plan(this.mustHaveOffer().signed).places.map(changeOf),
+        })
       case 'apply':
         return await this.apply()
       case 'back':
@@ -133,19 +131,19 @@ class Serving {
     const signed = await this.talk.takeParts(body.size, LIMITS.releaseBytes)
     this.about = aboutRelease(signed)
     const { missing } = this.options.applier.offer(signed)
-    this.offered = signed
+    this.offered = { signed, about: this.about }
     this.talk.answer({ missing: missing.map(id => Buffer.from(id).toString('hex')) })
   }
 
-  private mustHaveOffer(): Uint8Array {
+  private mustHaveOffer(): Offer {
     if (this.offered) return this.offered
     throw new BoxError('PUSH_REFUSED', 'Nothing was offered.')
   }
 
   private async apply(): Promise<void> {
     const { applier, audit } = this.options
-    const signed = this.mustHaveOffer()
-    this.about = aboutRelease(signed)
+    const { signed, about } = this.mustHaveOffer()
+    this.about = about
     audit.begun(this.requested('push'))
     const applied = await applier.apply(signed, step => this.talk.progress({ step }))
     if (applied.is === 'unchanged') audit.unchanged(this.requested('push'))

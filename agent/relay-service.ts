@@ -32,23 +32,11 @@ export async function serveRelay(
   options: RelayOptions,
 ): Promise<void> {
   const talk = new PushTalk(channel, options.clock)
-  try {
-    for (let i = 0; i < REQUESTS_MAX; i++) {
-      const { kind, body } = await talk.asked()
-      try {
-        await serve(talk, peerZone, kind, body, options)
-      } catch (error) {
-        if (!(error instanceof BoxError) || error.family === 'unreachable') throw error
-        options.log.note('info', 'relay', 'refused', { kind, why: error.detail })
-        talk.fail(error)
-      }
-    }
-  } catch (error) {
-    // The other side is done, or talks nonsense: either way the dialogue ends.
-    if (!(error instanceof BoxError)) throw error
-  } finally {
-    talk.close()
-  }
+  await talk.serve(
+    REQUESTS_MAX,
+    (kind, body) => serve(talk, peerZone, kind, body, options),
+    (kind, why) => options.log.note('info', 'relay', 'refused', { kind, why: why.detail }),
+  )
 }
 
 async function serve(

@@ -7,6 +7,7 @@
  */
 
 import { equalBytes } from '../src/base/bytes.ts'
+import { pause } from '../src/base/clock.ts'
 import { BoxError } from '../src/base/errors.ts'
 import type { PeerId, PortId, ZoneKey } from '../src/base/ids.ts'
 import {
@@ -125,7 +126,7 @@ class Search<T> {
     for (const wait of waits()) {
       if (this.over.signal.aborted || (this.fresh && !sameRecord(this.fresh, known))) return
       await this.attempt(known)
-      await this.pause(wait)
+      await pause(this.context.clock, wait, this.over.signal)
     }
   }
 
@@ -142,7 +143,7 @@ class Search<T> {
         if (!known || !sameRecord(record, known)) await this.attempt(record)
       }
       if (this.over.signal.aborted) return
-      await this.pause(wait)
+      await pause(this.context.clock, wait, this.over.signal)
     }
   }
 
@@ -227,20 +228,6 @@ class Search<T> {
       ? `${called} is at none of the hubs it names (${where.hubs.length}).`
       : `${called} says nowhere where it is: has it been on in the last hours?`
     return new BoxError(code, detail, this.lastFailure)
-  }
-
-  private pause(ms: number): Promise<void> {
-    const { signal } = this.over
-    return new Promise(resolve => {
-      const done = () => {
-        timer.cancel()
-        signal.removeEventListener('abort', done)
-        resolve()
-      }
-      const timer = this.context.clock.after(ms, done)
-      signal.addEventListener('abort', done, { once: true })
-      if (signal.aborted) done()
-    })
   }
 }
 

@@ -3,7 +3,7 @@
  * opened, kept by the device when the connection is lost, and found again by `box ssh --resume`.
  */
 
-import type { Clock } from '../src/base/clock.ts'
+import { pause } from '../src/base/clock.ts'
 import { BoxError } from '../src/base/errors.ts'
 import {
   isShellId,
@@ -106,6 +106,7 @@ async function free(
     const looked = clock.elapsed() - begun
     if (!shells.some(({ silentMs }) => silentMs >= looked)) throw noneKept(shells)
     await pause(clock, LOOK_EVERY_MS, signal)
+    signal.throwIfAborted()
   }
 }
 
@@ -149,16 +150,3 @@ async function watched(
     )
   }
 }
-
-const pause = (clock: Clock, ms: number, signal: AbortSignal): Promise<void> =>
-  new Promise((resolve, reject) => {
-    const abort = () => {
-      timer.cancel()
-      reject(signal.reason)
-    }
-    const timer = clock.after(ms, () => {
-      signal.removeEventListener('abort', abort)
-      resolve()
-    })
-    signal.addEventListener('abort', abort, { once: true })
-  })

@@ -4,6 +4,7 @@
  */
 
 import { equalBytes } from '../src/base/bytes.ts'
+import { pause } from '../src/base/clock.ts'
 import { BoxError } from '../src/base/errors.ts'
 import type { PeerId } from '../src/base/ids.ts'
 import { memoryStore } from '../src/base/store.ts'
@@ -46,6 +47,7 @@ export async function followStatus(
   options: StatusOptions,
   events: StatusEvents,
 ): Promise<void> {
+  const { clock, signal } = context
   let failures = 0
   for (;;) {
     try {
@@ -60,13 +62,13 @@ export async function followStatus(
       if (end !== 'replaced' && end !== 'lost') return
       events.stale(null)
       // The device may have moved or been restarted: it is looked for, not just dialled again.
-      if (end === 'lost') await pause(context, RETRY_MIN_MS)
-      if (context.signal.aborted) return
+      if (end === 'lost') await pause(clock, RETRY_MIN_MS, signal)
+      if (signal.aborted) return
     } catch (error) {
       if (!(error instanceof BoxError) || options.once || error.family === 'refused') throw error
-      if (context.signal.aborted) return
+      if (signal.aborted) return
       events.stale(error)
-      await pause(context, Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** failures++))
+      await pause(clock, Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** failures++), signal)
     }
   }
 }
@@ -136,15 +138,3 @@ function stay(
 }
 
 const valuesOf = (guest: PlaceGuest): Values => new Map(guest.state.under(''))
-
-function pause({ clock, signal }: Context, ms: number): Promise<void> {
-  return new Promise(resolve => {
-    const timer = clock.after(ms, done)
-    function done(): void {
-      timer.cancel()
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    signal.addEventListener('abort', done, { once: true })
-  })
-}

@@ -1,5 +1,6 @@
 /** box sync: brings devices that were off what they should have got meanwhile. */
 
+import { pause } from '../../src/base/clock.ts'
 import { zoneToText } from '../../src/gns/name.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
@@ -28,7 +29,7 @@ export const sync = command<{ watch: boolean; timeout: number }>({
       })
       .option('timeout', TIMEOUT),
   run: async (context, { watch, timeout }) => {
-    const { output, signal } = context
+    const { clock, output, signal } = context
     for (let first = true; ; first = false) {
       const waiting = waitingDevices(context)
       if (waiting.length === 0) {
@@ -42,7 +43,7 @@ export const sync = command<{ watch: boolean; timeout: number }>({
         return delivered
       })
       if (!watch) return exitCode(all, 0)
-      await pause(context, LOOK_EVERY_MS)
+      await pause(clock, LOOK_EVERY_MS, signal)
       signal.throwIfAborted()
     }
   },
@@ -70,16 +71,4 @@ async function catchUp(context: Context, device: Device, timeoutMs: number): Pro
   })
   if (delivered.is !== 'offline' && delivered.is !== 'lost') await dropDesired(state, device.zone)
   return delivered
-}
-
-function pause({ clock, signal }: Context, ms: number): Promise<void> {
-  return new Promise(resolve => {
-    const end = () => {
-      timer.cancel()
-      signal.removeEventListener('abort', end)
-      resolve()
-    }
-    const timer = clock.after(ms, end)
-    signal.addEventListener('abort', end, { once: true })
-  })
 }

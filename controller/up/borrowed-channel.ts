@@ -3,14 +3,9 @@
 import { BoxError } from '../../src/base/errors.ts'
 import type { PeerId } from '../../src/base/ids.ts'
 import type { Stream, StreamEvents } from '../../src/base/stream.ts'
-import { type Channel, type ChannelEvents, MESSAGE_SIZE_MAX } from '../../src/mesh/mesh.ts'
-import { messageSize } from '../../src/wire/dispatch.ts'
+import { type Channel, type ChannelEvents, checkMessage } from '../../src/mesh/mesh.ts'
 import { MessageSplitter } from '../../src/wire/framing.ts'
 import { errorOf, isWords, LoanMessage, pathOf, readWords } from './loan.ts'
-
-/** GNUnet's C programs end when they get one (mesh.ts). */
-const FORBIDDEN_TYPE = 1
-const HEADER = 4
 
 export class BorrowedChannel implements Channel {
   readonly peer: PeerId
@@ -58,10 +53,7 @@ export class BorrowedChannel implements Channel {
   }
 
   send(message: Uint8Array): boolean {
-    const isWhole = message.length >= HEADER && messageSize(message, 0) === message.length
-    const type = (message[2]! << 8) | message[3]!
-    if (!isWhole || message.length > MESSAGE_SIZE_MAX || type === FORBIDDEN_TYPE)
-      throw new BoxError('INPUT_INVALID', 'This is no message for a channel.')
+    checkMessage(message)
     if (this.isClosed || !this.stream) return false
     return this.stream.write(LoanMessage.encode({ raw: message }))
   }

@@ -4,7 +4,7 @@
  */
 
 import { setMaxListeners } from 'node:events'
-import type { Timer } from '../../src/base/clock.ts'
+import { pause, type Timer } from '../../src/base/clock.ts'
 import { BoxError } from '../../src/base/errors.ts'
 import { zoneToText } from '../../src/gns/name.ts'
 import type { Listening } from '../../src/mesh/mesh.ts'
@@ -63,10 +63,10 @@ export class FleetWatch {
 
   /** Throws DEVICE_UNKNOWN. */
   device(name: string): ShownDevice {
-    const { zone } = this.context.fleet.device(name)
-    const one = this.followed.get(zoneToText(zone))
+    const device = this.context.fleet.device(name)
+    const one = this.followed.get(zoneToText(device.zone))
     // Taken in within the last second.
-    return shown(one?.view ?? new StatusView(this.context, this.context.fleet.device(name)))
+    return shown(one?.view ?? new StatusView(this.context, device))
   }
 
   listen(events: FleetEvents): Listening {
@@ -131,7 +131,7 @@ export class FleetWatch {
     setMaxListeners(0, signal)
     const context = { ...this.context, signal }
     const options = { timeoutMs: REACH_TIMEOUT_MS, once: false }
-    await this.pause(waitMs, signal)
+    await pause(context.clock, waitMs, signal)
     while (!signal.aborted) {
       try {
         await followStatus(context, view.device, options, {
@@ -142,7 +142,7 @@ export class FleetWatch {
         if (signal.aborted) return
         if (!(error instanceof BoxError)) throw error
         if (view.stale(error)) this.changed(view)
-        await this.pause(REFUSED_AGAIN_MS, signal)
+        await pause(context.clock, REFUSED_AGAIN_MS, signal)
       }
     }
   }
@@ -153,19 +153,6 @@ export class FleetWatch {
 
   private tell(call: (listener: FleetEvents) => void): void {
     for (const listener of this.listeners) call(listener)
-  }
-
-  private pause(ms: number, signal: AbortSignal): Promise<void> {
-    return new Promise(resolve => {
-      const done = () => {
-        timer.cancel()
-        signal.removeEventListener('abort', done)
-        resolve()
-      }
-      const timer = this.context.clock.after(ms, done)
-      signal.addEventListener('abort', done, { once: true })
-      if (signal.aborted) done()
-    })
   }
 }
 

@@ -12,3 +12,17 @@ export interface Clock {
   elapsed(): number
   after(ms: number, run: () => void): Timer
 }
+
+/** Resolves after `ms`, or as soon as the signal is aborted. */
+export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    const done = () => {
+      timer.cancel()
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = clock.after(ms, done)
+    signal.addEventListener('abort', done, { once: true })
+    if (signal.aborted) done()
+  })
+}

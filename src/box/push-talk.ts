@@ -104,6 +104,34 @@ export class PushTalk {
     return { kind: found ?? null, body: decode(body) }
   }
 
+  /**
+   * The device's side: answers what is asked, `most` times at most, and tells what was refused, and why. Never
+   * fails for what the other side does; closes the channel.
+   */
+  async serve(
+    most: number,
+    answer: (kind: PushKind | null, body: Json) => Promise<void>,
+    refused: (kind: PushKind | null, why: BoxError) => void,
+  ): Promise<void> {
+    try {
+      for (let i = 0; i < most; i++) {
+        const { kind, body } = await this.asked()
+        try {
+          await answer(kind, body)
+        } catch (error) {
+          if (!(error instanceof BoxError) || error.family === 'unreachable') throw error
+          refused(kind, error)
+          this.fail(error)
+        }
+      }
+    } catch (error) {
+      // The other side is done, or talks nonsense: either way the dialogue ends.
+      if (!(error instanceof BoxError)) throw error
+    } finally {
+      this.close()
+    }
+  }
+
   progress(body: object): void {
     this.talk.send(PushAnswer.encode({ status: PROGRESS, body: encode(body) }))
   }

@@ -12,11 +12,14 @@
  * - After `close()` every channel has ended, no timer runs, and every call fails with ENGINE_CLOSED.
  */
 
-import type { BoxError } from '../base/errors.ts'
+import { BoxError } from '../base/errors.ts'
 import type { HashCode, PeerId, PortId } from '../base/ids.ts'
 
 /** The largest message a channel takes, header included (GNUNET_CONSTANTS_MAX_CADET_MESSAGE_SIZE). */
 export const MESSAGE_SIZE_MAX = 64_348
+/** Type 1 makes C programs abort (GNUNET_MESSAGE_TYPE_TEST of old; nobody sends it). */
+const TYPE_REFUSED = 1
+const HEADER_SIZE = 4
 
 /** Which peer is ours: one of our own, that of the GNUnet installed here, or that where one answers. */
 export const MESH_CHOICES = ['embedded', 'gnunet', 'auto'] as const
@@ -154,4 +157,16 @@ export interface TunnelStatus {
   readonly state: 'searching' | 'connecting' | 'keying' | 'up'
   readonly channels: number
   readonly paths: readonly (readonly PeerId[])[]
+}
+
+/** Whether these bytes have a header with their true size. */
+export const isMessage = (bytes: Uint8Array): boolean =>
+  bytes.length >= HEADER_SIZE && ((bytes[0]! << 8) | bytes[1]!) === bytes.length
+
+/** Throws INPUT_INVALID where a channel must not carry this. */
+export function checkMessage(message: Uint8Array): void {
+  if (!isMessage(message) || message.length > MESSAGE_SIZE_MAX)
+    throw new BoxError('INPUT_INVALID', 'A channel carries GNUnet messages with their true size.')
+  if (((message[2]! << 8) | message[3]!) === TYPE_REFUSED)
+    throw new BoxError('INPUT_INVALID', 'Messages of type 1 make C programs abort.')
 }

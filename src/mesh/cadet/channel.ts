@@ -6,7 +6,7 @@
 import type { Clock, Timer } from '../../base/clock.ts'
 import { BoxError, type ErrorCode } from '../../base/errors.ts'
 import type { HashCode, PeerId, PortId } from '../../base/ids.ts'
-import { type Channel, type ChannelEvents, MESSAGE_SIZE_MAX } from '../mesh.ts'
+import { type Channel, type ChannelEvents, checkMessage, isMessage } from '../mesh.ts'
 import type { Connection } from './connection.ts'
 import { ChannelData, ChannelDataAck, ChannelOpen, ChannelOpenAck } from './messages.ts'
 import { type Budget, type Received, ReceiveWindow } from './receive-window.ts'
@@ -24,9 +24,6 @@ const PROBE_MAX_MS = 3_000
 const UNSENT_MAX = 4_096
 const UNSENT_BYTES_MAX = 16 * 1_024 * 1_024
 
-const HEADER_SIZE = 4
-/** Type 1 makes C programs abort (GNUNET_MESSAGE_TYPE_TEST of old; nobody sends it). */
-const TYPE_REFUSED = 1
 const NOTHING = new Uint8Array(0)
 
 /** What a channel needs of its tunnel. */
@@ -362,16 +359,4 @@ export class CadetChannel implements Channel {
     this.cancelTimer()
     this.incoming.release()
   }
-}
-
-function isMessage(payload: Uint8Array): boolean {
-  return payload.length >= HEADER_SIZE && ((payload[0]! << 8) | payload[1]!) === payload.length
-}
-
-/** Throws INPUT_INVALID where a channel must not carry this. */
-export function checkMessage(message: Uint8Array): void {
-  if (!isMessage(message) || message.length > MESSAGE_SIZE_MAX)
-    throw new BoxError('INPUT_INVALID', 'A channel carries GNUnet messages with their true size.')
-  if (((message[2]! << 8) | message[3]!) === TYPE_REFUSED)
-    throw new BoxError('INPUT_INVALID', 'Messages of type 1 make C programs abort.')
 }

@@ -3,8 +3,7 @@
 import type { Clock } from '../../base/clock.ts'
 import { BoxError } from '../../base/errors.ts'
 import type { PeerId } from '../../base/ids.ts'
-import type { Channel, ChannelEvents } from '../mesh.ts'
-import { checkMessage } from './channel.ts'
+import { type Channel, type ChannelEvents, checkMessage } from '../mesh.ts'
 
 /** Messages under way before the sender is held back. */
 const UNDER_WAY_MAX = 16

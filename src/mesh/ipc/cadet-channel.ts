@@ -6,8 +6,7 @@
 
 import { BoxError } from '../../base/errors.ts'
 import type { PeerId, PortId } from '../../base/ids.ts'
-import { checkMessage } from '../cadet/channel.ts'
-import type { Channel, ChannelEvents } from '../mesh.ts'
+import { type Channel, type ChannelEvents, checkMessage } from '../mesh.ts'
 import { ChannelAck, ChannelData, ChannelDestroy } from './messages.ts'
 
 /** Messages that wait for a licence before the sender is held back: a window of the service (4) is always ready. */
