@@ -25,7 +25,8 @@ export default defineConfig({
           exclude: SHIPPING,
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          // They wait more than they work: two at a time, each worker with ports of its own (lab.ts).
+          maxWorkers: 2,
           // About one run in five of GNUnet's own daemons stalls for seconds; a second try tells that from a fault.
           retry: 1,
         },

@@ -1,6 +1,6 @@
 /**
  * A shell that outlives its connection, at a terminal and through a hub of ours: the box of its owner is killed,
- * and then the only hub is away for two minutes, which is longer than any repair takes.
+ * and then the only hub is away until that box has given up, or for longer.
  */
 
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -11,8 +11,8 @@ import { cleanUp, missing, run } from './program.ts'
 import { Screen } from './screen.ts'
 
 const PORT = Number(process.env.LAB_PORT ?? 38_000) + 900
-/** Longer than a session waits for another way; the two minutes of the field are RESUME_OUTAGE=120000. */
-const OUTAGE_MS = Number(process.env.RESUME_OUTAGE ?? 60_000)
+/** At least; it lasts until `box ssh` has given up. The two minutes of the field are RESUME_OUTAGE=120000. */
+const OUTAGE_MS = Number(process.env.RESUME_OUTAGE ?? 0)
 /** By then a session has given up. */
 const GIVEN_UP_MS = 120_000
 const skipped = missing(['tmux', 'vim']) !== null
@@ -105,7 +105,8 @@ describe.skipIf(skipped)('a shell whose connection is lost', { timeout: 400_000 
     )
     await screen.until(/status 75/)
     console.log(`box ssh gave up ${Date.now() - begun} ms after the hub was killed`)
-    await new Promise(resolve => setTimeout(resolve, begun + OUTAGE_MS - Date.now()))
+    const left = Math.max(0, begun + OUTAGE_MS - Date.now())
+    await new Promise(resolve => setTimeout(resolve, left))
     hub!.restart()
     await home.device.linked(1)
     const again = open('later', '--resume', 'kitchen')
@@ -117,7 +118,11 @@ describe.skipIf(skipped)('a shell whose connection is lost', { timeout: 400_000 
     await expectSame(again, pid)
     again.type('exit', 'Enter')
     await again.until(/status 0/)
-    expect((await shellNotes()).slice(-4)).toEqual(['begun', 'kept', 'resumed', 'exit 0'])
+    // Whether the device had noticed the loss by then is a matter of seconds.
+    expect([
+      ['begun', 'kept', 'resumed', 'exit 0'],
+      ['begun', 'resumed', 'taken over', 'exit 0'],
+    ]).toContainEqual((await shellNotes()).slice(-4))
   })
 
   test('is not kept where its owner leaves with ~.', async () => {
