@@ -41,6 +41,8 @@ export interface ChildrenOptions {
   readonly clock: Clock
   readonly history: History
   readonly fanout: number
+  /** Of one zone, so that nobody takes all places; its oldest gives way. Absent: as many as there are. */
+  readonly perZoneMax?: number
   /** Ourselves and those above us, the host first; null while we are not attached. */
   readonly ancestors: () => readonly TreeNode[] | null
   /** Whom to ask instead. */
@@ -76,6 +78,7 @@ export class Children {
     }
     // The same process again; another one of the same person is a child of its own.
     for (const child of this.children) if (equalBytes(child.edge.peer, edge.peer)) this.drop(child)
+    this.makeWay(edge)
     const above = ancestors()
     const isAbove = above?.some(({ peer }) => equalBytes(peer, edge.peer)) ?? true
     if (!above || isAbove || this.children.size >= fanout) {
@@ -110,6 +113,13 @@ export class Children {
   close(): void {
     this.timer.cancel()
     for (const child of [...this.children]) this.drop(child)
+  }
+
+  private makeWay({ zone }: Edge): void {
+    const { perZoneMax = Infinity } = this.options
+    const same = [...this.children].filter(child => equalBytes(child.edge.zone, zone))
+    for (const child of same.slice(0, Math.max(0, same.length + 1 - perZoneMax)))
+      this.release(child)
   }
 
   private redirect(edge: Edge): void {

@@ -26,8 +26,9 @@ import type { TreeNode } from './edge.ts'
 import { type Fragment, KIND, makeFragment } from './fragment.ts'
 import { KeyRing, sealContent, sealRekey } from './group-key.ts'
 import { HISTORY_SIZE_MAX, History, type Ledger } from './history.ts'
+import { renderDict } from './list.ts'
 import { type Member, packState, readMemory, unpackState, writeMemory } from './memory.ts'
-import { modifier } from './packet.ts'
+import { type Modifier, modifier } from './packet.ts'
 import { makeTicket } from './ticket.ts'
 
 /** A new key is sealed to each member in one cell; more is for trees of places. */
@@ -60,6 +61,10 @@ export interface PlaceHostOptions {
   readonly ledger: Ledger
   readonly rules: PlaceRules
   readonly fanout?: number
+  /** Of the children, how many may be of one zone. */
+  readonly perZoneMax?: number
+  /** What a zone is called here, which then goes with what it says, comes and leaves (`_nick…`); '' for nothing. */
+  readonly nickOf?: (zone: ZoneKey) => string
   /** Bytes of history that are kept. */
   readonly historySize?: number
 }
@@ -80,13 +85,14 @@ export class PlaceHost {
 
   /** Goes on with what was kept, or begins. Throws STATE_UNREADABLE, STATE_UNWRITABLE. */
   constructor(options: PlaceHostOptions) {
-    const { key, self, clock, ledger, fanout = FANOUT, historySize } = options
+    const { key, self, clock, ledger, fanout = FANOUT, perZoneMax, historySize } = options
     this.options = options
     this.place = key.publicKey
-    this.history = new History(this.place, ledger, historySize)
+    this.history = new History(this.place, ledger, historySize, { isPrecious: true })
     this.reader = new ChannelReader({ place: this.place, keys: this.keys, agreement: null })
     this.children = new Children({
       ...{ place: this.place, clock, history: this.history, fanout },
+      ...(perZoneMax && { perZoneMax }),
       ancestors: () => [self],
       others: () => [],
     })
@@ -116,19 +122,29 @@ export class PlaceHost {
    */
   announce(saying: Saying): void {
     this.check(saying)
-    for (const plain of contentsOf(saying, this.options.clock.now())) this.addContent(plain)
-    if (this.grownBy > (this.options.historySize ?? HISTORY_SIZE_MAX) / CHECKPOINT_SHARE)
-      this.remember()
-    this.children.pump()
+    try {
+      for (const plain of contentsOf(saying, this.options.clock.now())) this.addContent(plain)
+      if (this.grownBy > (this.options.historySize ?? HISTORY_SIZE_MAX) / CHECKPOINT_SHARE)
+        this.remember()
+    } finally {
+      // What is in the chain is said, also where the disk was full for what comes after.
+      this.children.pump()
+    }
+  }
+
+  /** Whether what a member asked to be said has been said. */
+  hasSaid(author: ZoneKey, tag: Uint8Array): boolean {
+    return this.said.has(saidKey(encodeBase32(author), encodeBase32(tag)))
   }
 
   /** Says what a member asked to be said, once. Throws as announce. */
   relay(author: ZoneKey, tag: Uint8Array, { method, entity = [], data }: Saying): void {
-    const once = saidKey(encodeBase32(author), encodeBase32(tag))
-    if (this.said.has(once)) return
+    if (this.hasSaid(author, tag)) return
+    const nick = this.options.nickOf?.(author) ?? ''
     const origin = [
       modifier(':', '_nym_author', encodeBase32(author)),
       modifier(':', '_tag_relay', encodeBase32(tag)),
+      ...(nick === '' ? [] : [modifier(':', '_nick_author', nick)]),
     ]
     this.announce({ method, entity: [...origin, ...entity], ...(data && { data }) })
   }
@@ -152,14 +168,17 @@ export class PlaceHost {
     this.children.pump()
   }
 
-  /** Puts somebody out, or lets them go; false where they are not in. What is said from now on they cannot read. */
-  dismiss(zone: ZoneKey): boolean {
+  /**
+   * Puts somebody out, or lets them go; false where they are not in. What is said from now on they cannot
+   * read. The others hear it as `method`, which inherits from `_notice_place_leave`.
+   */
+  dismiss(zone: ZoneKey, method = '_notice_place_leave'): boolean {
     const member = this.members.get(keyOf(zone))
     if (!member) return false
     this.members.delete(keyOf(zone))
     this.revoked = [...this.revoked, member.serial].slice(-REVOKED_MAX)
     this.rekey([member.serial], this.agreements())
-    this.notice('_notice_place_leave', zone, '-')
+    this.notice(method, zone, '-')
     this.children.revoke([member.serial])
     this.children.pump()
     return true
@@ -215,11 +234,13 @@ export class PlaceHost {
   private notice(method: string, zone: ZoneKey, operator: '+' | '-'): void {
     if (!this.options.rules.announcesMembers) return
     const nym = encodeBase32(zone)
+    const nick = this.options.nickOf?.(zone) ?? ''
     this.announce({
       method,
       entity: [
         modifier(':', '_nym', nym),
         modifier(operator, '_list_members', `|${nym.length} ${nym}`),
+        ...(nick === '' ? [] : [modifier(':', '_nick', nick), nicks(operator, nym, nick)]),
       ],
     })
   }
@@ -327,8 +348,21 @@ export class PlaceHost {
     if (generation < this.keys.current)
       this.addRekey(this.keys.current, this.revoked, this.agreements())
     // Half of a message was said: the next begins anew, and readers pass the half over.
+    // However seldom it runs for long: what has grown since the state was written down, counts.
+    this.grownBy = this.history.sizeSince(id)
   }
 }
+
+/** The change of `_dict_nicks`, from zones to what they are called. */
+export const nicks = (operator: '+' | '-', nym: string, nick: string): Modifier =>
+  modifier(
+    operator,
+    '_dict_nicks',
+    renderDict({
+      type: null,
+      entries: [{ key: encoder.encode(nym), type: null, value: encoder.encode(nick) }],
+    }),
+  )
 
 export interface Welcome {
   readonly ticket: Uint8Array
@@ -339,5 +373,7 @@ export interface Welcome {
   readonly first: bigint
   readonly state: Uint8Array
 }
+
+const encoder = new TextEncoder()
 
 const saidKey = (author: string, tag: string): string => `${author} ${tag}`
