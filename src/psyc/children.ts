@@ -29,6 +29,8 @@ const STUCK_MS = 60_000
 interface Child {
   readonly edge: Edge
   readonly node: TreeNode
+  /** As which node it came: processes that share a peer take another key each. */
+  readonly process: Uint8Array
   readonly ticket: Ticket
   /** The next fragment to give. */
   next: bigint
@@ -77,7 +79,10 @@ export class Children {
       return
     }
     // The same process again; another one of the same person is a child of its own.
-    for (const child of this.children) if (equalBytes(child.edge.peer, edge.peer)) this.drop(child)
+    const process = value.self.peer.slice()
+    for (const child of [...this.children])
+      if (equalBytes(child.process, process) && equalBytes(child.edge.zone, edge.zone))
+        this.drop(child)
     this.makeWay(edge)
     const above = ancestors()
     const isAbove = above?.some(({ peer }) => equalBytes(peer, edge.peer)) ?? true
@@ -85,7 +90,7 @@ export class Children {
       this.redirect(edge)
       return
     }
-    this.add(edge, ticket, value.next)
+    this.add(edge, ticket, process, value.next)
     edge.send(PlaceAttached.encode({ last: this.options.history.head.id, ancestors: above }))
     this.pump()
   }
@@ -130,9 +135,9 @@ export class Children {
     edge.dismiss(PlaceRedirect.encode({ nodes: nodes.slice(0, NODES_MAX) }), this.options.clock)
   }
 
-  private add(edge: Edge, ticket: Ticket, next: bigint): void {
+  private add(edge: Edge, ticket: Ticket, process: Uint8Array, next: bigint): void {
     const child: Child = {
-      ...{ edge, ticket, node: { peer: edge.peer, zone: edge.zone } },
+      ...{ edge, ticket, process, node: { peer: edge.peer, zone: edge.zone } },
       next: next < ticket.since ? ticket.since : next,
       isWritable: true,
       writableAt: this.options.clock.elapsed(),

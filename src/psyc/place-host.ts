@@ -8,11 +8,11 @@
 import { equalBytes, keyOf } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
 import { BoxError } from '../base/errors.ts'
-import type { ZoneKey } from '../base/ids.ts'
+import { type ZoneKey, zoneKey } from '../base/ids.ts'
 import type { Random } from '../base/random.ts'
 import type { Store } from '../base/store.ts'
 import type { SigningKey } from '../crypto/signing.ts'
-import { encodeBase32 } from '../wire/base32.ts'
+import { decodeBase32, encodeBase32 } from '../wire/base32.ts'
 import {
   ChannelReader,
   contentsOf,
@@ -26,9 +26,9 @@ import type { TreeNode } from './edge.ts'
 import { type Fragment, KIND, makeFragment } from './fragment.ts'
 import { KeyRing, sealContent, sealRekey } from './group-key.ts'
 import { HISTORY_SIZE_MAX, History, type Ledger } from './history.ts'
-import { renderDict } from './list.ts'
+import { memberChange, membersIn } from './member-list.ts'
 import { type Member, packState, readMemory, unpackState, writeMemory } from './memory.ts'
-import { type Modifier, modifier } from './packet.ts'
+import { modifier } from './packet.ts'
 import { makeTicket } from './ticket.ts'
 
 /** A new key is sealed to each member in one cell; more is for trees of places. */
@@ -42,6 +42,7 @@ const CHECKPOINT_SHARE = 8
 /** What members said and asked to be said, remembered so that it is said once. */
 const SAID_MAX = 4_096
 const KEY_SIZE = 32
+const ZONE_SIZE = 36
 
 export interface PlaceRules {
   /** Whether newcomers may read what was said before they came. */
@@ -96,7 +97,12 @@ export class PlaceHost {
       ancestors: () => [self],
       others: () => [],
     })
-    this.recall()
+    try {
+      this.recall()
+    } catch (error) {
+      this.close()
+      throw error
+    }
   }
 
   /** The last fragment. */
@@ -233,16 +239,8 @@ export class PlaceHost {
 
   private notice(method: string, zone: ZoneKey, operator: '+' | '-'): void {
     if (!this.options.rules.announcesMembers) return
-    const nym = encodeBase32(zone)
     const nick = this.options.nickOf?.(zone) ?? ''
-    this.announce({
-      method,
-      entity: [
-        modifier(':', '_nym', nym),
-        modifier(operator, '_list_members', `|${nym.length} ${nym}`),
-        ...(nick === '' ? [] : [modifier(':', '_nick', nick), nicks(operator, nym, nick)]),
-      ],
-    })
+    this.announce({ method, entity: memberChange(operator, zone, nick) })
   }
 
   /** A new generation: first on the disk, then in the chain. */
@@ -334,6 +332,16 @@ export class PlaceHost {
       throw new BoxError('STATE_UNREADABLE', `The chain of a place (${name}) has lost its end.`)
     this.reread(memory.snapshot)
     this.children.revoke(this.revoked)
+    this.relist()
+  }
+
+  /** Says who came or went when the host died before it could. */
+  private relist(): void {
+    const listed = new Set(membersIn(this.state).map(({ nym }) => nym))
+    for (const zone of this.zones())
+      if (!listed.delete(encodeBase32(zone))) this.notice('_notice_place_enter', zone, '+')
+    for (const nym of listed)
+      this.notice('_notice_place_leave', zoneKey(decodeBase32(nym, ZONE_SIZE)), '-')
   }
 
   /** Brings state and chain to where they were, and repairs what a crash has left half done. */
@@ -353,17 +361,6 @@ export class PlaceHost {
   }
 }
 
-/** The change of `_dict_nicks`, from zones to what they are called. */
-export const nicks = (operator: '+' | '-', nym: string, nick: string): Modifier =>
-  modifier(
-    operator,
-    '_dict_nicks',
-    renderDict({
-      type: null,
-      entries: [{ key: encoder.encode(nym), type: null, value: encoder.encode(nick) }],
-    }),
-  )
-
 export interface Welcome {
   readonly ticket: Uint8Array
   readonly generation: number
@@ -373,7 +370,5 @@ export interface Welcome {
   readonly first: bigint
   readonly state: Uint8Array
 }
-
-const encoder = new TextEncoder()
 
 const saidKey = (author: string, tag: string): string => `${author} ${tag}`
