@@ -34,6 +34,8 @@ export interface AgentStatus {
   readonly neighbours: readonly { pid: string; address: string; state: string }[]
   readonly owners: readonly { name: string; zone: string; calls_it: string }[]
   readonly ssh_connections: number
+  /** Shells whose connection is lost, and that wait for their owner. */
+  readonly kept_shells: number
   /** ISO 8601, or null. */
   readonly pairing_until: string | null
   readonly published_until: string | null
@@ -44,10 +46,18 @@ export interface AgentStatus {
 
 export interface ConfigurationStatus {
   readonly generation: number
+  /** The bundle that made it, and the number that bundle had; empty and 0 before the first push. */
   readonly bundle: string
+  readonly version: number
+  readonly state: ConfigurationState
   readonly unconfirmed: string | null
   readonly last: string | null
+  /** Files that are not as they were confirmed; null where nobody has looked yet. */
+  readonly drift: number | null
 }
+
+/** `applying` and `waiting` (for its confirmation) are of an open change, the others of how the last one ended. */
+export type ConfigurationState = 'none' | 'applying' | 'waiting' | 'confirmed' | 'put_back'
 
 export interface StatusParts {
   readonly config: AgentConfig
@@ -58,6 +68,7 @@ export interface StatusParts {
   readonly grants: readonly Grant[]
   readonly hubsUp: number
   readonly sessions: number
+  readonly keptShells: number
   readonly pairingUntil: number | null
   readonly publishedUntil: number | null
   readonly startedAt: number
@@ -90,6 +101,7 @@ export const agentStatus = (parts: StatusParts): AgentStatus => ({
     calls_it: deviceName,
   })),
   ssh_connections: parts.sessions,
+  kept_shells: parts.keptShells,
   pairing_until: timeText(parts.pairingUntil),
   published_until: timeText(parts.publishedUntil),
   started_at: new Date(parts.startedAt).toISOString(),
@@ -126,7 +138,7 @@ export function statusText(status: AgentStatus): string {
     ['hubs', `${status.hubs} of ${status.hubs_configured} connected`],
     ['neighbours', `${up} connected`],
     ['published', status.published_until ? `until ${status.published_until}` : 'not yet'],
-    ['ssh', `${status.ssh_connections} connections`],
+    ['ssh', `${status.ssh_connections} connections${keptText(status.kept_shells)}`],
     ['pairing', status.pairing_until ? `open until ${status.pairing_until}` : 'closed'],
     ...(status.configuration ? [['pushed', configurationText(status.configuration)]] : []),
     ['running', `since ${status.started_at}, process ${status.process}, version ${status.version}`],
@@ -135,8 +147,14 @@ export function statusText(status: AgentStatus): string {
   return rows.map(([name, value]) => `${name!.padEnd(11)} ${value}`).join('\n')
 }
 
-function configurationText({ generation, bundle, unconfirmed, last }: ConfigurationStatus): string {
+const keptText = (kept: number): string => {
+  if (kept === 0) return ''
+  return `, ${kept} shell${kept === 1 ? '' : 's'} kept for whoever lost the connection`
+}
+
+function configurationText(configuration: ConfigurationStatus): string {
+  const { generation, bundle, unconfirmed, last, drift } = configuration
   const holds = generation === 0 ? 'nothing holds' : `generation ${generation} (${bundle}) holds`
   const more = unconfirmed ? `"${unconfirmed}" is not confirmed yet` : last
-  return more ? `${holds}; ${more}` : holds
+  return [holds, more, drift ? `${drift} files have drifted` : null].filter(Boolean).join('; ')
 }

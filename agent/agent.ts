@@ -22,13 +22,17 @@ import { type Namestore, NamestoreKeeper } from '../src/gns/namestore-keeper.ts'
 import { Publisher } from '../src/gns/publisher.ts'
 import { ZoneDatabase } from '../src/gns/zone.ts'
 import type { Mesh } from '../src/mesh/mesh.ts'
+import type { Metric } from '../src/wire/prometheus.ts'
 import { type AgentStatus, agentStatus } from './agent-status.ts'
+import { AuditNotes } from './audit-notes.ts'
 import type { AgentConfig } from './config.ts'
 import { openDeviceKey } from './device-key.ts'
 import { ownAccount } from './environment.ts'
 import { openHostKey } from './host-key.ts'
 import { checkMesh } from './mesh-check.ts'
+import { agentMetrics, ownProcess } from './metrics.ts'
 import { watchNetwork } from './network-watch.ts'
+import { ParcelShelf } from './parcel-shelf.ts'
 import { measure, ownMachine } from './probes.ts'
 import { type Machine, Pushing } from './pushing.ts'
 import type { OpenLedger } from './room.ts'
@@ -37,6 +41,8 @@ import { Services } from './services.ts'
 import { SshServer } from './ssh-server.ts'
 import { StatusPlace } from './status.ts'
 import { Whereabouts } from './whereabouts.ts'
+
+const MINUTE_MS = 60_000
 
 /** An engine; the embedded one wants to know when the machine has moved, a daemon may keep our names published. */
 export type AgentMesh = Mesh & {
@@ -127,24 +133,35 @@ export class Agent {
       store: ({ zone, ...names }) => grants.set(ownerGrant(zone, names, clock.now())),
     })
     const account = ownAccount(config.shell)
-    this.ssh = new SshServer({ hostKey: hostKey.secret, account, clock, log })
-    this.statusPlace = new StatusPlace({
-      ...{ mesh, device: device.zone, name: config.name, clock, random, log },
-      allows: zone => grants.allows(zone, 'status', clock.now()),
-      look: () => measure(ownMachine(clock.now())),
+    const keepShellsMs = config.keepShellsMinutes * MINUTE_MS
+    this.ssh = new SshServer({ hostKey: hostKey.secret, account, clock, log, keepShellsMs })
+    const audit = new AuditNotes({
+      ...{ audit: new AuditLog(parts.audit), grants, device: device.zone, clock, log },
     })
     const { machine, openLedger } = parts
     const self = { peer: mesh.self, zone: device.zone }
     this.rooms = openLedger ? new Rooms({ self, clock, random, log, store, openLedger }) : null
     this.pushing = machine
-      ? new Pushing({ ...machine, ...{ device, clock, random, log, grants }, ...config })
+      ? new Pushing({
+          ...{ ...machine, ...config },
+          ...{ device, clock, random, log, grants, audit, mesh },
+        })
       : null
+    this.statusPlace = new StatusPlace({
+      ...{ mesh, device: device.zone, name: config.name, clock, random, log },
+      allows: zone => grants.allows(zone, 'status', clock.now()),
+      look: () => ({
+        ...measure(ownMachine(clock.now())),
+        configuration: this.pushing?.status() ?? null,
+      }),
+    })
     this.services = new Services({
       ...{ mesh, device, clock, random, log, grants, pushing: this.pushing, rooms: this.rooms },
       desk: this.desk,
       ssh: this.ssh,
       status: this.statusPlace,
-      audit: new AuditLog(parts.audit),
+      audit,
+      shelf: config.relay ? new ParcelShelf(store, () => clock.now()) : null,
       info: () => ({
         version: VERSION,
         hostName: config.name,
@@ -180,10 +197,21 @@ export class Agent {
       grants: this.grants.all(),
       hubsUp: this.whereabouts.hubsUp,
       sessions: this.ssh.size,
+      keptShells: this.ssh.keptShells,
       pairingUntil: this.desk.openUntil(),
       publishedUntil: this.publisher.publishedUntil(this.device.zone, '@'),
       startedAt: this.startedAt,
       configuration: this.pushing?.status() ?? null,
+    })
+  }
+
+  /** For Prometheus; see agentMetrics. */
+  metrics(): readonly Metric[] {
+    return agentMetrics({
+      status: this.status(),
+      mesh: this.mesh.status(),
+      figures: measure(ownMachine(this.parts.clock.now())),
+      process: ownProcess(),
     })
   }
 

@@ -9,9 +9,11 @@ import { isIP } from 'node:net'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { BoxError } from '../src/base/errors.ts'
-import type { Address } from '../src/base/stream.ts'
+import type { ZoneKey } from '../src/base/ids.ts'
+import { type Address, isLoopback } from '../src/base/stream.ts'
 import { DEFAULT_ROOTS, pathFault } from '../src/box/bundle/file-path.ts'
 import { HUBS_MAX, helloPeer, namesAddress } from '../src/box/device-record.ts'
+import { zoneFromText } from '../src/gns/name.ts'
 import { MESH_CHOICES, type MeshChoice } from '../src/mesh/mesh.ts'
 
 export interface AgentConfig {
@@ -32,6 +34,14 @@ export interface AgentConfig {
   readonly shell: string | null
   /** Below which directories pushed configuration may lie. */
   readonly roots: readonly string[]
+  /** Keeps configuration for devices that are off. */
+  readonly relay: boolean
+  /** Zones of the relays to ask for what was pushed meanwhile; each is one of the hubs. */
+  readonly relays: readonly ZoneKey[]
+  /** For how long a shell is kept whose connection was lost; 0: it ends with it. */
+  readonly keepShellsMinutes: number
+  /** Where this machine's Prometheus reads metrics, a loopback address; null: nowhere. */
+  readonly metrics: Address | null
 }
 
 export const CONFIG_FILE = 'agent.json'
@@ -39,6 +49,12 @@ export const CONFIG_FILE = 'agent.json'
 const HUB_PORT = 2086
 const ADDRESSES_MAX = 8
 const ROOTS_MAX = 64
+/** More than there are hubs would never answer. */
+const RELAYS_MAX = HUBS_MAX
+/** Over lunch; a forgotten shell of a grant costs a process and 64 KB so long. */
+const KEEP_SHELLS_MINUTES = 30
+/** A week: whoever wants more wants tmux. */
+const KEEP_SHELLS_MINUTES_MAX = 7 * 24 * 60
 const PORT_MAX = 0xffff
 const FILE_SIZE_MAX = 64 * 1024
 const FIELDS = [
@@ -51,10 +67,14 @@ const FIELDS = [
   'hubs',
   'shell',
   'roots',
+  'relay',
+  'relays',
+  'keepShellsMinutes',
+  'metrics',
 ] as const
 type Field = (typeof FIELDS)[number]
 
-/** What a person has set: texts and lists of texts, not checked yet. */
+/** What a person has set, not checked yet. */
 export type Settings = { readonly [F in Field]?: unknown }
 
 /** The configuration of a state directory, with what the command line says on top. Throws CONFIG_INVALID, INPUT_INVALID. */
@@ -85,6 +105,10 @@ export function readConfig(directory: string, commandLine: Settings): AgentConfi
     hubs: hubs ?? [],
     shell: shell ?? null,
     roots: roots ?? DEFAULT_ROOTS,
+    relay: settings.relay ?? false,
+    relays: settings.relays ?? [],
+    keepShellsMinutes: settings.keepShellsMinutes ?? KEEP_SHELLS_MINUTES,
+    metrics: settings.metrics ?? null,
   }
 }
 
@@ -118,6 +142,17 @@ function checkSettings(settings: Settings, complain: Complaint): Partial<AgentCo
     if (namesAddress(url)) return url
     throw complain(field, 'names no address where the hub could be dialled')
   }
+  const flag = (value: unknown, field: string) => {
+    if (typeof value === 'boolean') return value
+    throw complain(field, 'is neither true nor false')
+  }
+  const zone = (value: unknown, field: string) => {
+    try {
+      return zoneFromText(text(value, field))
+    } catch {
+      throw complain(field, 'is no zone key: `box-agent status` on the relay prints it')
+    }
+  }
   const root = (value: unknown, field: string) => {
     const path = text(value, field)
     const fault = pathFault(path)
@@ -132,15 +167,24 @@ function checkSettings(settings: Settings, complain: Complaint): Partial<AgentCo
       throw complain(field, `is none of ${MESH_CHOICES.join(', ')}`)
     }),
     ...present('gnunetConf', path),
-    ...present('hub', (value, field) => {
-      if (typeof value === 'boolean') return value
-      throw complain(field, 'is neither true nor false')
-    }),
+    ...present('hub', flag),
     ...present('listen', listOf(address, ADDRESSES_MAX, complain)),
     ...present('advertise', listOf(address, ADDRESSES_MAX, complain)),
     ...present('hubs', listOf(hello, HUBS_MAX, complain)),
     ...present('roots', listOf(root, ROOTS_MAX, complain)),
+    ...present('relay', flag),
+    ...present('relays', listOf(zone, RELAYS_MAX, complain)),
     ...present('shell', path),
+    ...present('keepShellsMinutes', (value, field) => {
+      const isWhole = typeof value === 'number' && Number.isInteger(value)
+      if (isWhole && value >= 0 && value <= KEEP_SHELLS_MINUTES_MAX) return value
+      throw complain(field, `is no number of minutes from 0 to ${KEEP_SHELLS_MINUTES_MAX}`)
+    }),
+    ...present('metrics', (value, field) => {
+      const at = address(value, field)
+      if (isLoopback(at.host)) return at
+      throw complain(field, 'can be read by other machines: give 127.0.0.1:PORT or [::1]:PORT')
+    }),
   }
 }
 

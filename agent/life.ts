@@ -3,6 +3,7 @@
 import { join } from 'node:path'
 import { BoxError } from '../src/base/errors.ts'
 import type { Log } from '../src/base/log.ts'
+import { type Address, formatAddress, type Listener } from '../src/base/stream.ts'
 import { VERSION } from '../src/base/version.ts'
 import { systemClock } from '../src/sys/clock.ts'
 import { realDisk } from '../src/sys/disk.ts'
@@ -52,7 +53,9 @@ export async function live(
   const agent = await Agent.start(parts, startEngine)
   let isReset = false
   let hasFailed = false
+  let metrics: Listener | null = null
   try {
+    metrics = config.metrics && (await tellMetrics(agent, config.metrics, log))
     const over = new AbortController()
     const reset = () => {
       isReset = true
@@ -77,6 +80,7 @@ export async function live(
     await supervision?.close({ ending: signal.aborted })
     control.close()
   } finally {
+    metrics?.close()
     await agent.close()
     audit.close()
   }
@@ -99,6 +103,16 @@ function proveOnTrial(agent: Agent, log: Log, failed: () => void): { close(): vo
     },
     passed: () => endTrial(directory),
   })
+}
+
+/** Loaded here: few want it, and it would take memory of all. */
+async function tellMetrics(agent: Agent, at: Address, log: Log): Promise<Listener> {
+  const { servePage } = await import('../src/sys/http-server.ts')
+  const { formatMetrics, METRICS_TYPE } = await import('../src/wire/prometheus.ts')
+  const page = { path: '/metrics', type: METRICS_TYPE, text: () => formatMetrics(agent.metrics()) }
+  const serving = await servePage(at, page)
+  log.note('info', 'metrics', 'listening', { address: formatAddress(serving.local) })
+  return serving
 }
 
 /** systemd learns how we are, where it started us. */

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { VERSION } from '../src/base/version.ts'
 import { toPsycDate } from '../src/psyc/keyword.ts'
 import { dictOfValues, listOfValues } from '../src/psyc/list.ts'
+import type { ConfigurationStatus } from './agent-status.ts'
 import {
   parseInterfaces,
   parseLoad,
@@ -40,6 +41,8 @@ export interface Figures {
   readonly addresses: readonly string[]
   readonly interfaces: ReadonlyMap<string, { readonly received: number; readonly sent: number }>
   readonly system: string
+  /** What was pushed; null where nothing can be. */
+  readonly configuration: ConfigurationStatus | null
 }
 
 /** Where to read: the machine's own root, or a picture of one in tests. */
@@ -58,6 +61,7 @@ export const ownMachine = (now: number): ProbeOptions => ({
   disk: diskFigures,
 })
 
+/** The machine, without what was pushed to it. */
 export function measure({ root, now, addresses, disk }: ProbeOptions): Figures {
   const text = (path: string): string => readText(join(root, path)) ?? ''
   const uptimeS = parseUptime(text('proc/uptime'))
@@ -77,6 +81,7 @@ export function measure({ root, now, addresses, disk }: ProbeOptions): Figures {
     addresses: addresses().slice(0, ADDRESSES_MAX),
     interfaces: new Map(interfaces.map(({ name, received, sent }) => [name, { received, sent }])),
     system: parseSystemName(text('etc/os-release')) ?? `${type()} ${release()}`,
+    configuration: null,
   }
 }
 
@@ -118,6 +123,14 @@ export function variablesOf(figures: Figures, name: string): Map<string, Uint8Ar
     '_dict_interfaces_sent',
     [...interfaces].map(([key, { sent }]) => [key, sent]),
   )
+  const { configuration } = figures
+  text('_configuration_state', configuration?.state ?? null)
+  text('_amount_configuration_generation', configuration?.generation ?? null)
+  text('_configuration_bundle', configuration?.bundle ?? null)
+  text('_amount_configuration_version', configuration?.version || null)
+  text('_configuration_unconfirmed', configuration?.unconfirmed ?? null)
+  text('_configuration_last', configuration?.last ?? null)
+  text('_amount_configuration_drift', configuration?.drift ?? null)
   if (figures.addresses.length > 0) all.set('_list_addresses', listOfValues(figures.addresses))
   return all
 }

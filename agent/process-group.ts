@@ -26,3 +26,14 @@ export function signalGroup(group: number, signal: NodeJS.Signals): void {
     // It has just ended, or belongs to somebody else by now.
   }
 }
+
+/** What the program in the foreground of the terminal of `pid` is called; null where nothing runs there. */
+export function foregroundName(pid: number): string | null {
+  const group = foregroundGroup(pid)
+  if (group === null) return null
+  try {
+    return readFileSync(`/proc/${group}/comm`, 'utf8').trimEnd()
+  } catch {
+    return null
+  }
+}

@@ -5,6 +5,12 @@ import type { Readable, Writable } from 'node:stream'
 /** How a program ended: with a code, or by a signal (its name without SIG, as SSH has it). */
 export type Exit = { readonly code: number } | { readonly signal: string }
 
+/** For the audit journal; null: nobody saw its end. */
+export const resultOf = (exit: Exit | null): string => {
+  if (!exit) return 'cut off'
+  return 'code' in exit ? `exit ${exit.code}` : `signal ${exit.signal}`
+}
+
 export interface Program {
   readonly pid: number
   /** What it prints; ends with the last byte. */

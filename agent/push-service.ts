@@ -6,6 +6,7 @@
 
 import type { Clock } from '../src/base/clock.ts'
 import { BoxError } from '../src/base/errors.ts'
+import type { ZoneKey } from '../src/base/ids.ts'
 import type { Log } from '../src/base/log.ts'
 import { LIMITS } from '../src/box/bundle/limits.ts'
 import type { Right } from '../src/box/grant.ts'
@@ -15,8 +16,10 @@ import { type Json, type PushKind, PushTalk } from '../src/box/push-talk.ts'
 import type { Disk } from '../src/sys/disk.ts'
 import type { Applied, Applier } from './apply/applier.ts'
 import { driftOf } from './apply/drift.ts'
+import type { Act } from './apply/push-state.ts'
 import type { Place } from './apply/state-of-files.ts'
 import { listFiles, readFileFor } from './file-reading.ts'
+import { aboutRelease, type PushAudit, type PushRequested } from './push-audit.ts'
 
 /** A bundle of a thousand files, and what goes with it. */
 const REQUESTS_MAX = 2 * LIMITS.files
@@ -26,6 +29,9 @@ export interface PushServiceOptions {
   readonly log: Log
   readonly disk: Disk
   readonly applier: Applier
+  readonly audit: PushAudit
+  /** Told how many files have drifted, when somebody wanted to know. */
+  readonly drifted: (count: number) => void
   readonly roots: readonly string[]
   readonly allows: (right: Right) => boolean
   /** Whether a new connection to a hub can be made now. */
@@ -33,9 +39,12 @@ export interface PushServiceOptions {
 }
 
 /** Serves one channel. Never fails; the channel is closed when this resolves. */
-export async function servePush({ channel }: Session, options: PushServiceOptions): Promise<void> {
+export async function servePush(
+  { channel, peerZone }: Session,
+  options: PushServiceOptions,
+): Promise<void> {
   const talk = new PushTalk(channel, options.clock)
-  const serving = new Serving(talk, options)
+  const serving = new Serving(talk, peerZone, options)
   try {
     for (let i = 0; i < REQUESTS_MAX; i++) {
       const { kind, body } = await talk.asked()
@@ -44,6 +53,7 @@ export async function servePush({ channel }: Session, options: PushServiceOption
       } catch (error) {
         if (!(error instanceof BoxError) || error.family === 'unreachable') throw error
         options.log.note('info', 'push', 'refused', { kind, why: error.detail })
+        serving.noteRefusal(kind, error)
         talk.fail(error)
       }
     }
@@ -57,22 +67,30 @@ export async function servePush({ channel }: Session, options: PushServiceOption
 
 /** What only looks needs less than what changes. */
 const RIGHTS: Readonly<Partial<Record<PushKind, Right>>> = { status: 'status', drift: 'status' }
+/** What changes something is written down. */
+const ACTS: Readonly<Partial<Record<PushKind, Act>>> = {
+  ...{ offer: 'push', apply: 'push', confirm: 'push', back: 'rollback' },
+}
 
 class Serving {
   private readonly talk: PushTalk
   private readonly options: PushServiceOptions
   private readonly since: number
+  private readonly caller: ZoneKey
   private offered: Uint8Array | null = null
+  /** Which release, or generation, it was about last. */
+  private about = ''
 
-  constructor(talk: PushTalk, options: PushServiceOptions) {
+  constructor(talk: PushTalk, caller: ZoneKey, options: PushServiceOptions) {
     this.talk = talk
+    this.caller = caller
     this.options = options
     this.since = options.clock.elapsed()
   }
 
   async serve(kind: PushKind | null, body: Json): Promise<void> {
     const { talk } = this
-    const { allows, applier, disk, roots } = this.options
+    const { allows, applier, disk, roots, drifted } = this.options
     const right = (kind && RIGHTS[kind]) ?? 'push'
     if (!(allows('push') || allows(right))) throw new BoxError('NOT_PERMITTED')
     switch (kind) {
@@ -86,15 +104,18 @@ class Serving {
       case 'plan':
         return talk.answer({ changes: applier.plan(this.mustHaveOffer()).places.map(changeOf) })
       case 'apply':
-        return this.tell(await applier.apply(this.mustHaveOffer(), step => talk.progress({ step })))
+        return await this.apply()
       case 'back':
-        return this.tell(await applier.goBack(generationOf(body), step => talk.progress({ step })))
+        return await this.goBack(generationOf(body))
       case 'confirm':
         return await this.confirm(textOf(body.id))
       case 'status':
         return talk.answer(statusOf(applier))
-      case 'drift':
-        return talk.answer({ drift: driftOf(disk, applier.state) })
+      case 'drift': {
+        const drift = driftOf(disk, applier.state)
+        drifted(drift.length)
+        return talk.answer({ drift })
+      }
       case 'list':
         return talk.answer({ files: listFiles(disk, textOf(body.path), roots) })
       case 'read': {
@@ -102,11 +123,15 @@ class Serving {
         talk.answer({ size: content.length })
         return await talk.sendParts(content)
       }
+      default:
+        throw new BoxError('PUSH_REFUSED', 'That is to be asked of a relay.')
     }
   }
 
   private async offer(body: Json): Promise<void> {
+    this.about = ''
     const signed = await this.talk.takeParts(body.size, LIMITS.releaseBytes)
+    this.about = aboutRelease(signed)
     const { missing } = this.options.applier.offer(signed)
     this.offered = signed
     this.talk.answer({ missing: missing.map(id => Buffer.from(id).toString('hex')) })
@@ -117,8 +142,35 @@ class Serving {
     throw new BoxError('PUSH_REFUSED', 'Nothing was offered.')
   }
 
+  private async apply(): Promise<void> {
+    const { applier, audit } = this.options
+    const signed = this.mustHaveOffer()
+    this.about = aboutRelease(signed)
+    audit.begun(this.requested('push'))
+    const applied = await applier.apply(signed, step => this.talk.progress({ step }))
+    if (applied.is === 'unchanged') audit.unchanged(this.requested('push'))
+    this.tell(applied)
+  }
+
+  private async goBack(generation: number | null): Promise<void> {
+    const { applier, audit } = this.options
+    this.about = `to ${generation === null ? 'the generation before' : `generation ${generation}`}`
+    audit.begun(this.requested('rollback'))
+    this.tell(await applier.goBack(generation, step => this.talk.progress({ step })))
+  }
+
   private tell(applied: Applied): void {
     this.talk.answer(applied)
+  }
+
+  private requested(act: Act): PushRequested {
+    return { zone: this.caller, act, about: this.about }
+  }
+
+  /** Writes down that a change was not made, and why. */
+  noteRefusal(kind: PushKind | null, { detail, message }: BoxError): void {
+    const act = kind && ACTS[kind]
+    if (act) this.options.audit.refused(this.requested(act), detail || message)
   }
 
   private async confirm(id: string): Promise<void> {
@@ -128,7 +180,7 @@ class Serving {
       throw new BoxError('PUSH_REFUSED', 'This channel is older than the change.')
     if (awaitingSince !== null && !(await dials()))
       throw new BoxError('PUSH_REFUSED', 'No new connection to a hub can be made since the change.')
-    this.talk.answer({ outcome: applier.confirm(id) })
+    this.talk.answer({ outcome: applier.confirm(id, this.caller) })
   }
 }
 

@@ -9,7 +9,6 @@ import { BoxError } from '../src/base/errors.ts'
 import type { PeerId, ZoneKey } from '../src/base/ids.ts'
 import type { Log } from '../src/base/log.ts'
 import type { Random } from '../src/base/random.ts'
-import type { AuditLog } from '../src/box/audit.ts'
 import { type DeviceInfo, serveControl } from '../src/box/control.ts'
 import type { GrantBook } from '../src/box/grant.ts'
 import { readGrant } from '../src/box/grant-statement.ts'
@@ -26,7 +25,10 @@ import { zoneToText } from '../src/gns/name.ts'
 import { asDuplex } from '../src/mesh/duplex.ts'
 import type { Channel, Listening, Mesh } from '../src/mesh/mesh.ts'
 import { encodeBase32 } from '../src/wire/base32.ts'
+import type { AuditNotes } from './audit-notes.ts'
+import type { ParcelShelf } from './parcel-shelf.ts'
 import type { Pushing } from './pushing.ts'
+import { serveRelay } from './relay-service.ts'
 import type { Rooms } from './rooms.ts'
 import type { SshServer } from './ssh-server.ts'
 import type { StatusPlace } from './status.ts'
@@ -47,12 +49,14 @@ export interface ServiceOptions {
   readonly desk: PairingDesk
   readonly ssh: SshServer
   readonly status: StatusPlace
-  readonly audit: AuditLog
+  readonly audit: AuditNotes
   readonly info: () => DeviceInfo
   /** Null where this device takes no configuration. */
   readonly pushing: Pushing | null
   /** Null where it hosts no rooms. */
   readonly rooms: Rooms | null
+  /** Null where this device keeps nothing for others. */
+  readonly shelf: ParcelShelf | null
 }
 
 export class Services {
@@ -87,6 +91,7 @@ export class Services {
       ),
       ...(options.pushing ? [this.listenForPushes(options.pushing)] : []),
       ...(options.rooms ? [this.listenForMembers(options.rooms)] : []),
+      ...(options.shelf ? [this.listenAsRelay(options.shelf)] : []),
     ]
   }
 
@@ -107,6 +112,17 @@ export class Services {
       (zone, place) => rooms.admit(zone, place),
       session => rooms.serve(session),
     )
+  }
+
+  private listenAsRelay(shelf: ParcelShelf): Listening {
+    const { audit, grants, clock, log } = this.options
+    const admit = (zone: ZoneKey): Admission =>
+      shelf.waitingFor(zone).length > 0 ? { payload: NOTHING } : this.admit(zone)
+    const serve = (session: Session) => {
+      const allows = () => grants.allows(session.peerZone, 'push', clock.now())
+      void serveRelay(session, { clock, log, shelf, audit, allows })
+    }
+    return this.listen('relay', admit, serve)
   }
 
   private listen(
@@ -247,16 +263,8 @@ export class Services {
     }
   }
 
-  /** A full disk keeps nobody out: whoever comes may come to make room. The log says that something is missing. */
   private note(zone: ZoneKey, key: string, what: string, detail: string, result: string): void {
-    const { grants, audit, clock, log } = this.options
-    const who = grants.all().find(grant => equalBytes(grant.zone, zone))?.holder ?? ''
-    try {
-      audit.note({ who, zone: zoneToText(zone), key, what, detail, result }, clock.now())
-    } catch (error) {
-      if (!(error instanceof BoxError)) throw error
-      log.note('error', 'services', 'not audited', { what, code: error.code })
-    }
+    this.options.audit.note({ zone, key, what, detail, result })
   }
 }
 

@@ -11,6 +11,7 @@ import { equalBytes } from '../src/base/bytes.ts'
 import type { Timer } from '../src/base/clock.ts'
 import { VERSION } from '../src/base/version.ts'
 import { Forwarding } from './forwarding.ts'
+import type { LastingShells } from './lasting-shells.ts'
 import type { Caller, SshServerOptions } from './ssh-server.ts'
 import { SshSession } from './ssh-session.ts'
 
@@ -34,14 +35,23 @@ export class SshConnection {
   private readonly caller: Caller
   private readonly carrier: Duplex
   private readonly options: SshServerOptions
+  private readonly shells: LastingShells
   private readonly sessions = new Set<SshSession>()
   private forwarding: Forwarding | null = null
   private timer: Timer
   private client: Connection | null = null
   private tries = 0
   private isEnding = false
+  /** The client has ended its side in good order. */
+  private hasLeft = false
+  private heardAt: number
 
-  constructor(carrier: Duplex, caller: Caller, options: SshServerOptions) {
+  constructor(
+    carrier: Duplex,
+    { caller, shells, ...options }: SshServerOptions & { caller: Caller; shells: LastingShells },
+  ) {
+    this.shells = shells
+    this.heardAt = options.clock.elapsed()
     this.carrier = carrier
     this.caller = caller
     this.options = options
@@ -50,7 +60,13 @@ export class SshConnection {
     carrier.setMaxListeners(0)
     carrier.once('close', () => this.closed())
     // SSH has no half-open connections, and ssh2 leaves this to the socket.
-    carrier.once('end', () => carrier.end())
+    carrier.once('end', () => {
+      this.hasLeft = true
+      carrier.end()
+    })
+    carrier.on('data', () => {
+      this.heardAt = options.clock.elapsed()
+    })
     const server = new ssh2.Server({
       hostKeys: [options.hostKey],
       ident: `secushare-box_${VERSION}`,
@@ -63,11 +79,20 @@ export class SshConnection {
     server.injectSocket(carrier as Socket)
   }
 
-  /** Says goodbye; whoever does not hear it is not waited for. */
+  /** Says goodbye; whoever does not hear it is not waited for. What runs is hung up. */
   end(): void {
+    this.finish(session => session.hangUp())
+  }
+
+  /** As `end`, but the client did not want it: what can outlive the connection does. */
+  private lose(): void {
+    this.finish(session => session.lose())
+  }
+
+  private finish(leave: (session: SshSession) => void): void {
     if (this.isEnding) return
     this.isEnding = true
-    for (const session of this.sessions) session.hangUp()
+    for (const session of this.sessions) leave(session)
     this.forwarding?.close()
     this.timer.cancel()
     this.timer = this.options.clock.after(GOODBYE_MS, () => this.carrier.destroy())
@@ -84,7 +109,7 @@ export class SshConnection {
     // Broken packets, a lost carrier, a client that is silent.
     client.on('error', error => {
       this.note('debug', 'client failed', { reason: error.message })
-      this.end()
+      this.lose()
     })
     client.on('authentication', context => this.authenticate(context))
     client.on('ready', () => this.ready())
@@ -123,8 +148,12 @@ export class SshConnection {
 
   private open(session: ssh2.Session): void {
     const { account, clock, log } = this.options
-    const { caller, carrier } = this
-    const opened = new SshSession(session, { account, caller, carrier, clock, log })
+    const { caller, carrier, shells } = this
+    const heardAt = () => this.heardAt
+    const opened = new SshSession(session, {
+      ...{ account, caller, carrier, clock, log },
+      ...{ shells, heardAt },
+    })
     this.sessions.add(opened)
     this.rest()
     session.on('close', () => {
@@ -139,9 +168,10 @@ export class SshConnection {
   }
 
   private closed(): void {
+    const isLost = !this.isEnding && !this.hasLeft
     this.isEnding = true
     this.timer.cancel()
-    for (const session of this.sessions) session.hangUp()
+    for (const session of this.sessions) isLost ? session.lose() : session.hangUp()
     this.sessions.clear()
     this.forwarding?.close()
   }

@@ -14,6 +14,7 @@ import type { Log } from '../src/base/log.ts'
 import type { Right } from '../src/box/grant.ts'
 import type { Scope } from '../src/box/scope.ts'
 import type { Account } from './environment.ts'
+import { LastingShells } from './lasting-shells.ts'
 import type { SshConnection } from './ssh-connection.ts'
 
 /** Each connection costs some 200 KB. */
@@ -45,6 +46,8 @@ export interface SshServerOptions {
   readonly account: Account
   readonly clock: Clock
   readonly log: Log
+  /** How long a shell is kept whose connection was lost; 0: not at all. */
+  readonly keepShellsMs: number
 }
 
 /** What is open, or about to be. */
@@ -57,10 +60,12 @@ interface Line {
 export class SshServer {
   private readonly options: SshServerOptions
   private readonly lines = new Set<Line>()
+  private readonly shells: LastingShells
   private timer: Timer | null = null
 
   constructor(options: SshServerOptions) {
     this.options = options
+    this.shells = new LastingShells(options.clock, options.keepShellsMs)
   }
 
   /** Serves SSH to `caller` over a stream of its own, until either side ends it. */
@@ -77,12 +82,13 @@ export class SshServer {
     this.timer ??= this.options.clock.after(LOOK_EVERY_MS, () => this.look())
     carrier.once('close', () => {
       this.lines.delete(line)
-      if (this.lines.size > 0) return
-      this.timer?.cancel()
-      this.timer = null
+      // When the connection has seen it as well, and keeps what it keeps.
+      queueMicrotask(() => this.rest())
     })
     const { SshConnection } = await import('./ssh-connection.ts')
-    if (!carrier.destroyed) line.connection = new SshConnection(carrier, caller, this.options)
+    const { options, shells } = this
+    if (!carrier.destroyed)
+      line.connection = new SshConnection(carrier, { ...options, caller, shells })
   }
 
   /** How many connections are open. */
@@ -90,15 +96,30 @@ export class SshServer {
     return this.lines.size
   }
 
-  /** Ends the connections of one caller: it was granted something, and is no longer. */
-  expel(zone: ZoneKey): void {
-    for (const line of this.lines) if (equalBytes(line.caller.zone, zone)) end(line)
+  /** How many shells wait for somebody to come back. */
+  get keptShells(): number {
+    return this.shells.keptCount
   }
 
-  /** Ends the connections of those whose grant has run out. */
+  /** Ends the connections of one caller, and what is kept of it: it was granted something, and is no longer. */
+  expel(zone: ZoneKey): void {
+    for (const line of this.lines) if (equalBytes(line.caller.zone, zone)) end(line)
+    this.shells.expel(zone)
+  }
+
+  /** Ends what those have whose grant has run out, for as long as anybody has anything. */
   private look(): void {
-    this.timer = this.options.clock.after(LOOK_EVERY_MS, () => this.look())
     for (const line of this.lines) if (!line.caller.isKnown()) end(line)
+    this.shells.review()
+    this.timer = this.options.clock.after(LOOK_EVERY_MS, () => this.look())
+    this.rest()
+  }
+
+  /** Nobody has anything: there is nothing to look after. */
+  private rest(): void {
+    if (this.lines.size > 0 || this.keptShells > 0) return
+    this.timer?.cancel()
+    this.timer = null
   }
 
   /** Ends all connections; what runs in their sessions is hung up. Resolves when all have ended, a second later at most. */
@@ -107,7 +128,9 @@ export class SshServer {
       ({ carrier }) => new Promise<void>(resolve => void carrier.once('close', () => resolve())),
     )
     for (const line of this.lines) end(line)
+    this.shells.close()
     await Promise.all(closed)
+    this.rest()
   }
 }
 

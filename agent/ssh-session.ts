@@ -8,11 +8,20 @@ import type { PseudoTtyInfo, ServerChannel, Session } from 'ssh2'
 import type { Clock } from '../src/base/clock.ts'
 import type { Log } from '../src/base/log.ts'
 import type { Right } from '../src/box/grant.ts'
+import {
+  isShellId,
+  KEEP_VARIABLE,
+  RESUME_VARIABLE,
+  SHELLS_SUBSYSTEM,
+  shellsText,
+} from '../src/box/kept-shells.ts'
 import { allowsCommand, allowsUser } from '../src/box/scope.ts'
 import { type Account, loginEnvironment, RequestedVariables } from './environment.ts'
 import { exec, signalOf } from './exec.ts'
+import type { LastingShell, TerminalProgram } from './lasting-shell.ts'
+import type { LastingShells } from './lasting-shells.ts'
 import { messageOfTheDay } from './motd.ts'
-import type { Exit, Program } from './program.ts'
+import { type Exit, type Program, resultOf } from './program.ts'
 import { Pty } from './pty.ts'
 import { SessionOutput } from './session-output.ts'
 import { Region } from './sftp/region.ts'
@@ -26,27 +35,45 @@ export interface SshSessionOptions {
   readonly carrier: Duplex
   readonly clock: Clock
   readonly log: Log
+  /** Those that can outlive their connection. */
+  readonly shells: LastingShells
+  /** By clock.elapsed, when anything last came over the connection. */
+  readonly heardAt: () => number
 }
 
 /** What a client told when it asked for a terminal. `term` is missing from the types of ssh2. */
 type Terminal = PseudoTtyInfo & { readonly term?: string }
 
+interface Verdict {
+  readonly accept: () => ServerChannel
+  readonly reject: () => void
+}
+
+/** How it ended for the client; null where that went away before. */
+type Outcome = Exit | 'kept' | 'taken over' | null
+
 /** A program that could not be started at all: what a shell reports. */
 const EXIT_NOT_STARTED = 126
+
+/** For whoever looked at a shell that has gone to another connection of the same person. */
+const TAKEN_OVER = '\r\nThis shell was taken over from elsewhere: box ssh --resume.\r\n'
 
 export class SshSession {
   private readonly options: SshSessionOptions
   private readonly variables = new RequestedVariables()
   private terminal: Terminal | null = null
-  private pty: Pty | null = null
+  private pty: TerminalProgram | null = null
   private program: Program | null = null
+  /** How the client calls the shell it opens, and the one it wants back. */
+  private readonly names: { keep?: string; resume?: string } = {}
+  private lasting: LastingShell | null = null
   private files: SftpSession | null = null
   private gone = false
 
   constructor(session: Session, options: SshSessionOptions) {
     this.options = options
     session.on('env', (accept, reject, { key, val }) => {
-      ;(this.variables.set(key, val) ? accept : reject)?.()
+      ;(this.setVariable(key, val) ? accept : reject)?.()
     })
     session.on('pty', (accept, _reject, terminal) => {
       this.terminal = terminal
@@ -61,31 +88,87 @@ export class SshSession {
       if (signal) this.program?.signal(signal)
       ;(signal && this.program ? accept : reject)?.()
     })
-    session.on('shell', (accept, reject) =>
-      this.begin('shell', '', { accept, reject }, channel => this.run(channel, null)),
-    )
+    session.on('shell', (accept, reject) => this.openShell({ accept, reject }))
     session.on('exec', (accept, reject, { command }) =>
       this.begin('exec', command, { accept, reject }, channel => this.run(channel, command)),
     )
     session.on('subsystem', (accept, reject, { name }) => {
-      if (name !== 'sftp') reject()
+      if (name === SHELLS_SUBSYSTEM) this.listShells({ accept, reject })
+      else if (name !== 'sftp') reject()
       else this.begin('files', 'sftp', { accept, reject }, channel => this.serveFiles(channel))
     })
     session.on('close', () => this.hangUp())
   }
 
-  /** The client has gone. */
+  /** The client has gone, or must. */
   hangUp(): void {
     this.gone = true
+    if (this.lasting) this.options.shells.remove(this.lasting)
+    this.lasting = null
     this.program?.hangUp()
     void this.files?.close()
+  }
+
+  /** The connection is lost: what can outlive it does. */
+  lose(): void {
+    const { lasting } = this
+    if (lasting) {
+      this.letOff()
+      this.options.shells.keep(lasting)
+    }
+    this.hangUp()
+  }
+
+  /** From now on the shell is none of ours. */
+  private letOff(): void {
+    this.lasting = null
+    this.program = null
+    this.pty = null
+  }
+
+  private setVariable(name: string, value: string): boolean {
+    if (name !== KEEP_VARIABLE && name !== RESUME_VARIABLE) return this.variables.set(name, value)
+    if (!isShellId(value)) return false
+    this.names[name === KEEP_VARIABLE ? 'keep' : 'resume'] = value
+    return true
+  }
+
+  private openShell(verdict: Verdict): void {
+    const { caller, shells } = this.options
+    const { keep, resume } = this.names
+    if (resume !== undefined) {
+      const shell = this.terminal && shells.find(caller.zone, resume)
+      if (!shell) verdict.reject()
+      else this.begin('shell', resume, verdict, channel => this.goOn(channel, shell), 'resumed')
+      return
+    }
+    const lasts = this.terminal ? keep : undefined
+    this.begin('shell', lasts ?? '', verdict, channel =>
+      lasts !== undefined && shells.hasRoom(caller, lasts)
+        ? this.runLasting(channel, lasts)
+        : this.run(channel, null),
+    )
+  }
+
+  /** What this person has open and kept; asked for beside each shell, and not worth an entry in the journal. */
+  private listShells({ accept, reject }: Verdict): void {
+    const { shells, caller } = this.options
+    if (!this.permits('shell', '')) {
+      reject()
+      return
+    }
+    const channel: ServerChannel | undefined = accept()
+    channel?.on('error', () => {})
+    channel?.write(shellsText(shells.list(caller.zone)))
+    if (channel) tellExit(channel, { code: 0 })
   }
 
   private begin(
     right: 'shell' | 'exec' | 'files',
     detail: string,
-    { accept, reject }: { accept: () => ServerChannel; reject: () => void },
-    work: (channel: ServerChannel) => Promise<Exit | null>,
+    { accept, reject }: Verdict,
+    work: (channel: ServerChannel) => Promise<Outcome>,
+    beginning = 'begun',
   ): void {
     const { log, caller } = this.options
     if (!this.permits(right, detail)) {
@@ -98,8 +181,9 @@ export class SshSession {
     if (!channel) return
     channel.on('error', () => {}) // Its end comes as `close`.
     channel.on('close', () => this.hangUp())
-    caller.note(right, detail, 'begun')
-    const ended = (exit: Exit | null) => caller.note(right, detail, resultOf(exit))
+    caller.note(right, detail, beginning)
+    const ended = (outcome: Outcome) =>
+      caller.note(right, detail, typeof outcome === 'string' ? outcome : resultOf(outcome))
     work(channel).then(ended, (error: unknown) => {
       ended(null)
       if (this.gone) return // There is nobody to tell.
@@ -138,6 +222,50 @@ export class SshSession {
     return exit
   }
 
+  /** A shell that is kept where the connection is lost. */
+  private async runLasting(channel: ServerChannel, id: string): Promise<Outcome> {
+    const { account, caller, shells } = this.options
+    const pty = this.openPty(this.terminal!, ['-l'])
+    const shell = shells.add(id, caller, pty)
+    return await this.look(channel, shell, write =>
+      shell.show({ caller, write, heardAt: this.options.heardAt }, messageOfTheDay(account.home)),
+    )
+  }
+
+  /** A shell that was kept, or is taken over from a connection that is silent. */
+  private async goOn(channel: ServerChannel, shell: LastingShell): Promise<Outcome> {
+    const { caller, heardAt, shells } = this.options
+    const { cols: columns, rows } = this.terminal!
+    shells.wake(shell)
+    return await this.look(channel, shell, write =>
+      shell.showAgain({ caller, write, heardAt }, { columns, rows }),
+    )
+  }
+
+  private async look(
+    channel: ServerChannel,
+    shell: LastingShell,
+    show: (write: (chunk: Uint8Array) => Promise<void>) => ReturnType<LastingShell['showAgain']>,
+  ): Promise<Outcome> {
+    this.lasting = shell
+    this.program = shell.program
+    this.pty = shell.program
+    feed(shell.program, channel, true)
+    const out = new SessionOutput(channel, this.options.carrier)
+    const end = await show(chunk => out.write(chunk, 'output'))
+    channel.unpipe(shell.program.input)
+    if (end === 'lost') return 'kept'
+    if (end === 'taken over') {
+      this.letOff()
+      channel.write(TAKEN_OVER)
+      tellExit(channel, { signal: 'HUP' })
+      return end
+    }
+    // It is forgotten when the client has heard of its end: see hangUp.
+    tellExit(channel, end)
+    return end
+  }
+
   private async serveFiles(channel: ServerChannel): Promise<Exit> {
     const { account, caller, carrier, clock } = this.options
     const region = await Region.open(account.home, caller.scope().paths)
@@ -151,20 +279,30 @@ export class SshSession {
   }
 
   private async start(command: string | null): Promise<Program> {
-    const { account, caller, clock } = this.options
-    const { deviceName } = caller
     const { terminal } = this
-    const term = terminal && (terminal.term ?? 'dumb')
-    const requested = this.variables
-    const env = loginEnvironment({ account, deviceName, requested, term, base: process.env })
+    if (terminal) {
+      this.pty = this.openPty(terminal, command === null ? ['-l'] : ['-c', command])
+      return this.pty
+    }
+    const { account, clock } = this.options
     const { home: cwd, shell } = account
-    if (command !== null && !terminal) return await exec({ shell, command, env, cwd, clock })
-    const args = command === null ? ['-l'] : ['-c', command]
-    if (!terminal)
-      return await exec({ shell, command: `exec ${quoted(shell)} -l`, env, cwd, clock })
+    const line = command ?? `exec ${quoted(shell)} -l`
+    return await exec({ shell, command: line, env: this.environment(null), cwd, clock })
+  }
+
+  private openPty(terminal: Terminal, args: readonly string[]): Pty {
+    const { account, clock } = this.options
+    const { home: cwd, shell: file } = account
     const { cols: columns, rows } = terminal
-    this.pty = new Pty({ file: shell, args, env, cwd, columns, rows, clock })
-    return this.pty
+    const env = this.environment(terminal.term ?? 'dumb')
+    return new Pty({ file, args, env, cwd, columns, rows, clock })
+  }
+
+  private environment(term: string | null): Record<string, string> {
+    const { account, caller } = this.options
+    const { deviceName } = caller
+    const requested = this.variables
+    return loginEnvironment({ account, deviceName, requested, term, base: process.env })
   }
 }
 
@@ -190,11 +328,6 @@ function tellExit(channel: ServerChannel, exit: Exit): void {
   if ('code' in exit) channel.exit(exit.code)
   else channel.exit(exit.signal, false, '')
   channel.end()
-}
-
-const resultOf = (exit: Exit | null): string => {
-  if (!exit) return 'cut off'
-  return 'code' in exit ? `exit ${exit.code}` : `signal ${exit.signal}`
 }
 
 /** A path as one word of a shell. */

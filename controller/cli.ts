@@ -68,6 +68,10 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
     describe: 'show who did what on a device',
     load: async () => (await import('./commands/audit.ts')).audit,
   },
+  up: {
+    describe: 'keep the way to your devices open, and let programs ask',
+    load: async () => (await import('./commands/up.ts')).up,
+  },
   ssh: {
     describe: 'open a shell on a device, or run a command there',
     load: async () => (await import('./commands/ssh.ts')).ssh,

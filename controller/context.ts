@@ -7,7 +7,8 @@
  */
 
 import { setMaxListeners } from 'node:events'
-import { resolve } from 'node:path'
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import type { Clock } from '../src/base/clock.ts'
 import { BoxError } from '../src/base/errors.ts'
@@ -27,6 +28,8 @@ import { readHubs } from './hubs.ts'
 import { EXIT_INTERRUPTED, Interrupted, type Output } from './output.ts'
 import { directoryState, type State } from './state.ts'
 
+/** Where a running `box up` lends its peer to other commands, in the state directory. */
+export const LOAN_SOCKET = 'mesh.sock'
 /** Hubs that are dialled at the start: enough that one answers, few enough for a phone line. */
 const HUBS_DIALLED_MAX = 8
 
@@ -95,7 +98,7 @@ export function createContext({ startMesh, ...parts }: ContextParts): Context {
   const fleet = new Fleet(state)
   let ego: Ego | null = null
   let mesh: Promise<ControllerMesh> | null = null
-  const beside: Promise<void>[] = []
+  const beside = new Set<Promise<void>>()
   const start = async () => {
     const started = await startMesh({ clock, random, log })
     for (const hub of knownHubs(state, fleet)) introduce(started, hub, log)
@@ -113,9 +116,10 @@ export function createContext({ startMesh, ...parts }: ContextParts): Context {
       return mesh
     },
     meanwhile: work => {
-      beside.push(
-        work.catch(error => log.note('error', 'controller', 'left undone', { why: `${error}` })),
-      )
+      const done = work
+        .catch(error => log.note('error', 'controller', 'left undone', { why: `${error}` }))
+        .finally(() => beside.delete(done))
+      beside.add(done)
     },
     close: async () => {
       await Promise.all(beside)
@@ -179,8 +183,21 @@ export async function openContext(
     box: [...ownProgram('box'), '--state', directory, ...engineWords(engine)],
     commands,
     engine,
-    startMesh: async parts => (await import('./engine.ts')).startEngine(engine, parts),
+    startMesh: async parts => {
+      const borrowed = engine.mesh === 'embedded' ? await borrowFrom(directory, parts) : null
+      return borrowed ?? (await import('./engine.ts')).startEngine(engine, parts)
+    },
   })
+}
+
+/** The peer of a `box up` on the same state, where one runs: it is connected already. */
+async function borrowFrom(directory: string, { clock, log }: MeshParts): Promise<Mesh | null> {
+  const path = join(directory, LOAN_SOCKET)
+  if (!existsSync(path)) return null
+  const { borrowMesh } = await import('./up/borrowed-mesh.ts')
+  const mesh = await borrowMesh(path, clock)
+  if (mesh) log.note('info', 'controller', 'uses the peer of box up')
+  return mesh
 }
 
 /** What was typed, or BOX_MESH and BOX_GNUNET_CONF say. Throws INPUT_INVALID. */

@@ -19,7 +19,7 @@ import type { State } from './state.ts'
 /** More than one person looks after; a list that large is a mistake or an attack. */
 const DEVICES_MAX = 10_000
 const TAGS_MAX = 32
-const FILE = 'fleet'
+export const FLEET_FILE = 'fleet'
 /** What OpenSSH reads: the host key of each device whose key was seen. */
 export const KNOWN_HOSTS_FILE = 'known_hosts'
 
@@ -51,12 +51,16 @@ export class Fleet {
 
   /** All devices. Throws STATE_UNREADABLE. */
   devices(): readonly Device[] {
-    const text = this.state.readText(FILE)
+    const text = this.state.readText(FLEET_FILE)
     if (text === null) return []
     try {
       return parse(JSON.parse(text))
     } catch (cause) {
-      throw new BoxError('STATE_UNREADABLE', `The list of devices (${FILE}) is damaged.`, cause)
+      throw new BoxError(
+        'STATE_UNREADABLE',
+        `The list of devices (${FLEET_FILE}) is damaged.`,
+        cause,
+      )
     }
   }
 
@@ -137,7 +141,7 @@ export class Fleet {
   private async change(edit: (devices: readonly Device[]) => readonly Device[]): Promise<void> {
     await this.state.exclusively(() => {
       const devices = edit(this.devices())
-      this.state.writeText(FILE, format(devices))
+      this.state.writeText(FLEET_FILE, format(devices))
       this.state.writeText(KNOWN_HOSTS_FILE, knownHosts(devices))
     })
   }

@@ -6,6 +6,15 @@ import type { Context } from './context.ts'
 import type { Run, SshSession } from './ssh-client.ts'
 import { type Size, takeTerminal } from './terminal.ts'
 
+type Variables = Readonly<Record<string, string>>
+
+export interface StartOptions {
+  /** What else the device's server is told. */
+  readonly variables?: Variables
+  /** Called when the device has begun with it. */
+  readonly started?: () => void
+}
+
 /** As ssh(1) ends when the connection was given up. */
 const EXIT_LEFT = 255
 /** What a terminal is where there is none. */
@@ -19,9 +28,12 @@ export async function onTerminal(
   { stdio, signal }: Context,
   session: SshSession,
   line: string | null,
+  { variables, started }: StartOptions = {},
 ): Promise<number> {
   const output = stdio.output as WriteStream
-  const remote = await session.start(runOf(line, { rows: output.rows, columns: output.columns }))
+  const size = { rows: output.rows, columns: output.columns }
+  const remote = await session.start(runOf(line, size, variables))
+  started?.()
   return await new Promise<number>((resolve, reject) => {
     const terminal = takeTerminal(stdio.input as ReadStream, output, {
       typed: bytes => void remote.input.write(bytes),
@@ -55,9 +67,10 @@ export async function piped(
   { stdio, signal }: Context,
   session: SshSession,
   line: string | null,
-  { tty }: { tty: boolean },
+  { tty, variables, started }: StartOptions & { readonly tty: boolean },
 ): Promise<number> {
-  const remote = await session.start(runOf(line, tty ? PLAIN_SIZE : null))
+  const remote = await session.start(runOf(line, tty ? PLAIN_SIZE : null, variables))
+  started?.()
   stdio.input.pipe(remote.input)
   remote.output.pipe(stdio.output, { end: false })
   remote.errors.pipe(stdio.errors, { end: false })
@@ -100,12 +113,15 @@ export async function collected(
   return { output, exitCode, firstAt: firstAt ?? clock.elapsed() }
 }
 
-const runOf = (line: string | null, size: Size | null): Run => ({
+const runOf = (line: string | null, size: Size | null, variables: Variables = {}): Run => ({
   line,
   terminal: size && { ...size, kind: process.env.TERM || 'dumb' },
-  environment: Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => /^(LANG|LC_\w+)$/.test(name)),
-  ) as Record<string, string>,
+  environment: {
+    ...(Object.fromEntries(
+      Object.entries(process.env).filter(([name]) => /^(LANG|LC_\w+)$/.test(name)),
+    ) as Record<string, string>),
+    ...variables,
+  },
 })
 
 /** The end of the program, or of our patience. */

@@ -2,6 +2,7 @@
 
 import type { Duplex, Readable, Writable } from 'node:stream'
 import type { Client, ClientChannel, PseudoTtyOptions, SFTPWrapper } from 'ssh2'
+import type { Clock } from '../src/base/clock.ts'
 import { BoxError } from '../src/base/errors.ts'
 import type { Size } from './terminal.ts'
 
@@ -9,6 +10,10 @@ import type { Size } from './terminal.ts'
 const LOGIN_TIMEOUT_MS = 20_000
 /** A dead device is noticed after three of these, even where nothing else notices. */
 const KEEPALIVE_MS = 10_000
+/** Whoever leaves says so; a device that is not there any more is not waited for. */
+const LEAVE_MS = 1_000
+/** What a subsystem answers with. */
+const ANSWER_MAX = 65_536
 
 export interface Login {
   readonly stream: Duplex
@@ -75,6 +80,7 @@ export class SshSession {
   /** Resolves when the connection has ended, however it did. */
   readonly closed: Promise<void>
   private readonly client: Client
+  private readonly running = new Set<RemoteProcess>()
 
   constructor(client: Client) {
     this.client = client
@@ -102,6 +108,21 @@ export class SshSession {
       if (destPort === (bound ?? port)) took(accept)
     })
     return bound ?? port
+  }
+
+  /** All that a subsystem says. Fails as `files`. */
+  async subsystem(name: string): Promise<string> {
+    const channel = await this.ask<ClientChannel>('It does not know that.', done =>
+      this.client.subsys(name, done),
+    )
+    channel.on('error', () => {})
+    channel.stderr.resume()
+    let said = ''
+    for await (const chunk of channel) {
+      said += chunk
+      if (said.length > ANSWER_MAX) throw new BoxError('STATE_UNEXPECTED', 'It says too much.')
+    }
+    return said
   }
 
   private ask<T>(
@@ -144,7 +165,11 @@ export class SshSession {
         reject(new BoxError('CHANNEL_LOST', undefined, cause))
       }
     })
-    return new RemoteProcess(channel)
+    const started = new RemoteProcess(channel)
+    this.running.add(started)
+    const ended = () => void this.running.delete(started)
+    started.ended.then(ended, ended)
+    return started
   }
 
   /** Leaves in good order. */
@@ -154,6 +179,17 @@ export class SshSession {
       this.client.once('error', () => resolve())
       this.client.end()
     })
+  }
+
+  /** Ends it. The device hears it where something runs there still, so that it does not wait for us to come back. */
+  async leave(clock: Clock): Promise<void> {
+    if (this.running.size > 0) {
+      for (const process of this.running) process.close()
+      const patience = new Promise<void>(resolve => void clock.after(LEAVE_MS, resolve))
+      this.client.end()
+      await Promise.race([this.closed, patience])
+    }
+    this.client.destroy()
   }
 
   destroy(): void {
@@ -211,5 +247,10 @@ export class RemoteProcess {
 
   signal(name: string): void {
     this.channel.signal(name)
+  }
+
+  /** We want no more of it. */
+  close(): void {
+    this.channel.close()
   }
 }

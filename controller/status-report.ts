@@ -20,8 +20,24 @@ export interface StatusReport {
   readonly interfaces: Readonly<Record<string, { received: number; sent: number }>>
   readonly agent_version: string | null
   readonly system: string | null
+  /** What was pushed; null where nothing can be, or an older agent does not say. */
+  readonly configuration: ConfigurationReport | null
   /** Variables that this version does not know. */
   readonly other: Readonly<Record<string, string>>
+}
+
+export interface ConfigurationReport {
+  /** `none`, `applying`, `waiting`, `confirmed`, `put_back`; another word of a newer agent. */
+  readonly state: string
+  readonly generation: number | null
+  readonly bundle: string | null
+  readonly version: number | null
+  /** The bundle that is not confirmed yet. */
+  readonly unconfirmed: string | null
+  /** How the last change ended, and why. */
+  readonly last: string | null
+  /** Files that are not as they were confirmed; null where nobody has looked. */
+  readonly drift: number | null
 }
 
 const decoder = new TextDecoder()
@@ -40,6 +56,13 @@ const KNOWN = new Set([
   '_dict_interfaces_received',
   '_dict_interfaces_sent',
   '_list_addresses',
+  '_configuration_state',
+  '_configuration_bundle',
+  '_configuration_unconfirmed',
+  '_configuration_last',
+  '_amount_configuration_generation',
+  '_amount_configuration_version',
+  '_amount_configuration_drift',
 ])
 
 /** What does not mean anything is left out: a newer device may say what we do not read. */
@@ -73,6 +96,7 @@ export function reportOf(values: Values): StatusReport {
     })),
     agent_version: text('_version_agent'),
     system: text('_version_system'),
+    configuration: configurationOf(text, number),
     other: Object.fromEntries(
       [...values].flatMap(([name, value]) =>
         KNOWN.has(name) ? [] : [[name, decoder.decode(value)]],
@@ -81,7 +105,26 @@ export function reportOf(values: Values): StatusReport {
   }
 }
 
-export const HEADINGS = ['NAME', 'LOAD', 'MEMORY', 'DISK', 'TEMP', 'UP', 'AGENT', 'SEEN'] as const
+function configurationOf(
+  text: (name: string) => string | null,
+  number: (name: string) => number | null,
+): ConfigurationReport | null {
+  const state = text('_configuration_state')
+  if (state === null) return null
+  return {
+    state,
+    generation: number('_amount_configuration_generation'),
+    bundle: text('_configuration_bundle'),
+    version: number('_amount_configuration_version'),
+    unconfirmed: text('_configuration_unconfirmed'),
+    last: text('_configuration_last'),
+    drift: number('_amount_configuration_drift'),
+  }
+}
+
+export const HEADINGS = [
+  ...['NAME', 'LOAD', 'MEMORY', 'DISK', 'TEMP', 'UP', 'PUSHED', 'AGENT', 'SEEN'],
+] as const
 
 /** The cells of a line; `ageMs` null: it is so now. */
 export function cellsOf(
@@ -91,7 +134,7 @@ export function cellsOf(
   now: number,
 ): string[] {
   const seen = ageMs === null ? 'now' : `stale, ${age(ageMs)} ago`
-  if (!report) return [name, '-', '-', '-', '-', '-', '-', 'never']
+  if (!report) return [name, '-', '-', '-', '-', '-', '-', '-', 'never']
   const { load, memory, disks, temperatures, booted_at, agent_version } = report
   const fullest = Math.max(...Object.values(disks).map(({ used, total }) => used / total))
   const hottest = Math.max(...Object.values(temperatures))
@@ -102,9 +145,21 @@ export function cellsOf(
     Number.isFinite(fullest) ? percent(fullest) : '-',
     Number.isFinite(hottest) ? `${Math.round(hottest)} °C` : '-',
     booted_at === null ? '-' : age(Math.max(0, now - (ageMs ?? 0) - Date.parse(booted_at))),
+    pushedText(report.configuration),
     agent_version ?? '-',
     seen,
   ]
+}
+
+/** The generation that holds, and what somebody should look at. */
+function pushedText(configuration: ConfigurationReport | null): string {
+  if (!configuration || configuration.state === 'none') return '-'
+  const { state, generation, drift } = configuration
+  const words = [
+    ...(state === 'confirmed' ? [] : [state.replace('_', ' ')]),
+    ...(drift ? [`${drift} drifted`] : []),
+  ]
+  return [`${generation ?? '?'}`, ...words].join(', ')
 }
 
 const percent = (share: number): string => `${Math.round(100 * share)} %`

@@ -5,6 +5,7 @@
 
 import { equalBytes } from '../src/base/bytes.ts'
 import { BoxError } from '../src/base/errors.ts'
+import type { PeerId } from '../src/base/ids.ts'
 import { memoryStore } from '../src/base/store.ts'
 import type { Link } from '../src/psyc/edge.ts'
 import { forgetfulLedger } from '../src/psyc/history.ts'
@@ -53,7 +54,8 @@ export async function followStatus(
         timeoutMs: options.timeoutMs,
       })
       failures = 0
-      const end = await stay(context, device, session, options, events)
+      const { self } = await context.mesh()
+      const end = await stay(context, self, session, options, events)
       if (end === 'refused') throw new BoxError('NOT_PERMITTED')
       if (end !== 'replaced' && end !== 'lost') return
       events.stale(null)
@@ -72,13 +74,13 @@ export async function followStatus(
 /** In one place, until it ends. */
 function stay(
   context: Context,
-  device: Device,
+  self: PeerId,
   session: DeviceSession,
   { timeoutMs, once }: StatusOptions,
   events: StatusEvents,
 ): Promise<End> {
   const { clock, random, signal } = context
-  const place = session.payload
+  const { device, payload: place } = session
   if (place.length !== PLACE_KEY_SIZE) {
     session.channel.close()
     throw new BoxError('STATE_UNEXPECTED', 'The device does not name its place.')
@@ -109,7 +111,7 @@ function stay(
     }
     const node = { peer: session.channel.peer, zone: device.zone }
     const guest: PlaceGuest = new PlaceGuest({
-      ...{ place, host: node, self: { peer: node.peer, zone: own }, clock, random, dial },
+      ...{ place, host: node, self: { peer: self, zone: own }, clock, random, dial },
       ...{ store: memoryStore(), name: 'status', ledger: forgetfulLedger },
       request: { method: '_request_enter' },
       events: {

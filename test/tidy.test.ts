@@ -28,7 +28,7 @@ const LAYERS: Record<string, readonly string[]> = {
     'yaml', // bundle/yaml-document.ts alone: what people write in bundles needs lines in its errors.
   ],
   agent: ['src/', 'node:', 'ssh2', 'node-pty', 'fastify', 'yargs', 'uqr', 'systemd-notify'],
-  controller: ['src/', 'node:', 'ssh2', 'fastify', 'yargs', 'uqr'],
+  controller: ['src/', 'node:', 'ssh2', 'fastify', '@fastify/swagger', 'yargs', 'uqr'],
 }
 
 /** Inside src/mesh, each may import those before it (design.md). */

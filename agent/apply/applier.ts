@@ -14,15 +14,17 @@ import type { Log } from '../../src/base/log.ts'
 import type { Random } from '../../src/base/random.ts'
 import { contentId, contentsOf, openRelease, type Release } from '../../src/box/bundle/release.ts'
 import type { ZoneSecret } from '../../src/crypto/zone-key.ts'
+import { zoneToText } from '../../src/gns/name.ts'
 import type { Disk } from '../../src/sys/disk.ts'
 import { bootId } from '../../src/sys/state-lock.ts'
-import { CommandRow } from './command-row.ts'
+import { CommandRow, type Line } from './command-row.ts'
 import { endGroup } from './commands.ts'
 import { faultText, isDiskFault } from './disk-fault.ts'
 import { Ending } from './ending.ts'
 import { packageCheck } from './package-check.ts'
 import { checkRelease, contentOf, type Plan, planRelease, planRepair, planReturn } from './plan.ts'
-import { type Journal, type Outcome, PushState, type Step } from './push-state.ts'
+import { type Act, type Journal, type Outcome, PushState, type Step } from './push-state.ts'
+import { reloading } from './service-reload.ts'
 import { hex, refused } from './state-of-files.ts'
 import { prepare, swap } from './swap.ts'
 
@@ -45,7 +47,21 @@ export interface ApplierOptions {
   readonly uci?: string
   /** Starts what puts the change back where this process ends and none follows it (guard.ts). */
   readonly guard?: () => void
+  /** Told what happens to a change, whoever began it and however it ends. */
+  readonly told?: (event: PushEvent) => void
 }
+
+/** What happens to a change once its checks are passed. */
+export type PushEvent =
+  | {
+      /** `staged`: all is laid beside what it replaces. `waits`: for its confirmation. */
+      readonly is: 'staged' | 'waits'
+      readonly act: Act
+      readonly id: string
+      readonly name: string
+      readonly sequence: number
+    }
+  | { readonly is: 'ended'; readonly outcome: Outcome }
 
 /** What became of a push so far. */
 export type Applied =
@@ -70,7 +86,8 @@ export class Applier {
     this.options = options
     this.state = new PushState(options.directory, options.disk)
     this.commands = new CommandRow(options.clock, this.state)
-    this.ending = new Ending(options, this.state, this.commands)
+    const ended = (outcome: Outcome) => options.told?.({ is: 'ended', outcome })
+    this.ending = new Ending({ ...options, ended }, this.state, this.commands)
   }
 
   /**
@@ -157,6 +174,7 @@ export class Applier {
       apply: [...(ours?.undo ?? []), ...(theirs?.apply ?? [])],
       after: theirs?.after ?? [],
       undo: ours?.apply ?? [],
+      reload: [...new Set([...(ours?.reload ?? []), ...(theirs?.reload ?? [])])],
     })
     return await this.exclusively(() => this.change(plan, progress))
   }
@@ -174,14 +192,15 @@ export class Applier {
     })
   }
 
-  /** Makes the open change last. Throws PUSH_REFUSED where there is none of this name. */
-  confirm(id: string): Outcome {
+  /** Makes the open change last; `by` is who wants that. Throws PUSH_REFUSED where there is none of this name. */
+  confirm(id: string, by: ZoneKey | null = null): Outcome {
     const journal = this.state.journal()
     if (journal?.step !== 'awaiting' || journal.id !== id)
       throw refused('There is no change of this name that awaits a confirmation.')
-    this.onDisk(() => this.state.setJournal({ ...journal, step: 'confirmed' }))
+    const confirmed: Journal = { ...journal, step: 'confirmed', by: by && zoneToText(by) }
+    this.onDisk(() => this.state.setJournal(confirmed))
     this.stopWaiting()
-    return this.ending.finish({ ...journal, step: 'confirmed' })
+    return this.ending.finish(confirmed)
   }
 
   /** Puts the open change back before its time. Throws PUSH_REFUSED where none waits. */
@@ -246,13 +265,14 @@ export class Applier {
       this.ending.abandon(journal, faultText(error))
       throw error
     }
+    this.tell('staged', journal)
     this.options.guard?.()
     try {
       progress('swapping')
       swap(this.options.disk, journal)
       progress('running')
       journal = this.step(journal, 'running')
-      await this.run(plan.apply, journal)
+      await this.run([...plan.apply, ...plan.reload.map(reloading)], journal)
       progress('verifying')
       journal = this.step(journal, 'verifying')
       await this.run(plan.after, journal)
@@ -263,6 +283,7 @@ export class Applier {
       return { is: 'put back', outcome: await this.ending.putBackNow(journal, faultText(error)) }
     }
     this.await(journal)
+    this.tell('waits', journal)
     return { is: 'awaiting', id: journal.id, seconds: plan.confirmSeconds }
   }
 
@@ -282,12 +303,24 @@ export class Applier {
   private begin(plan: Plan): Journal {
     const { clock, random } = this.options
     return {
-      ...{ version: 1, step: 'preparing', id: hex(random.bytes(ID_BYTES)), boot: bootId() },
-      ...{ places: plan.places, directories: plan.directories, undo: plan.undo },
+      ...{
+        version: 1,
+        act: plan.act,
+        step: 'preparing',
+        id: hex(random.bytes(ID_BYTES)),
+        boot: bootId(),
+      },
+      ...{ places: plan.places, directories: plan.directories },
+      ...{ undo: plan.undo, reload: plan.reload },
       becomes: { ...plan.becomes, at: clock.now() },
       ...{ confirmSeconds: plan.confirmSeconds, commandSeconds: plan.commandSeconds },
-      ...{ deadline: null, reason: null, tries: 0, group: null },
+      ...{ deadline: null, reason: null, by: null, tries: 0, group: null },
     }
+  }
+
+  private tell(is: 'staged' | 'waits', { act, id, becomes }: Journal): void {
+    const { name, sequence } = becomes
+    this.options.told?.({ is, act, id, name, sequence })
   }
 
   private step(journal: Journal, step: Step): Journal {
@@ -302,7 +335,7 @@ export class Applier {
     if (this.state.keep(content) !== wanted) throw refused(`${path} was changed meanwhile.`)
   }
 
-  private async run(lines: readonly string[], journal: Journal): Promise<void> {
+  private async run(lines: readonly Line[], journal: Journal): Promise<void> {
     const failed = await this.commands.run(lines, journal, group =>
       this.state.setJournal({ ...journal, group }),
     )

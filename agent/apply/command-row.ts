@@ -11,6 +11,9 @@ import { missingAbove } from './target.ts'
 
 const OWNER_DIRECTORY = 0o700
 
+/** A command as the bundle has it, or one of ours under a name that people understand. */
+export type Line = string | { readonly called: string; readonly line: string }
+
 export class CommandRow {
   private readonly clock: Clock
   private readonly state: PushState
@@ -23,12 +26,14 @@ export class CommandRow {
 
   /** Null where all ended with 0, else what was wrong with the first that did not. */
   async run(
-    lines: readonly string[],
+    lines: readonly Line[],
     change: { readonly commandSeconds: number; readonly becomes: { readonly name: string } },
     began: (group: Group | null) => void,
   ): Promise<string | null> {
-    for (const line of lines) {
+    for (const one of lines) {
+      const { called, line } = typeof one === 'string' ? { called: one, line: one } : one
       const failed = await runCommand(line, {
+        called,
         clock: this.clock,
         timeoutMs: change.commandSeconds * 1_000,
         env: { BOX_STAGE: this.state.stage, BOX_BUNDLE: change.becomes.name },

@@ -19,6 +19,8 @@ export interface Group {
 }
 
 export interface CommandOptions {
+  /** What it is called where it fails. */
+  readonly called: string
   readonly clock: Clock
   readonly timeoutMs: number
   readonly env: Readonly<Record<string, string>>
@@ -31,7 +33,7 @@ export interface CommandOptions {
 
 /** Null where the command ended with 0, else a sentence that says how it ended and what it printed last. */
 export async function runCommand(line: string, options: CommandOptions): Promise<string | null> {
-  const { clock, timeoutMs, output, signal, began, env } = options
+  const { called, clock, timeoutMs, output, signal, began, env } = options
   rmSync(output, { force: true })
   const sink = openSync(output, 'wx+', OWNER_FILE)
   try {
@@ -60,8 +62,8 @@ export async function runCommand(line: string, options: CommandOptions): Promise
     kill.cancel()
     signal.removeEventListener('abort', abort)
     began(null)
-    if (late) return sentence(line, `took more than ${timeoutMs / 1_000} s`, lastOf(sink))
-    return end === null ? null : sentence(line, end, lastOf(sink))
+    if (late) return sentence(called, `took more than ${timeoutMs / 1_000} s`, lastOf(sink))
+    return end === null ? null : sentence(called, end, lastOf(sink))
   } finally {
     closeSync(sink)
     rmSync(output, { force: true })

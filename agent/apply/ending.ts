@@ -9,6 +9,7 @@ import type { CommandRow } from './command-row.ts'
 import { faultText, ifPossible, isDiskFault } from './disk-fault.ts'
 import { contentOf } from './plan.ts'
 import { type Journal, type Outcome, PushState } from './push-state.ts'
+import { reloading } from './service-reload.ts'
 import { restore, settle } from './swap.ts'
 
 /** What the disk could not do, being full or not there, is tried again. */
@@ -21,6 +22,8 @@ export interface EndingOptions {
   readonly device: ZoneSecret
   readonly clock: Clock
   readonly log: Log
+  /** Told once it is written down. */
+  readonly ended?: (outcome: Outcome) => void
 }
 
 export class Ending {
@@ -101,7 +104,7 @@ export class Ending {
     const complaints: string[] = []
     if (at.tries < UNDO_TRIES_MAX) {
       note({ step: 'undoing', tries: at.tries + 1 })
-      for (const line of at.undo) {
+      for (const line of [...at.undo, ...at.reload.map(reloading)]) {
         const failed = await this.commands.run([line], at, group => note({ group }))
         if (failed) complaints.push(failed)
       }
@@ -110,25 +113,29 @@ export class Ending {
     return this.conclude(at, { ...this.outcome(at, 'put back', reason), complaints })
   }
 
-  private outcome({ id, becomes }: Journal, is: Outcome['is'], reason: string | null): Outcome {
+  private outcome(journal: Journal, is: Outcome['is'], reason: string | null): Outcome {
+    const { id, act, by, becomes } = journal
     const { name, sequence, number } = becomes
     const generation = is === 'confirmed' ? number : this.state.history().generations.at(-1)!.number
     const at = this.options.clock.now()
-    return { id, is, name, sequence, generation, reason, at, complaints: [] }
+    return { id, act, is, name, sequence, generation, reason, at, by, complaints: [] }
   }
 
   /** Writes down how it ended, then forgets the journal; on a full disk, tries again later. */
   private conclude(journal: Journal, outcome: Outcome): Outcome {
     const { is, name, generation } = outcome
+    const { log, ended } = this.options
     try {
       this.state.setHistory(PushState.after(this.state.history(), journal, outcome))
       this.state.endJournal()
       this.state.tidy()
-      this.options.log.note('info', 'push', 'ended', { is, name, generation })
+      log.note('info', 'push', 'ended', { is, name, generation })
     } catch (error) {
       if (!isDiskFault(error)) throw error
       this.again(async () => void this.conclude(journal, outcome), error)
+      return outcome
     }
+    ended?.(outcome)
     return outcome
   }
 }

@@ -8,7 +8,7 @@ import type { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import { zoneToText } from '../../src/gns/name.ts'
 import type { Disk } from '../../src/sys/disk.ts'
 import { driftOf } from './drift.ts'
-import type { Generation, History, Managed, PushState } from './push-state.ts'
+import type { Act, Generation, History, Managed, PushState } from './push-state.ts'
 import {
   ABSENT,
   type FileState,
@@ -22,6 +22,7 @@ import { checkPath, missingAbove, ownerIds } from './target.ts'
 import { uciStates } from './uci-states.ts'
 
 export interface Plan {
+  readonly act: Act
   readonly name: string
   readonly places: readonly Place[]
   readonly directories: readonly string[]
@@ -33,6 +34,8 @@ export interface Plan {
   readonly apply: readonly string[]
   readonly after: readonly string[]
   readonly undo: readonly string[]
+  /** Services, after `apply` and after `undo`. */
+  readonly reload: readonly string[]
 }
 
 export interface PlanParts {
@@ -104,9 +107,10 @@ export function planRelease(parts: PlanParts, release: Release, name: string): P
     files[path] = { state, by: release.name }
   }
   const { sequence, confirmSeconds, commandSeconds } = release
-  const { packages, before, apply, after, undo } = release
+  const { packages, before, apply, after, undo, reload } = release
   return {
     ...changes(disk, targets),
+    act: 'push',
     name: release.name,
     becomes: {
       number: nextNumber(history),
@@ -117,7 +121,7 @@ export function planRelease(parts: PlanParts, release: Release, name: string): P
       bundles: { ...bundles, [release.name]: name },
       files,
     },
-    ...{ confirmSeconds, commandSeconds, packages, before, apply, after, undo },
+    ...{ confirmSeconds, commandSeconds, packages, before, apply, after, undo, reload },
   }
 }
 
@@ -125,7 +129,7 @@ export function planRelease(parts: PlanParts, release: Release, name: string): P
 export function planReturn(
   { disk, state }: PlanParts,
   to: Generation,
-  commands: Pick<Plan, 'confirmSeconds' | 'commandSeconds' | 'apply' | 'after' | 'undo'>,
+  commands: Pick<Plan, 'confirmSeconds' | 'commandSeconds' | 'apply' | 'after' | 'undo' | 'reload'>,
 ): Plan {
   const history = state.history()
   const targets = new Map<string, FileState>()
@@ -134,6 +138,7 @@ export function planReturn(
   return {
     ...changes(disk, targets),
     ...commands,
+    act: 'rollback',
     name: to.name,
     becomes: { ...to, number: nextNumber(history) },
     packages: [],
@@ -163,10 +168,11 @@ export function planRepair(
   const { confirmSeconds, commandSeconds } = first
   return {
     ...changes(disk, targets),
-    ...{ name: current.name, becomes: current, confirmSeconds, commandSeconds },
+    ...{ act: 'repair', name: current.name, becomes: current, confirmSeconds, commandSeconds },
     ...{ packages: [], before: [], undo: [] },
     apply: releases.flatMap(({ apply }) => apply),
     after: releases.flatMap(({ after }) => after),
+    reload: [...new Set(releases.flatMap(({ reload }) => reload))],
   }
 }
 

@@ -22,9 +22,13 @@ export type Step =
   | 'restoring'
   | 'undoing'
 
+/** What a change is: something new, the way back to a generation, or what had drifted put right. */
+export type Act = 'push' | 'rollback' | 'repair'
+
 /** The change under way. */
 export interface Journal {
   readonly version: 1
+  readonly act: Act
   readonly step: Step
   /** Names this change to whoever is to confirm it. */
   readonly id: string
@@ -38,10 +42,14 @@ export interface Journal {
   readonly confirmSeconds: number
   readonly commandSeconds: number
   readonly undo: readonly string[]
+  /** Services that read their configuration again after `undo`. */
+  readonly reload: readonly string[]
   /** When it is put back unless confirmed; milliseconds since 1970. */
   readonly deadline: number | null
   /** Why it is put back. */
   readonly reason: string | null
+  /** Who confirmed it, as in names; null until then, and where the device did so itself. */
+  readonly by: string | null
   /** How often the undo commands were begun. */
   readonly tries: number
   /** The process group of a command that runs. */
@@ -73,6 +81,7 @@ export interface Managed {
 /** How the last change ended. */
 export interface Outcome {
   readonly id: string
+  readonly act: Act
   readonly is: 'confirmed' | 'put back'
   readonly name: string
   readonly sequence: number
@@ -80,6 +89,8 @@ export interface Outcome {
   readonly generation: number
   readonly reason: string | null
   readonly at: number
+  /** Who confirmed it, as in names; null where the device ended it by itself. */
+  readonly by: string | null
   /** Undo commands that failed, if any did. */
   readonly complaints: readonly string[]
 }

@@ -35,6 +35,10 @@ export const run = command({
     'hub-url': list('keep a link to this hub, given by its HELLO URL'),
     name: { type: 'string', describe: 'how this machine calls itself' },
     shell: { type: 'string', describe: 'the shell of sessions' },
+    metrics: {
+      type: 'string',
+      describe: 'let the Prometheus of this machine read metrics at ADDRESS:PORT, path /metrics',
+    },
     log: {
       type: 'string',
       choices: ['debug', 'info', 'warn', 'error'],
@@ -43,8 +47,8 @@ export const run = command({
   },
   run: async (surroundings, args) => {
     const { directory } = surroundings
-    const { mesh, hub, listen, advertise, name, shell } = args
-    const settings = { mesh, hub, listen, advertise, name, shell }
+    const { mesh, hub, listen, advertise, name, shell, metrics } = args
+    const settings = { mesh, hub, listen, advertise, name, shell, metrics }
     const named = { hubs: args['hub-url'], gnunetConf: args['gnunet-conf'] }
     const config = readConfig(directory, given({ ...settings, ...named }))
     const lock = lockState(directory)

@@ -26,7 +26,7 @@ export async function startAgent(name, words, neighbours = 0) {
   }
 }
 
-export const startHub = () => startAgent('hub', ['--hub', '--listen', '127.0.0.1:0'])
+export const startHub = (words = []) => startAgent('hub', ['--hub', '--listen', '127.0.0.1:0', ...words])
 
 /** The command line of a `box`. */
 export const boxCommand = (state, ...words) => [

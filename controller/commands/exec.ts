@@ -3,14 +3,13 @@
 import { readFile } from 'node:fs/promises'
 import { addAbortSignal } from 'node:stream'
 import { concat } from '../../src/base/bytes.ts'
-import type { Timer } from '../../src/base/clock.ts'
-import { BoxError, ERRORS, type ErrorCode, EXIT_CODES } from '../../src/base/errors.ts'
+import { BoxError, ERRORS, EXIT_CODES } from '../../src/base/errors.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
-import { openShell } from '../device-shell.ts'
 import type { Device } from '../fleet.ts'
 import { LinePrefix } from '../line-prefix.ts'
 import { inParallel } from '../parallel.ts'
+import { type CommandEnd, runCommand } from '../remote-command.ts'
 import { select } from '../selector.ts'
 import { commandLine } from '../shell-words.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
@@ -33,11 +32,8 @@ interface Arguments {
 }
 
 /** What became of the command on one device. */
-interface Outcome {
+interface Outcome extends CommandEnd {
   readonly name: string
-  readonly exit_code: number | null
-  readonly error: { readonly code: ErrorCode; readonly message: string } | null
-  readonly ms: number
   readonly stdout: string
   readonly stderr: string
   /** Whether more was printed than is kept. */
@@ -132,45 +128,10 @@ async function runOn(
   device: Device,
   { line, input, width, timeout, limit }: Job,
 ): Promise<Outcome> {
-  const { clock, signal } = context
-  const begun = clock.elapsed()
   const heard = new Hearing(context, device.name.padEnd(width))
-  let exitCode: number | null = null
-  let error: Outcome['error'] = null
-  let isOver = false
-  let timer: Timer | null = null
-  try {
-    const { ssh } = await openShell(context, device, {
-      timeoutMs: timeoutMs(timeout),
-    })
-    const end = () => ssh.destroy()
-    signal.addEventListener('abort', end, { once: true })
-    if (limit !== undefined)
-      timer = clock.after(limit * 1_000, () => {
-        isOver = true
-        end()
-      })
-    try {
-      const remote = await ssh.start({ line, terminal: null })
-      remote.input.end(input)
-      remote.output.on('data', piece => heard.take('out', piece))
-      remote.errors.on('data', piece => heard.take('err', piece))
-      exitCode = await remote.ended
-    } finally {
-      timer?.cancel()
-      signal.removeEventListener('abort', end)
-      ssh.destroy()
-    }
-  } catch (cause) {
-    signal.throwIfAborted()
-    if (!(cause instanceof BoxError)) throw cause
-    const reason = isOver
-      ? new BoxError('PEER_TIMEOUT', `The command was ended after ${limit} s.`)
-      : cause
-    error = { code: reason.code, message: reason.message }
-  }
-  const ms = Math.round(clock.elapsed() - begun)
-  return { name: device.name, exit_code: exitCode, error, ms, ...heard.end() }
+  const job = { line, input, timeoutMs: timeoutMs(timeout), limitS: limit ?? null }
+  const end = await runCommand(context, device, job, (from, piece) => heard.take(from, piece))
+  return { name: device.name, ...end, ...heard.end() }
 }
 
 /** What a device prints: passed on line by line, or kept for --json. */

@@ -1,16 +1,9 @@
 /** box name: what a name of the GNU Name System has, asked of the mesh and verified here. */
 
-import { BoxError } from '../../src/base/errors.ts'
-import { memoryStore } from '../../src/base/store.ts'
 import { zoneToText } from '../../src/gns/name.ts'
-import { recordText, typeName, typeNumber } from '../../src/gns/record-text.ts'
-import { type Resolution, Resolver } from '../../src/gns/resolver.ts'
-import { ZoneDatabase } from '../../src/gns/zone.ts'
+import { recordText, typeName } from '../../src/gns/record-text.ts'
 import { command } from '../command.ts'
-import { type Context, knownHubs } from '../context.ts'
-import { daemonNames } from '../daemon-egos.ts'
-import { findEgo } from '../ego.ts'
-import { openResolver } from '../names.ts'
+import { lookUp } from '../name-lookup.ts'
 import { timeoutMs } from '../timeout.ts'
 
 /** Enough for a slow mesh to answer for each of a few labels. */
@@ -48,7 +41,8 @@ export const name = command<Arguments & { action: 'lookup' }>({
       }),
   run: async (context, args) => {
     const { output } = context
-    const { records, zone } = await lookUp(context, args)
+    const limits = { timeoutMs: timeoutMs(args.timeout) }
+    const { records, zone } = await lookUp(context, args.name, args.type ?? null, limits)
     for (const { type, data, expiresAt } of records) {
       const value = recordText(type, data)
       // Whoever asks for one type wants to use the value.
@@ -62,36 +56,3 @@ export const name = command<Arguments & { action: 'lookup' }>({
     }
   },
 })
-
-/** Fails as Resolver.resolve, and with NO_HUB where there is nobody to ask. */
-async function lookUp(context: Context, { name, type, timeout }: Arguments): Promise<Resolution> {
-  const { output, state, fleet, signal } = context
-  const wanted = type === undefined ? 'any' : typeNumber(type)
-  const options = { signal, timeoutMs: timeoutMs(timeout) }
-  if (context.engine.mesh === 'embedded' && knownHubs(state, fleet).length === 0)
-    throw new BoxError('NO_HUB', 'None is known: pair a device, or see box hub --help.')
-  const mesh = await context.mesh()
-  const resolver = await openOwnResolver(context)
-  const progress = output.progress(`asking for ${name}`)
-  try {
-    return await resolver.resolve(name, wanted, options)
-  } catch (error) {
-    const isAlone = !mesh.status().neighbours.some(({ state }) => state === 'up')
-    if (isAlone && error instanceof BoxError && error.family === 'unreachable')
-      throw new BoxError('NO_HUB', 'Without a hub nothing is found: see box doctor.', error)
-    throw error
-  } finally {
-    progress.end()
-    resolver.close()
-  }
-}
-
-/** Names that end in a zone key need no identity. */
-async function openOwnResolver({ state, fleet, clock, mesh }: Context): Promise<Resolver> {
-  const ego = findEgo(state)
-  const started = await mesh()
-  const more = await daemonNames(started.names, ego?.secret ?? null)
-  if (ego) return openResolver(started, clock, ego, fleet.devices(), more)
-  const database = new ZoneDatabase(memoryStore())
-  return new Resolver({ mesh: started, clock, zones: more?.zones ?? (() => null), database })
-}

@@ -10,6 +10,7 @@ import type { Device } from '../fleet.ts'
 import { type Delivered, deliver, handOver, nextSequence } from '../push/delivery.ts'
 import { keepDesired, secondsOf } from '../push/desired.ts'
 import { showChanges } from '../push/preview.ts'
+import { leaveWithRelays } from '../push/relays.ts'
 import { exitCode, tell, verdictOf, widest } from '../push/report.ts'
 import { rollOut } from '../push/rollout.ts'
 import { type Selection, selected, selecting } from '../push/selection.ts'
@@ -51,7 +52,8 @@ export const push = command<Arguments>({
         describe: 'stop when more devices than this have failed',
       })
       .epilogue(
-        'A device that is off gets it from box sync when it is back. Exit code: 0 where every device has it,\n' +
+        'A device that is off gets it from box sync when it is back, or from a relay: a device that keeps parcels for\n' +
+          'others ("relay": true in its agent.json) and has the tag relay here. Exit code: 0 where every device has it,\n' +
           '75 where some are off, 77 where one refused it or put it back.',
       ),
   run: async (context, args) => {
@@ -120,8 +122,16 @@ async function bringTo(
     return { answer, lastsMs: secondsOf(release.release) * 1_000 }
   })
   if (delivered.is === 'offline') {
-    const later = made(context, bundle, device, context.clock.now())
+    const sequence = context.clock.now()
+    const later = made(context, bundle, device, sequence)
     await keepDesired(context.state, device.zone, later)
+    const relays = await leaveWithRelays(
+      context,
+      device,
+      { ...later, sequence },
+      following.timeoutMs,
+    )
+    return { ...delivered, relays }
   }
   return delivered
 }

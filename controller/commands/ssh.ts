@@ -7,11 +7,14 @@ import { command } from '../command.ts'
 import type { Context } from '../context.ts'
 import { type DeviceShell, openShell } from '../device-shell.ts'
 import { collected, onTerminal, piped } from '../remote-program.ts'
+import { lastingShell, listShells, resumedShell } from '../shell-return.ts'
 import { commandLine } from '../shell-words.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
 
 interface Arguments {
-  readonly name: string
+  readonly name?: string | undefined
+  /** Alone it takes what follows for its value: then that is the name. */
+  readonly resume?: string | undefined
   readonly tty: boolean
   readonly plain: boolean
   readonly fresh: boolean
@@ -19,19 +22,25 @@ interface Arguments {
 }
 
 export const ssh = command<Arguments>({
-  usage: 'ssh <name>',
+  usage: 'ssh [name]',
   examples: [
     ['box ssh kitchen', 'opens a shell; ~. at the beginning of a line ends it, whatever happens'],
     ['box ssh kitchen -- uptime', 'runs a command, and ends with its exit code'],
     ["box ssh kitchen -- 'dmesg | tail'", 'one word is a line for the shell'],
+    ['box ssh --resume kitchen', 'goes on with the shell whose connection was lost last'],
+    ['box ssh --resume=4tq0w9zr kitchen', 'goes on with that one of several'],
+    ['box ssh --resume kitchen --json', 'lists the shells that the device keeps for you'],
     ['box ssh kitchen --json -- id', 'what it printed, how it was reached, how long that took'],
   ],
   options: yargs =>
     yargs
       .positional('name', {
         type: 'string',
-        demandOption: true,
         describe: 'which device',
+      })
+      .option('resume', {
+        type: 'string',
+        describe: 'go on with a shell that the device has kept: the last one, or =ID',
       })
       .option('tty', {
         type: 'boolean',
@@ -51,26 +60,64 @@ export const ssh = command<Arguments>({
         describe: 'ask GNS where the device is, whatever is known from before',
       })
       .option('timeout', TIMEOUT),
-  run: async (context, { name, tty, plain, fresh, timeout, '--': words = [] }) => {
-    const { output, fleet, stdio } = context
+  run: async (context, args) => {
+    const { output, fleet } = context
+    const { name, resume } = named(args)
     const device = fleet.device(name)
-    const line = words.length > 0 ? commandLine(words) : null
-    if (output.json && line === null)
-      throw new BoxError('INPUT_INVALID', 'With --json, give a command after "--".')
-    if (tty && plain) throw new BoxError('INPUT_INVALID', 'Give either --tty or --plain.')
+    const line = lineOf(args, resume, output.json)
     const progress = output.progress(`looking for ${name}`)
-    const options = { forget: fresh, timeoutMs: timeoutMs(timeout) }
+    const options = { forget: args.fresh, timeoutMs: timeoutMs(args.timeout) }
     const shell = await openShell(context, device, options).finally(progress.end)
     try {
-      if (output.json) return await reported(context, shell, line!, tty)
-      return stdio.isTerminal && !plain && (tty || line === null)
-        ? await onTerminal(context, shell.ssh, line)
-        : await piped(context, shell.ssh, line, { tty })
+      return await opened(context, shell, { ...args, resume, line })
     } finally {
-      shell.ssh.destroy()
+      await shell.ssh.leave(context.clock)
     }
   },
 })
+
+/** `--resume kitchen` is `--resume` and `kitchen`. Throws INPUT_INVALID. */
+function named({ name, resume }: Arguments): { name: string; resume: string | null } {
+  if (name !== undefined) return { name, resume: resume ?? null }
+  if (resume) return { name: resume, resume: '' }
+  throw new BoxError('INPUT_INVALID', 'Say on which device: box ssh NAME.')
+}
+
+/** The command line; null for a shell. Throws INPUT_INVALID. */
+function lineOf(
+  { tty, plain, '--': words = [] }: Arguments & { readonly '--'?: readonly string[] },
+  resume: string | null,
+  json: boolean,
+): string | null {
+  const line = words.length > 0 ? commandLine(words) : null
+  if (resume !== null && (line !== null || plain))
+    throw new BoxError('INPUT_INVALID', 'With --resume, give neither a command nor --plain.')
+  if (json && line === null && resume === null)
+    throw new BoxError('INPUT_INVALID', 'With --json, give a command after "--".')
+  if (tty && plain) throw new BoxError('INPUT_INVALID', 'Give either --tty or --plain.')
+  return line
+}
+
+interface Opened extends Pick<Arguments, 'tty' | 'plain'> {
+  readonly resume: string | null
+  readonly line: string | null
+}
+
+async function opened(
+  context: Context,
+  shell: DeviceShell,
+  { resume, line, tty, plain }: Opened,
+): Promise<number> {
+  const { output, stdio } = context
+  if (resume !== null && output.json) return await listShells(context, shell)
+  if (resume !== null) return await resumedShell(context, shell, resume)
+  if (output.json) return await reported(context, shell, line!, tty)
+  const onTheirs = stdio.isTerminal && !plain && (tty || line === null)
+  if (!onTheirs) return await piped(context, shell.ssh, line, { tty })
+  return line === null
+    ? await lastingShell(context, shell)
+    : await onTerminal(context, shell.ssh, line)
+}
 
 /** Everything about one command in one object. */
 async function reported(

@@ -1,29 +1,24 @@
 /** box status: how the devices are, once or from now on. What is not known now is shown as it was, with its age. */
 
-import { BoxError, ERRORS, type ErrorCode, EXIT_CODES } from '../../src/base/errors.ts'
+import { BoxError, ERRORS, EXIT_CODES } from '../../src/base/errors.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
-import type { Device } from '../fleet.ts'
 import { table } from '../output.ts'
 import { inParallel } from '../parallel.ts'
 import { select } from '../selector.ts'
-import { recallStatus, rememberStatus } from '../status-memory.ts'
-import { cellsOf, HEADINGS, reportOf } from '../status-report.ts'
-import { followStatus, type Values } from '../status-watch.ts'
+import { HEADINGS } from '../status-report.ts'
+import { StatusView } from '../status-view.ts'
+import { followStatus } from '../status-watch.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
 
 /** Each costs a channel and a key exchange. */
 const PARALLEL = 32
-/** While watching, what is known is written down so often. */
-const REMEMBER_EVERY_MS = 60_000
 
 interface Arguments {
   readonly selector: string | undefined
   readonly watch: boolean
   readonly timeout: number
 }
-
-type Failure = { readonly code: ErrorCode; readonly message: string } | null
 
 export const status = command<Arguments>({
   usage: 'status [selector]',
@@ -45,7 +40,7 @@ export const status = command<Arguments>({
       output.remark('No devices yet: see box pair --help.')
       return 0
     }
-    const views = devices.map(device => new View(context, device))
+    const views = devices.map(device => new StatusView(context, device))
     const options = { timeoutMs: timeoutMs(args.timeout), once: !args.watch }
     const show = args.watch ? watching(context, views) : () => {}
     const limit = args.watch ? devices.length : PARALLEL
@@ -67,94 +62,8 @@ export const status = command<Arguments>({
   },
 })
 
-/** What is known of one device. */
-class View {
-  readonly device: Device
-  failure: Failure = null
-  private readonly context: Context
-  private values: Values | null = null
-  /** When the values were known to be so; null: they are so now. */
-  private knownAt: number | null
-  private isChanged = false
-  private writtenAt: number
-
-  constructor(context: Context, device: Device) {
-    this.context = context
-    this.device = device
-    const remembered = recallStatus(context.state, device)
-    this.values = remembered?.values ?? null
-    this.knownAt = remembered?.at ?? context.clock.now()
-    this.writtenAt = context.clock.elapsed()
-  }
-
-  /** Says whether there is something to show. */
-  fresh(values: Values): boolean {
-    const isNews = this.knownAt !== null || !sameValues(this.values, values)
-    this.values = values
-    this.knownAt = null
-    this.failure = null
-    this.isChanged = true
-    if (this.context.clock.elapsed() - this.writtenAt > REMEMBER_EVERY_MS)
-      this.context.meanwhile(this.remember())
-    return isNews
-  }
-
-  stale(why: BoxError | null): boolean {
-    const wasFresh = this.knownAt === null
-    if (wasFresh) this.knownAt = this.context.clock.now()
-    const isNews = wasFresh || (why !== null && why.code !== this.failure?.code)
-    if (why) this.failure = { code: why.code, message: why.message }
-    return isNews
-  }
-
-  /** Writes down what was heard. A state that cannot be written is no reason to fail. */
-  async remember(): Promise<void> {
-    const { state, clock, log } = this.context
-    if (!this.values || !this.isChanged) return
-    this.isChanged = false
-    this.writtenAt = clock.elapsed()
-    try {
-      await rememberStatus(state, this.device, {
-        at: this.knownAt ?? clock.now(),
-        values: this.values,
-      })
-    } catch (error) {
-      if (!(error instanceof BoxError)) throw error
-      log.note('warn', 'controller', 'status not remembered', { code: error.code })
-    }
-  }
-
-  cells(): string[] {
-    const now = this.context.clock.now()
-    const report = this.values && reportOf(this.values)
-    return cellsOf(this.device.name, report, this.ageMs(now), now)
-  }
-
-  json(): object {
-    const now = this.context.clock.now()
-    const ageMs = this.ageMs(now)
-    return {
-      name: this.device.name,
-      stale: ageMs !== null,
-      age_ms: this.values ? (ageMs ?? 0) : null,
-      error: this.failure,
-      status: this.values && reportOf(this.values),
-    }
-  }
-
-  private ageMs(now: number): number | null {
-    return this.knownAt === null ? null : Math.max(0, now - this.knownAt)
-  }
-}
-
-function sameValues(a: Values | null, b: Values): boolean {
-  if (a?.size !== b.size) return false
-  for (const [name, value] of b) if (`${a.get(name)}` !== `${value}`) return false
-  return true
-}
-
 /** Prints a line whenever a device is another than before. */
-function watching({ output }: Context, views: readonly View[]): (view: View) => void {
+function watching({ output }: Context, views: readonly StatusView[]): (view: StatusView) => void {
   const heading = table([[...HEADINGS]])[0]!
   if (!output.json) output.result(heading, {})
   const width = Math.max(...views.map(({ device }) => device.name.length), HEADINGS[0].length)
@@ -165,7 +74,7 @@ function watching({ output }: Context, views: readonly View[]): (view: View) => 
   }
 }
 
-function conclude({ output }: Context, views: readonly View[]): number {
+function conclude({ output }: Context, views: readonly StatusView[]): number {
   if (output.json) for (const view of views) output.result('', view.json())
   else
     for (const line of table([[...HEADINGS], ...views.map(view => view.cells())]))

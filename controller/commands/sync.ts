@@ -58,7 +58,13 @@ async function catchUp(context: Context, device: Device, timeoutMs: number): Pro
   const { state } = context
   const desired = desiredFor(state, device.zone)!
   const following = { timeoutMs, note: () => {} }
-  const delivered = await deliver(context, device, following, async (talk, _status, progress) => {
+  const delivered = await deliver(context, device, following, async (talk, status, progress) => {
+    // A relay, or another owner, was there before us.
+    const had = status.generations.find(({ sequence }) => sequence === desired.sequence)
+    if (had) {
+      const generation = had.number
+      return { answer: Promise.resolve({ is: 'unchanged', generation }), lastsMs: 0 }
+    }
     await handOver(talk, desired)
     return { answer: talk.ask('apply', {}, progress), lastsMs: desired.lastsSeconds * 1_000 }
   })

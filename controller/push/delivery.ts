@@ -29,7 +29,13 @@ const GRACE_MS = 90_000
 export type Delivered =
   | { readonly is: 'confirmed' | 'unchanged'; readonly generation: number }
   | { readonly is: 'put back'; readonly reason: string; readonly complaints: readonly string[] }
-  | { readonly is: 'refused' | 'offline' | 'lost'; readonly error: BoxError }
+  | { readonly is: 'refused' | 'lost'; readonly error: BoxError }
+  | {
+      readonly is: 'offline'
+      readonly error: BoxError
+      /** Which relays keep for it what it shall have. */
+      readonly relays?: readonly string[]
+    }
 
 export interface Following {
   readonly timeoutMs: number

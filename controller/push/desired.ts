@@ -78,7 +78,8 @@ export function desiredZones(state: State): ReadonlySet<string> {
 
 /** How long a device may take for a change and its way back. */
 export function secondsOf(release: ReturnType<typeof openRelease>): number {
-  const { before, apply, after, undo, packages, commandSeconds, confirmSeconds } = release
-  const commands = [before, apply, after, undo, packages].reduce((sum, one) => sum + one.length, 0)
+  const { before, apply, after, undo, packages, reload, commandSeconds, confirmSeconds } = release
+  const lists = [before, apply, after, undo, packages, reload, reload]
+  const commands = lists.reduce((sum, one) => sum + one.length, 0)
   return confirmSeconds + commands * commandSeconds
 }

@@ -26,7 +26,7 @@ export async function showChanges(
   await inParallel(devices, PARALLEL, async device => {
     const { name } = device
     try {
-      const changes = await ask(context, device, timeoutMs(timeout), make, differences)
+      const changes = await previewOn(context, device, timeoutMs(timeout), make, differences)
       const lines = changes.flatMap(changeLines)
       const text = [`${name}: ${changes.length === 0 ? 'nothing would change' : ''}`, ...lines]
       output.result(text.join('\n').replace(': \n', ':\n'), { name, changes })
@@ -39,7 +39,8 @@ export async function showChanges(
   return worst
 }
 
-async function ask(
+/** What would change on a device. Fails as openPushTalk, and as the device refuses it. */
+export async function previewOn(
   context: Context,
   device: Device,
   timeoutMs: number,

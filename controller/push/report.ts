@@ -22,11 +22,14 @@ export const deliveredLine = (delivered: Delivered): string => {
       return `put everything back: ${reason}${more}`
     }
     case 'offline':
-      return `off: ${delivered.error.message}`
+      return `off: ${delivered.error.message}${keptBy(delivered.relays ?? [])}`
     default:
       return `${delivered.is}: ${delivered.error.message}`
   }
 }
+
+const keptBy = (relays: readonly string[]): string =>
+  relays.length === 0 ? '' : ` ${relays.join(', ')} will hand it over.`
 
 /** One device's result. */
 export function tell(output: Output, name: string, width: number, delivered: Delivered): void {
@@ -36,6 +39,7 @@ export function tell(output: Output, name: string, width: number, delivered: Del
     result: is.replace(' ', '_'),
     generation: 'generation' in delivered ? delivered.generation : null,
     reason: 'reason' in delivered ? delivered.reason : null,
+    relays: is === 'offline' ? (delivered.relays ?? []) : [],
     complaints: 'complaints' in delivered ? delivered.complaints : [],
     error:
       'error' in delivered

@@ -11,6 +11,10 @@ export const sameAddress = (a: Address, b: Address): boolean =>
 export const formatAddress = ({ host, port }: Address): string =>
   host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 
+/** Whether only this machine can connect there. */
+export const isLoopback = (host: string): boolean =>
+  host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
+
 /** What a stream tells its owner. Nothing is called after `closed`. */
 export interface StreamEvents {
   /** The connection stands (dialled streams only; an accepted one is open from the start). */

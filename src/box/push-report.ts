@@ -31,6 +31,13 @@ export interface PushOutcome {
   readonly complaints: readonly string[]
 }
 
+/** What a relay keeps for a device. */
+export interface WaitingParcel {
+  readonly id: string
+  readonly sequence: number
+  readonly size: number
+}
+
 export interface FileChange {
   readonly path: string
   readonly what: 'new' | 'changed' | 'removed' | 'access'
@@ -87,6 +94,11 @@ export function readStatus(said: Json): PushStatus {
 
 export const readChanges = (said: Json): readonly FileChange[] =>
   listed(shaped<Json>(said, { changes: 'list' }).changes, { path: 'string', what: 'string' })
+
+export const readWaiting = (said: Json): readonly WaitingParcel[] =>
+  listed(shaped<Json>(said, { parcels: 'list' }).parcels, {
+    ...{ id: 'string', sequence: 'number', size: 'number' },
+  })
 
 export const readDrift = (said: Json): readonly Drift[] =>
   listed(shaped<Json>(said, { drift: 'list' }).drift, {

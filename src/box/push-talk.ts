@@ -11,6 +11,13 @@
  *     DRIFT {}                     -> { drift: […] }
  *     LIST { path }                -> { files: […] }
  *     READ { path }                -> { size, … }, parts
+ *
+ * The same words are said to a relay, which keeps parcels (bundle/parcel.ts) for devices that are off:
+ *
+ *     DEPOSIT { device, sequence, size }, parts -> {}                by whoever may push to the relay
+ *     WAITING {}                   -> { parcels: [{ id, sequence, size }] }  for the device that asks
+ *     COLLECT { id }               -> { size }, parts
+ *     COLLECTED { id }             -> {}                             it is needed no longer
  */
 
 import type { Clock } from '../base/clock.ts'
@@ -32,6 +39,10 @@ export const PUSH_KIND = {
   drift: 8,
   list: 9,
   read: 10,
+  deposit: 11,
+  waiting: 12,
+  collect: 13,
+  collected: 14,
 } as const
 export type PushKind = keyof typeof PUSH_KIND
 
@@ -69,9 +80,9 @@ export class PushTalk {
     return await this.hear(progress)
   }
 
-  /** Asks with something large. */
-  async give(kind: PushKind, content: Uint8Array): Promise<Json> {
-    const body = encode({ size: content.length })
+  /** Asks with something large, and perhaps with words about it. */
+  async give(kind: PushKind, content: Uint8Array, about: Json = {}): Promise<Json> {
+    const body = encode({ ...about, size: content.length })
     this.talk.send(PushRequest.encode({ kind: PUSH_KIND[kind], body }))
     await this.sendParts(content)
     return await this.hear(() => {})

@@ -43,13 +43,14 @@ export function dialUnix(path: string, events: StreamEvents): Stream {
 export async function listenUnix(
   path: string,
   accept: (stream: Stream) => StreamEvents,
+  { connectionsMax = CONNECTIONS_MAX } = {},
 ): Promise<UnixListener> {
   if (await answers(path)) throw new BoxError('ADDRESS_IN_USE', path)
   const address = { host: path, port: 0 }
   const server = createServer({ highWaterMark: BACKLOG_BYTES }, socket =>
     acceptedStream(socket, address, address, accept),
   )
-  server.maxConnections = CONNECTIONS_MAX
+  server.maxConnections = connectionsMax
   try {
     removeSocket(path)
     await started(server, path)

@@ -6,6 +6,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { readConfig } from '../../agent/config.ts'
 import { BoxError } from '../../src/base/errors.ts'
 import { DEFAULT_ROOTS } from '../../src/box/bundle/file-path.ts'
+import { ZoneSecret } from '../../src/crypto/zone-key.ts'
+import { zoneFromText, zoneToText } from '../../src/gns/name.ts'
+import { systemRandom } from '../../src/sys/random.ts'
 import { encodeBase32 } from '../../src/wire/base32.ts'
 
 const HUB = `gnunet://hello/${encodeBase32(new Uint8Array(32))}+0+tcp+tcp.0.192.0.2.1:2086`
@@ -51,6 +54,7 @@ describe('the configuration', () => {
         hubs: [HUB],
         listen: ['[2001:db8::1]:2086'],
         shell: '/bin/ash',
+        metrics: '[::1]:9464',
       }),
     )
     expect(readConfig(directory, {})).toEqual({
@@ -63,6 +67,10 @@ describe('the configuration', () => {
       hubs: [HUB],
       shell: '/bin/ash',
       roots: DEFAULT_ROOTS,
+      relay: false,
+      relays: [],
+      keepShellsMinutes: 30,
+      metrics: { host: '::1', port: 9464 },
     })
     expect(readConfig(directory, { name: 'cellar', listen: ['192.0.2.1:1'] })).toMatchObject({
       name: 'cellar',
@@ -88,7 +96,14 @@ describe('the configuration', () => {
     ['{"hubs": ["http://x"]}', 'hubs[0] is no HELLO URL'],
     [JSON.stringify({ hubs: [HUB.replace(/[+].*/, '')] }), 'hubs[0] names no address'],
     [JSON.stringify({ hubs: Array(9).fill(HUB) }), 'hubs has more than 8 entries'],
+    ['{"relay": 1}', 'relay is neither true nor false'],
+    ['{"relays": ["kitchen"]}', 'relays[0] is no zone key'],
+    ['{"metrics": "9464"}', 'metrics is no address'],
+    ['{"metrics": "192.0.2.1:9464"}', 'metrics can be read by other machines'],
     ['{"shell": "bash"}', 'shell is no path from the root'],
+    ['{"keepShellsMinutes": "30"}', 'keepShellsMinutes is no number of minutes from 0 to 10080'],
+    ['{"keepShellsMinutes": 0.5}', 'keepShellsMinutes is no number of minutes'],
+    ['{"keepShellsMinutes": -1}', 'keepShellsMinutes is no number of minutes'],
     ['{', 'is no JSON'],
     ['[]', 'holds no'],
     ['null', 'holds no'],
@@ -98,6 +113,21 @@ describe('the configuration', () => {
     expect(code).toBe('CONFIG_INVALID')
     expect(message).toContain(join(directory, 'agent.json'))
     expect(message).toContain(why)
+  })
+
+  test('of a device names its relays, and a relay that it is one', () => {
+    const zone = zoneToText(ZoneSecret.generate('EDKEY', systemRandom).zone)
+    write(JSON.stringify({ relays: [zone], relay: true }))
+    expect(readConfig(directory, {})).toMatchObject({ relays: [zoneFromText(zone)], relay: true })
+  })
+
+  test('may keep no shells, and those it keeps for a week at most', () => {
+    for (const keepShellsMinutes of [0, 10_080]) {
+      write(JSON.stringify({ keepShellsMinutes }))
+      expect(readConfig(directory, {})).toMatchObject({ keepShellsMinutes })
+    }
+    write('{"keepShellsMinutes": 10081}')
+    expect(complaint(() => readConfig(directory, {})).code).toBe('CONFIG_INVALID')
   })
 
   test('leaves listening to the daemon where there is one', () => {

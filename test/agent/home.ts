@@ -37,6 +37,10 @@ export const CONFIG: AgentConfig = {
   hubs: [],
   shell: '/bin/bash',
   roots: [],
+  relay: false,
+  relays: [],
+  keepShellsMinutes: 30,
+  metrics: null,
 }
 
 const clock = systemClock

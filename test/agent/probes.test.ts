@@ -97,6 +97,31 @@ describe('the texts of the kernel', () => {
   })
 })
 
+test('what was pushed is told as variables, and nothing where nothing can be pushed', () => {
+  const figures = measure(ownMachine(0))
+  const told = (configuration: typeof figures.configuration) =>
+    Object.fromEntries(
+      [...variablesOf({ ...figures, configuration }, 'kitchen')]
+        .filter(([name]) => name.includes('configuration'))
+        .map(([name, value]) => [name, new TextDecoder().decode(value)]),
+    )
+  expect(told(null)).toEqual({})
+  const last = '"firewall" was put back: Nobody confirmed it within 90 s.'
+  expect(
+    told({
+      ...{ generation: 3, bundle: 'firewall', version: 17, state: 'put_back' },
+      ...{ unconfirmed: null, last, drift: 0 },
+    }),
+  ).toEqual({
+    _configuration_state: 'put_back',
+    _amount_configuration_generation: '3',
+    _configuration_bundle: 'firewall',
+    _amount_configuration_version: '17',
+    _configuration_last: last,
+    _amount_configuration_drift: '0',
+  })
+})
+
 describe('a machine', () => {
   let root: string
   beforeEach(() => {

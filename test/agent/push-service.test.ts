@@ -55,7 +55,7 @@ function release(text: string, more = {}) {
       ...{ device: home.agent.device.zone, signer: home.owner.zone, sequence: ++sequence },
       ...{ name: 'motd', confirmSeconds: 90, commandSeconds: 10, drift: 'report' as const },
       files: [{ is: 'file' as const, content: contentId(content), ...file }],
-      ...{ uci: [], packages: [], before: [], apply: [], after: [], undo: [] },
+      ...{ uci: [], packages: [], before: [], apply: [], after: [], undo: [], reload: [] },
       ...more,
     },
     home.owner,
@@ -93,7 +93,8 @@ describe('the push service', () => {
     })
     expect(motd()).toHaveLength(800_000)
     expect(home.agent.status().configuration).toEqual({
-      ...{ generation: 1, bundle: 'motd', unconfirmed: null, last: '"motd" was confirmed' },
+      ...{ generation: 1, bundle: 'motd', version: 1, state: 'confirmed', drift: 0 },
+      ...{ unconfirmed: null, last: '"motd" was confirmed' },
     })
     expect(readStatus(await second.ask('status', {}))).toMatchObject({ generation: 1, open: null })
     // The same again: the device has the content.
@@ -240,7 +241,7 @@ describe('the push service', () => {
           uci: [],
           packages: [],
         },
-        ...{ before: [], apply: ['true'], after: [], undo: [] },
+        ...{ before: [], apply: ['true'], after: [], undo: [], reload: [] },
       },
       other,
     )

@@ -66,6 +66,7 @@ export const newServer = (clock = systemClock): SshServer =>
     account: { ...ownAccount('/bin/bash'), home: '/tmp' },
     clock,
     log: silentLog,
+    keepShellsMs: 60_000,
   })
 
 export const CALLER: Caller = {

@@ -24,6 +24,7 @@ const FIGURES: Figures = {
   addresses: ['192.0.2.7'],
   interfaces: new Map([['eth0', { received: 1, sent: 2 }]]),
   system: 'Debian',
+  configuration: null,
 }
 
 let world: World

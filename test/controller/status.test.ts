@@ -4,10 +4,12 @@ import { afterEach, expect, test } from 'vitest'
 import { StatusPlace } from '../../agent/status.ts'
 import { status } from '../../controller/commands/status.ts'
 import { age, cellsOf, reportOf } from '../../controller/status-report.ts'
+import { followStatus } from '../../controller/status-watch.ts'
+import { BoxError } from '../../src/base/errors.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { acceptHandshake } from '../../src/box/handshake.ts'
 import { servicePort } from '../../src/box/ports.ts'
-import { type Controller, Rig, type RigDevice } from './rig.ts'
+import { type Controller, deviceOf, Rig, type RigDevice } from './rig.ts'
 
 const bytes = (values: Record<string, string>) =>
   new Map(Object.entries(values).map(([name, text]) => [name, new TextEncoder().encode(text)]))
@@ -23,6 +25,12 @@ const VALUES = bytes({
   _date_boot: '0',
   _list_addresses: '| 192.0.2.7',
   _version_agent: '0.1.0',
+  _configuration_state: 'put_back',
+  _configuration_bundle: 'firewall',
+  _configuration_last: '"dns" was put back: Nobody confirmed it within 90 s.',
+  _amount_configuration_generation: '3',
+  _amount_configuration_version: '1763000000000',
+  _amount_configuration_drift: '2',
   _degree_mood: '7',
 })
 /** A day, two hours and some after the epoch of PSYC, at which this machine started. */
@@ -36,10 +44,19 @@ test('a status is read as numbers, and what is not known is kept as it is', () =
     disks: { '/': { total: 1_000, used: 100 }, '/mnt': { total: 500, used: 450 } },
     temperatures: { cpu: 48.312 },
     addresses: ['192.0.2.7'],
+    configuration: {
+      ...{ state: 'put_back', generation: 3, bundle: 'firewall', version: 1_763_000_000_000 },
+      ...{
+        unconfirmed: null,
+        last: '"dns" was put back: Nobody confirmed it within 90 s.',
+        drift: 2,
+      },
+    },
     other: { _degree_mood: '7' },
   })
   expect(cellsOf('kitchen', report, null, NOW)).toEqual([
-    ...['kitchen', '1.42', '75 %', '90 %', '48 °C', '1 d 2 h', '0.1.0', 'now'],
+    ...['kitchen', '1.42', '75 %', '90 %', '48 °C', '1 d 2 h', '3, put back, 2 drifted'],
+    ...['0.1.0', 'now'],
   ])
   expect(cellsOf('kitchen', report, 300_000, NOW).at(-1)).toBe('stale, 5 min ago')
   expect(cellsOf('kitchen', null, 0, NOW).at(-1)).toBe('never')
@@ -50,7 +67,15 @@ test('values that make no sense are left out', () => {
     bytes({ _dict_disks_total: '{', _amount_load_hundredths: 'x', _list_addresses: 'a|b' }),
   )
   expect(report).toMatchObject({ load: null, disks: {}, addresses: [] })
-  expect(cellsOf('k', report, null, NOW).slice(1, 7)).toEqual(['-', '-', '-', '-', '-', '-'])
+  expect(cellsOf('k', report, null, NOW).slice(1, 8)).toEqual(['-', '-', '-', '-', '-', '-', '-'])
+})
+
+test.for([
+  [{ _configuration_state: 'none', _amount_configuration_generation: '0' }, '-'],
+  [{ _configuration_state: 'confirmed', _amount_configuration_generation: '3' }, '3'],
+  [{ _configuration_state: 'waiting', _amount_configuration_generation: '3' }, '3, waiting'],
+] as const)('what was pushed is one cell: %j', ([values, cell]) => {
+  expect(cellsOf('k', reportOf(bytes(values)), null, NOW)[6]).toBe(cell)
 })
 
 test('an age has its two largest units', () => {
@@ -78,7 +103,7 @@ function publish(device: RigDevice, isAllowed: () => boolean): void {
     look: () => ({
       ...{ load: 142, processors: 2, memory: { total: 1_000, available: 250 } },
       ...{ disks: new Map(), temperatures: new Map(), interfaces: new Map() },
-      ...{ bootedAt: world.now(), addresses: [], system: 'Debian' },
+      ...{ bootedAt: world.now(), addresses: [], system: 'Debian', configuration: null },
     }),
   })
   place = made
@@ -134,4 +159,24 @@ test('a device that was never heard of has no status', async () => {
   await rig.device(controller, 'kitchen', { publishes: false })
   expect(await run(controller)).not.toBe(0)
   expect(said(controller)).toMatchObject({ stale: true, age_ms: null, status: null })
+})
+
+test('stays with a device that it has found, and hears what changes', async () => {
+  rig = new Rig()
+  const controller = await rig.controller()
+  const device = await rig.device(controller, 'kitchen')
+  publish(device, () => true)
+  await rig.world.pass(5_000)
+  const heard = { fresh: 0, stale: 0 }
+  const watching = followStatus(
+    controller.context,
+    deviceOf(controller, 'kitchen'),
+    { timeoutMs: 10_000, once: false },
+    { fresh: () => void heard.fresh++, stale: () => void heard.stale++ },
+  )
+  await rig.world.pass(10 * 60_000)
+  expect(heard.fresh).toBeGreaterThan(0)
+  expect(heard.stale).toBe(0)
+  controller.interrupt(new BoxError('ENGINE_CLOSED'))
+  await rig.world.until(watching, 60_000)
 })

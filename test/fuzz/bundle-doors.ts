@@ -7,6 +7,7 @@ import { openBackup, sealBackup } from '../../src/box/backup.ts'
 import { readBundle } from '../../src/box/bundle/bundle.ts'
 import { makeOut } from '../../src/box/bundle/make-out.ts'
 import { readManifest } from '../../src/box/bundle/manifest.ts'
+import { openParcel, packParcel } from '../../src/box/bundle/parcel.ts'
 import {
   contentId,
   contentsOf,
@@ -53,6 +54,7 @@ const release = signRelease(
       { config: 'network', change: { is: 'list', section: 'lan', option: 'dns', values: ['a'] } },
     ],
     ...{ packages: ['nft'], before: ['true'], apply: ['reload'], after: [], undo: ['reload'] },
+    reload: ['nftables'],
   },
   zone,
 )
@@ -78,6 +80,9 @@ const sealNotes = (plain: Uint8Array): Uint8Array =>
 const notes = utf8('{"version":1,"files":[["ego",2],["empty",0]]}')
 const plainNotes = concat(Uint8Array.of(0, 0, 0, notes.length), notes, new Uint8Array(20))
 
+const parcel = packParcel({ signed: release, contents: [utf8('a'), utf8('b')] }, zone.zone, random)!
+const openOwnParcel = (bytes: Uint8Array) => openParcel(zone, bytes)
+
 export const BUNDLE_BYTE_DOORS: readonly ByteDoor[] = [
   { name: 'grant as it travels', of: ['readGrant'], right: grants, read: readGrant },
   {
@@ -98,6 +103,13 @@ export const BUNDLE_BYTE_DOORS: readonly ByteDoor[] = [
     of: ['openSealed'],
     right: [sealForZone(zone.zone, utf8('hunter22'), random)],
     read: bytes => openSealed(zone, bytes),
+  },
+  { name: 'parcel as it travels', of: ['openParcel'], right: [parcel], read: openOwnParcel },
+  {
+    name: 'parcel that somebody sealed',
+    of: [],
+    right: [openSealed(zone, parcel)!],
+    read: bytes => openOwnParcel(sealForZone(zone.zone, bytes, random)),
   },
   {
     name: 'backup',
@@ -172,6 +184,11 @@ const ANSWERS: readonly AnswerDoor[] = [
     ...{ name: 'drift', of: 'readDrift', read: report.readDrift },
     right: { drift: [{ path: '/a', bundle: 'b', what: 'content' }] },
     odd: `{"drift":[null,${ODD}]}`,
+  },
+  {
+    ...{ name: 'what waits at a relay', of: 'readWaiting', read: report.readWaiting },
+    right: { parcels: [{ id: 'x-1', sequence: 1, size: 1 }] },
+    odd: `{"parcels":[null,${ODD}]}`,
   },
   {
     ...{ name: 'files of a device', of: 'readFiles', read: report.readFiles },

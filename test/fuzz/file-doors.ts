@@ -12,6 +12,7 @@ import { Fleet } from '../../controller/fleet.ts'
 import { readHubs } from '../../controller/hubs.ts'
 import { RoomBook } from '../../controller/room/book.ts'
 import type { State } from '../../controller/state.ts'
+import { readToken } from '../../controller/up/token.ts'
 import { memoryStore, type Store } from '../../src/base/store.ts'
 import { GrantBook, ownerGrant } from '../../src/box/grant.ts'
 import { formatRoomAddress } from '../../src/box/room-address.ts'
@@ -227,5 +228,11 @@ export const FILE_DOORS: readonly TextDoor[] = [
     of: ['readHubs'],
     right: [JSON.stringify([helloUrl])],
     read: content => readHubs(stateOf(content)),
+  },
+  {
+    name: 'file of the token',
+    of: ['readToken'],
+    right: [`${'A'.repeat(52)}\n`],
+    read: content => readToken(stateOf(content)),
   },
 ]

@@ -8,6 +8,8 @@ import * as proc from '../../agent/proc-text.ts'
 import { openRelease, releaseHead } from '../../agent/release.ts'
 import { openBundle } from '../../controller/bundle-directory.ts'
 import { parseSocks, parseTunnel } from '../../controller/tunnels.ts'
+import { readWords, wordsOf } from '../../controller/up/loan.ts'
+import { parseShells, shellsText } from '../../src/box/kept-shells.ts'
 import { SigningKey } from '../../src/crypto/signing.ts'
 import { decodeStored, encodeStored } from '../../src/gns/namestore-keeper.ts'
 import * as data from '../../src/gns/record-data.ts'
@@ -24,6 +26,12 @@ const records = [
 ]
 
 export const MACHINE_BYTE_DOORS: readonly ByteDoor[] = [
+  {
+    name: 'words about a loan',
+    of: ['readWords'],
+    right: [wordsOf({ do: 'mesh' }), wordsOf({ closed: 'CHANNEL_LOST', detail: 'x' })],
+    read: bytes => readWords(bytes),
+  },
   {
     name: 'records of a NAMESTORE',
     of: ['decodeStored'],
@@ -62,6 +70,17 @@ const MOUNTS =
   '/dev/sda1 / ext4 rw 0 0\n/dev/sdb1 /my\\040disk xfs rw 0 0\nproc /proc proc rw 0 0\n'
 
 export const MACHINE_TEXT_DOORS: readonly TextDoor[] = [
+  {
+    name: 'shells of a device',
+    of: ['parseShells'],
+    right: [
+      shellsText({
+        keepMs: 1_800_000,
+        shells: [{ id: '4tq0w9zr', state: 'kept', program: 'vim', startedAt: 5, silentMs: 7 }],
+      }),
+    ],
+    read: parseShells,
+  },
   {
     name: 'configuration of GNUnet',
     of: ['parseConfiguration'],

@@ -62,14 +62,16 @@ withEachRelease('a fleet on daemons', release => {
     })
   })
 
-  test.skipIf(release.root !== '')('the same on three daemons that it starts itself', async () => {
-    const words = [process.execPath, BOX, 'demo', '--mesh', 'gnunet', '--json']
-    const report = JSON.parse(await succeed(words, { ms: 100_000 }))
-    expect(report).toMatchObject({ name: 'kitchen.home', exit_code: 0 })
-    expect(report.path).toHaveLength(3)
-    const { out } = await run(['pgrep', '-f', 'box-demo-.*gnunet.conf'])
-    expect(out).toBe('')
-  })
+  // It starts the daemons that are installed: Debian's own.
+  if (release.root === '')
+    test('the same on three daemons that it starts itself', async () => {
+      const words = [process.execPath, BOX, 'demo', '--mesh', 'gnunet', '--json']
+      const report = JSON.parse(await succeed(words, { ms: 100_000 }))
+      expect(report).toMatchObject({ name: 'kitchen.home', exit_code: 0 })
+      expect(report.path).toHaveLength(3)
+      const { out } = await run(['pgrep', '-f', 'box-demo-.*gnunet.conf'])
+      expect(out).toBe('')
+    })
 
   test('stock gnunet-cadet talks to a port opened through us, and we to one of its', async () => {
     const mesh = await attach(lab, NEAR)

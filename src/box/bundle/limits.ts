@@ -15,6 +15,8 @@ export const LIMITS = {
   commandBytes: 4 * 1_024,
   valueChars: 4_096,
   packages: 256,
+  /** Services that are reloaded. */
+  services: 64,
   uciChanges: 1_000,
   /** Longer, a device that was cut off stays away for too long. */
   confirmSeconds: 3_600,

@@ -65,11 +65,11 @@ export function makeOut({ bundle, device, owner, sequence, random }: MakeOut): M
   })
   const uci = manifest.uci.map(one => filledUci(one, recipient))
   const { name, confirmSeconds, commandSeconds, drift } = manifest
-  const { packages, before, apply, after, undo } = manifest
+  const { packages, before, apply, after, undo, reload } = manifest
   const release: Release = {
     ...{ device: device.zone, signer: owner.zone, sequence, name },
     ...{ confirmSeconds, commandSeconds, drift, files, uci },
-    ...{ packages, before, apply, after, undo },
+    ...{ packages, before, apply, after, undo, reload },
   }
   return { release, signed: signRelease(release, owner), contents: [...contents.values()], plain }
 }

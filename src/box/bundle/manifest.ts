@@ -23,15 +23,17 @@
  *       kitchen: { hostname: kitchen }
  *     packages: [nftables]             # must be installed
  *     before: [ 'nft -c -f "$BOX_STAGE/etc/nftables.conf"' ]
- *     apply:  [ systemctl reload nftables ]
+ *     apply:  [ ip link set wlan0 up ]
+ *     reload: [nftables]               # services, by the service manager: after apply, and after undo
  *     after:  [ ping -c1 192.0.2.1 ]
- *     undo:   [ systemctl reload nftables ]   # after the files were put back; apply unless given
+ *     undo:   [ ip link set wlan0 up ] # after the files were put back; apply unless given
  */
 
 import { DEFAULT_ROOTS, pathFault, rootOf } from './file-path.ts'
 import { CONFIRM_SECONDS, LIMITS } from './limits.ts'
+import { isServiceName } from './release.ts'
 import { isValueName } from './template.ts'
-import type { UciChange } from './uci.ts'
+import { isUciName, type UciChange } from './uci.ts'
 import {
   type Place,
   type Problem,
@@ -60,6 +62,7 @@ export interface Manifest {
   readonly apply: readonly string[]
   readonly after: readonly string[]
   readonly undo: readonly string[]
+  readonly reload: readonly string[]
 }
 
 export interface ManifestFile extends Place {
@@ -117,7 +120,7 @@ const FIELDS = [
     'values',
     'packages',
   ],
-  ...['before', 'apply', 'after', 'undo'],
+  ...['before', 'apply', 'after', 'undo', 'reload'],
 ]
 /** The fields that say where a file comes from, and what they make of it. */
 const SOURCES = { from: 'copy', template: 'template', absent: 'absent' } as const
@@ -154,6 +157,7 @@ class Reading {
       apply,
       after: this.commands(fields.get('after')),
       undo: undo ? this.commands(undo) : apply,
+      reload: this.services(fields.get('reload')),
     }
     if (manifest.files.length + manifest.uci.length + apply.length === 0)
       this.problem(root, 'This bundle changes nothing: it has neither files nor uci nor apply.')
@@ -311,13 +315,23 @@ class Reading {
         is: 'list',
         section,
         option,
-        values: value.items.flatMap(one => this.text(one) ?? []),
+        values: value.items.flatMap(one => this.short(one, 'value of uci') ?? []),
       }
-    const text = this.text(value)
+    const text = this.short(value, 'value of uci')
     if (text === null) return null
+    if (option === null && !isUciName(text))
+      this.problem(value, `"${text}" is no type of a section.`)
     return option === null
       ? { is: 'section', section, type: text }
       : { is: 'set', section, option, value: text }
+  }
+
+  private short(node: YamlNode, what: string): string | null {
+    const text = this.text(node)
+    if (text?.includes('\0')) this.problem(node, `A ${what} has no NUL in it.`)
+    if (text !== null && new TextEncoder().encode(text).length > LIMITS.commandBytes)
+      this.problem(node, `A ${what} has at most ${LIMITS.commandBytes} bytes: use a file.`)
+    return text
   }
 
   private values(entry: YamlEntry | undefined): Manifest['values'] {
@@ -352,18 +366,26 @@ class Reading {
     })
   }
 
+  private services(entry: YamlEntry | undefined): string[] {
+    const nodes = this.list(entry, 'reload')
+    if (nodes.length > LIMITS.services)
+      this.problem(entry!, `There are at most ${LIMITS.services} services here.`)
+    return nodes.flatMap(node => {
+      const name = this.text(node)
+      if (name !== null && isServiceName(name)) return [name]
+      if (name !== null) this.problem(node, `"${name}" is no name of a service.`)
+      return []
+    })
+  }
+
   private commands(entry: YamlEntry | undefined): string[] {
     const nodes = this.list(entry, entry?.key ?? '')
     if (nodes.length > LIMITS.commands)
       this.problem(entry!, `There are at most ${LIMITS.commands} commands here.`)
     return nodes.flatMap(node => {
-      const line = this.text(node)
-      if (line === null) return []
-      if (line.trim() === '') this.problem(node, 'An empty line is no command.')
-      if (line.includes('\0')) this.problem(node, 'A command has no NUL in it.')
-      if (new TextEncoder().encode(line).length > LIMITS.commandBytes)
-        this.problem(node, `A command has at most ${LIMITS.commandBytes} bytes: use a file.`)
-      return [line]
+      const line = this.short(node, 'command')
+      if (line?.trim() === '') this.problem(node, 'An empty line is no command.')
+      return line ?? []
     })
   }
 

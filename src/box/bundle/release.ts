@@ -57,6 +57,8 @@ export interface Release {
   readonly apply: readonly string[]
   readonly after: readonly string[]
   readonly undo: readonly string[]
+  /** Services that read their configuration again: after `apply`, and after `undo`. */
+  readonly reload: readonly string[]
 }
 
 /** A change of OpenWrt's configuration, in the order in which they are made. */
@@ -130,9 +132,15 @@ const Body = struct('BOX_RELEASE', {
   after: texts('afterCount'),
   undoCount: lengthOf('undo', u16),
   undo: texts('undoCount'),
+  reloadCount: lengthOf('reload', u16),
+  reload: texts('reloadCount'),
 })
 
 const Signed = struct('BOX_SIGNED_RELEASE', { signature: bytes(SIGNATURE_SIZE), body: rest })
+
+/** As systemd and OpenWrt name them: no path, and nothing that a program would take for an option. */
+export const isServiceName = (name: string): boolean =>
+  /^[A-Za-z0-9_][A-Za-z0-9_.@:-]{0,127}$/.test(name)
 
 /** The address of some content. */
 export const contentId = (content: Uint8Array): Uint8Array => sha256(content)
@@ -204,6 +212,7 @@ const encodeBody = (release: Release): Uint8Array =>
     apply: encodeAll(release.apply),
     after: encodeAll(release.after),
     undo: encodeAll(release.undo),
+    reload: encodeAll(release.reload),
   })
 
 const byPath = (a: ReleaseFile, b: ReleaseFile): number =>
@@ -300,7 +309,15 @@ function decodeBody(body: Uint8Array): Release {
     apply: lines(raw.apply, LIMITS.commands),
     after: lines(raw.after, LIMITS.commands),
     undo: lines(raw.undo, LIMITS.commands),
+    reload: services(raw.reload),
   }
+}
+
+function services(raw: Parameters<typeof lines>[0]): readonly string[] {
+  const names = lines(raw, LIMITS.services)
+  const wrong = names.find(name => !isServiceName(name))
+  if (wrong !== undefined) throw malformed(`${JSON.stringify(wrong)} is no name of a service`)
+  return names
 }
 
 function decodeFile(raw: ReturnType<typeof File.decode>): ReleaseFile {

@@ -42,6 +42,9 @@ type Line =
 const NAME = /^[A-Za-z0-9_]+$/
 const INDENT = '\t'
 
+/** Whether an option, a section or a type can be called so. */
+export const isUciName = (text: string): boolean => NAME.test(text)
+
 export class UciFile {
   private lines: Line[]
 

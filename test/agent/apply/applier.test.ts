@@ -183,8 +183,10 @@ describe('refused with a clear sentence, and nothing changed, is', () => {
   test('a wrong signature, and none', async () => {
     const { signed } = place.release(NEW)
     const wrong = 'not signed by the key that it names'
+    const before = place.tree()
     await expect(applier.apply(signed.with(3, signed[3]! ^ 1), () => {})).rejects.toThrow(wrong)
     await expect(applier.apply(signed.fill(0, 0, 64), () => {})).rejects.toThrow(wrong)
+    expect(place.tree()).toEqual(before)
   })
 
   test('a signer who may not push', async () => {
@@ -201,6 +203,10 @@ describe('refused with a clear sentence, and nothing changed, is', () => {
     ['/etc/passwd', 'lies outside of what this device allows'],
   ])('the path %s', async ([path, sentence]) => {
     await refusal({ [path!]: { text: 'x' } }, {}, sentence!)
+  })
+
+  test('a path that leads out of the roots by ".."', async () => {
+    await refusal({ [`${place.root}/../x`]: { text: 'x' } }, {}, 'has ".." in it')
   })
 
   test('a path that a symbolic link leads out of the roots, or is one', async () => {

@@ -8,10 +8,12 @@ import { scratchDirectory } from '../../sys/scratch.ts'
 import { changedRelease, OLD_FILES, Place, push, watchedDisk } from './place.ts'
 
 /** Deaths are tried at some of the changes to the disk; at all of them, one by one, with FAULTS=all. */
-const STRIDE =
-  process.env.FAULTS === 'all'
-    ? { each: 1, first: 1, second: 1, process: 1 }
-    : { each: 3, first: 13, second: 9, process: 6 }
+const isAll = process.env.FAULTS === 'all'
+const STRIDE = isAll
+  ? { each: 1, first: 1, second: 1, process: 1 }
+  : { each: 3, first: 13, second: 9, process: 6 }
+/** All of them take their time on a small machine. */
+const TIMEOUT_MS = (isAll ? 60 : 4) * 60_000
 
 const places: Place[] = []
 let old: Record<string, string>
@@ -88,7 +90,7 @@ function dyingDisk(n: number) {
 }
 
 describe('a push that is killed', () => {
-  test('at any change to the disk leaves the old or the new', { timeout: 120_000 }, async () => {
+  test('at any change to the disk leaves the old or the new', { timeout: TIMEOUT_MS }, async () => {
     const count = await countChanges()
     expect(count).toBeGreaterThan(40)
     const held: string[] = []
@@ -106,7 +108,7 @@ describe('a push that is killed', () => {
   })
 
   test('and killed again while it is put back leaves the old or the new', {
-    timeout: 120_000,
+    timeout: TIMEOUT_MS,
   }, async () => {
     const count = await countChanges()
     let pairs = 0
@@ -130,7 +132,7 @@ describe('a push that is killed', () => {
     console.log(`${pairs} pairs of deaths`)
   })
 
-  test('as a real process leaves the old or the new', { timeout: 240_000 }, async () => {
+  test('as a real process leaves the old or the new', { timeout: TIMEOUT_MS }, async () => {
     const program = compile('../agent/apply/killed-program.ts', scratchDirectory())
     const held: string[] = []
     for (let n = 1; ; n += STRIDE.process) {
@@ -174,7 +176,7 @@ describe('a push on a full disk', () => {
     ['from one write on', true],
   ] as const)(
     'that is full %s leaves the old or the new',
-    { timeout: 120_000 },
+    { timeout: TIMEOUT_MS },
     async ([, stays]) => {
       const said = new Set<string>()
       for (let n = 1; ; n++) {

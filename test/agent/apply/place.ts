@@ -101,7 +101,7 @@ export class Place {
     const release: Release = {
       ...{ device: this.device.zone, signer: signer.zone, sequence: ++this.sequence, name: 'test' },
       ...{ confirmSeconds: 90, commandSeconds: 10, drift: 'report', files: entries },
-      ...{ uci: [], packages: [], before: [], apply: [], after: [], undo: [] },
+      ...{ uci: [], packages: [], before: [], apply: [], after: [], undo: [], reload: [] },
       ...more,
     }
     return { signed: signRelease(release, signer), contents }

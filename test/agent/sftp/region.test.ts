@@ -175,7 +175,8 @@ test('a directory that is swapped for a link, over and over, never leads out', a
   }
   const swapper = swap()
   let read = 0
-  for (let i = 0; i < 400; i++) {
+  // On a busy machine all of the first tries may meet the link.
+  for (let i = 0; i < 400 || read === 0; i++) {
     const handle = await client.openFile('swap/secret', OPEN.read).catch(() => null)
     if (handle === null) continue
     const said = Buffer.from(await client.read(handle, 0n, 10)).toString()

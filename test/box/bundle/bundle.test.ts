@@ -73,6 +73,7 @@ files:
 colour: red
 confirm: 0
 apply: reboot
+reload: [nftables, '--force', a/b]
 `
     expect(lint(manifest, { a: '' })).toEqual([
       'bundle.yaml:1 "bundle: 1" must say which version of the format this is.',
@@ -88,9 +89,11 @@ apply: reboot
       'bundle.yaml:11 Say one of from, template and absent.',
       'bundle.yaml:13 /etc/d/below lies below another file of the bundle.',
       'bundle.yaml:14 A secret must not be open to everybody.',
-      'bundle.yaml:15 "colour" is no field: there are bundle, name, confirm, timeout, drift, roots, files, uci, values, packages, before, apply, after, undo.',
+      'bundle.yaml:15 "colour" is no field: there are bundle, name, confirm, timeout, drift, roots, files, uci, values, packages, before, apply, after, undo, reload.',
       'bundle.yaml:16 confirm takes seconds, 1 to 3600.',
       'bundle.yaml:17 apply is a list.',
+      'bundle.yaml:18 "--force" is no name of a service.',
+      'bundle.yaml:18 "a/b" is no name of a service.',
     ])
   })
 
@@ -126,6 +129,12 @@ apply: reboot
     ['- a', 'bundle.yaml:1 A manifest is a map'],
     ['', 'bundle.yaml:1 A manifest is a map'],
     ['bundle: 1\nname: x', 'bundle.yaml:1 This bundle changes nothing'],
+    ['bundle: 1\nname: x\nuci:\n  a.b.c: "\\0"', 'bundle.yaml:4 A value of uci has no NUL in it.'],
+    ['bundle: 1\nname: x\nuci:\n  a.b: "c d"', 'bundle.yaml:4 "c d" is no type of a section.'],
+    [
+      `bundle: 1\nname: x\nuci:\n  a.b.c: [${'x'.repeat(70_000)}]`,
+      'bundle.yaml:4 A value of uci has at most',
+    ],
   ])('refuses %j', ([manifest, wanted]) => {
     expect(lint(manifest!)[0]).toContain(wanted)
   })

@@ -30,6 +30,7 @@ const RELEASE: Release = {
   files: [file('/etc/a', { owner: 'root' }), { is: 'absent', path: '/etc/b' }],
   uci: [{ config: 'network', change: { is: 'delete', section: 'wan6', option: null } }],
   ...{ packages: ['nft'], before: ['true'], apply: ['reload'], after: [], undo: ['reload'] },
+  reload: ['nftables'],
 }
 
 /** Signs bytes that signRelease would not make. */
@@ -74,6 +75,7 @@ describe('a release', () => {
         maxLength: 9,
       }),
       ...{ packages: lines, before: lines, apply: lines, after: lines, undo: lines },
+      reload: fc.array(fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9_.@:-]{0,20}$/), { maxLength: 4 }),
     })
     fc.assert(
       fc.property(releases, release => {

@@ -119,6 +119,40 @@ test('push keeps what a device that is off shall have, and sync brings it', asyn
   expect((await run(sync, { watch: false })).err).toBe('Nothing waits for any device.\n')
 })
 
+test('push leaves it with the relay, from which the device that was off gets it with no controller there', {
+  timeout: 60_000,
+}, async () => {
+  await house.device('hub', ['relay'], { relay: true })
+  const relay = house.agent('hub')
+  const config = { hubs: [relay.status().hello], relays: [relay.device.zone] }
+  await house.device('cellar', ['lab'], config)
+  await house.off('cellar')
+  write({ motd: 'new\n' })
+  const pushed = await run(push, { selector: 'cellar', bundle })
+  expect(pushed).toMatchObject({
+    code: 75,
+    out: expect.stringMatching(/ hub will hand it over\.\n$/),
+  })
+  await house.on('cellar')
+  await expect.poll(() => motd('cellar'), { timeout: 30_000, interval: 200 }).toBe('new\n')
+  const confirmed = () => house.agent('cellar').status().configuration
+  await expect
+    .poll(confirmed, { timeout: 5_000 })
+    .toMatchObject({ state: 'confirmed', generation: 1 })
+  expect((await run(sync, { watch: false })).out).toBe('cellar  had it already, generation 1\n')
+})
+
+test('push says so where a relay is off, or keeps nothing for others', async () => {
+  await house.device('hub', ['relay'])
+  await house.device('cellar')
+  await house.off('cellar')
+  write({ motd: 'new\n' })
+  const { code, out, err } = await run(push, { selector: 'cellar', bundle, timeout: 1 })
+  expect(code).toBe(75)
+  expect(out).not.toContain('will hand it over')
+  expect(err).toContain('cellar: the relay hub did not take it: ')
+})
+
 test('sync drops what is older than what the device got meanwhile, and says so', async () => {
   await house.device('attic')
   await house.off('attic')

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { Agent } from '../../../agent/agent.ts'
+import type { AgentConfig } from '../../../agent/config.ts'
 import { type Context, createContext } from '../../../controller/context.ts'
 import { makeEgo } from '../../../controller/ego.ts'
 import { Output } from '../../../controller/output.ts'
@@ -26,6 +27,7 @@ import { FakeNet } from '../../sim/fake-mesh.ts'
 interface Inhabitant {
   readonly store: Store
   readonly directory: string
+  readonly config: Partial<AgentConfig>
   agent: Agent
 }
 
@@ -71,7 +73,11 @@ export class PushHouse {
   }
 
   /** A device that is paired under this name. */
-  async device(name: string, tags: readonly string[] = []): Promise<void> {
+  async device(
+    name: string,
+    tags: readonly string[] = [],
+    config: Partial<AgentConfig> = {},
+  ): Promise<void> {
     const store = memoryStore()
     const { context } = this.controller
     const names = { holder: 'home', deviceName: name }
@@ -80,8 +86,8 @@ export class PushHouse {
     mkdirSync(join(directory, 'etc'), { recursive: true })
     mkdirSync(join(directory, 'state'))
     writeFileSync(join(directory, 'etc', 'motd'), 'old\n', { mode: 0o644 })
-    const agent = await this.start(store, directory)
-    this.devices.set(name, { store, directory, agent })
+    const agent = await this.start(store, directory, config)
+    this.devices.set(name, { store, directory, config, agent })
     const { zone } = agent.device
     await context.fleet.add({ name, zone, tags, pairedAt: 0, last: null })
   }
@@ -91,13 +97,18 @@ export class PushHouse {
     return join(this.devices.get(name)!.directory, 'etc')
   }
 
+  /** The agent as it runs now. */
+  agent(name: string): Agent {
+    return this.devices.get(name)!.agent
+  }
+
   async off(name: string): Promise<void> {
     await this.devices.get(name)!.agent.close()
   }
 
   async on(name: string): Promise<void> {
     const device = this.devices.get(name)!
-    device.agent = await this.start(device.store, device.directory)
+    device.agent = await this.start(device.store, device.directory, device.config)
   }
 
   async close(): Promise<void> {
@@ -106,10 +117,10 @@ export class PushHouse {
     rmSync(this.top, { recursive: true, force: true })
   }
 
-  private start(store: Store, directory: string): Promise<Agent> {
+  private start(store: Store, directory: string, more: Partial<AgentConfig>): Promise<Agent> {
     const disk = mappedDisk(this.shared, join(directory, 'etc'))
     const machine = { disk, directory: join(directory, 'state'), network: tcpNetwork }
-    const config = { ...CONFIG, hubs: [this.hub.hello()], roots: [this.shared] }
+    const config = { ...CONFIG, hubs: [this.hub.hello()], roots: [this.shared], ...more }
     return Agent.start(
       { ...{ config, store, clock, random, log: silentLog, audit: memoryEntries() }, machine },
       async () => {

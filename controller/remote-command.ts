@@ -1,0 +1,82 @@
+/** One command on one device, without a terminal: what it prints is handed on as it comes. */
+
+import type { Readable } from 'node:stream'
+import type { Timer } from '../src/base/clock.ts'
+import { BoxError, type ErrorCode } from '../src/base/errors.ts'
+import type { Context } from './context.ts'
+import { openShell } from './device-shell.ts'
+import type { Device } from './fleet.ts'
+
+export interface RemoteCommand {
+  /** For the device's shell. */
+  readonly line: string
+  /** All of its standard input. */
+  readonly input: Uint8Array
+  /** How long the device may take to be reached. */
+  readonly timeoutMs: number
+  /** Seconds that the command may take; null: any. */
+  readonly limitS: number | null
+}
+
+/** What became of it. Expected failures are in it. */
+export interface CommandEnd {
+  readonly exit_code: number | null
+  readonly error: { readonly code: ErrorCode; readonly message: string } | null
+  readonly ms: number
+}
+
+/** Told what the command prints; where it returns a promise, the device is held back until then. */
+export type Heard = (from: 'out' | 'err', piece: Uint8Array) => Promise<void> | void
+
+/** Runs it. Fails only with the reason of the context's signal. */
+export async function runCommand(
+  context: Context,
+  device: Device,
+  { line, input, timeoutMs, limitS }: RemoteCommand,
+  heard: Heard,
+): Promise<CommandEnd> {
+  const { clock, signal } = context
+  const begun = clock.elapsed()
+  let exitCode: number | null = null
+  let error: CommandEnd['error'] = null
+  let isOver = false
+  let timer: Timer | null = null
+  try {
+    const { ssh } = await openShell(context, device, { timeoutMs })
+    const end = () => ssh.destroy()
+    signal.addEventListener('abort', end, { once: true })
+    if (limitS !== null)
+      timer = clock.after(limitS * 1_000, () => {
+        isOver = true
+        end()
+      })
+    try {
+      const remote = await ssh.start({ line, terminal: null })
+      remote.input.end(input)
+      passOn(remote.output, piece => heard('out', piece))
+      passOn(remote.errors, piece => heard('err', piece))
+      exitCode = await remote.ended
+    } finally {
+      timer?.cancel()
+      signal.removeEventListener('abort', end)
+      ssh.destroy()
+    }
+  } catch (cause) {
+    signal.throwIfAborted()
+    if (!(cause instanceof BoxError)) throw cause
+    const reason = isOver
+      ? new BoxError('PEER_TIMEOUT', `The command was ended after ${limitS} s.`)
+      : cause
+    error = { code: reason.code, message: reason.message }
+  }
+  return { exit_code: exitCode, error, ms: Math.round(clock.elapsed() - begun) }
+}
+
+function passOn(from: Readable, heard: (piece: Uint8Array) => Promise<void> | void): void {
+  from.on('data', (piece: Uint8Array) => {
+    const taken = heard(piece)
+    if (!taken) return
+    from.pause()
+    void taken.then(() => from.resume())
+  })
+}

@@ -1,0 +1,111 @@
+/** One device as it is shown: how it is, or how it was and since when; kept for the next time. */
+
+import { BoxError, type ErrorCode } from '../src/base/errors.ts'
+import type { Context } from './context.ts'
+import type { Device } from './fleet.ts'
+import { recallStatus, rememberStatus } from './status-memory.ts'
+import { cellsOf, reportOf, type StatusReport } from './status-report.ts'
+import type { Values } from './status-watch.ts'
+
+/** While watching, what is known is written down so often. */
+const REMEMBER_EVERY_MS = 60_000
+
+type Failure = { readonly code: ErrorCode; readonly message: string } | null
+
+/** As programs read it. */
+export interface ShownStatus {
+  readonly name: string
+  /** Whether it is how the device was, not how it is. */
+  readonly stale: boolean
+  /** Null where it was never heard of. */
+  readonly age_ms: number | null
+  readonly error: Failure
+  readonly status: StatusReport | null
+}
+
+/** What is known of one device. */
+export class StatusView {
+  /** May be called otherwise later. */
+  device: Device
+  failure: Failure = null
+  private readonly context: Context
+  private values: Values | null = null
+  /** When the values were known to be so; null: they are so now. */
+  private knownAt: number | null
+  private isChanged = false
+  private writtenAt: number
+
+  constructor(context: Context, device: Device) {
+    this.context = context
+    this.device = device
+    const remembered = recallStatus(context.state, device)
+    this.values = remembered?.values ?? null
+    this.knownAt = remembered?.at ?? context.clock.now()
+    this.writtenAt = context.clock.elapsed()
+  }
+
+  /** Says whether there is something to show. */
+  fresh(values: Values): boolean {
+    const isNews = this.knownAt !== null || !sameValues(this.values, values)
+    this.values = values
+    this.knownAt = null
+    this.failure = null
+    this.isChanged = true
+    if (this.context.clock.elapsed() - this.writtenAt > REMEMBER_EVERY_MS)
+      this.context.meanwhile(this.remember())
+    return isNews
+  }
+
+  stale(why: BoxError | null): boolean {
+    const wasFresh = this.knownAt === null
+    if (wasFresh) this.knownAt = this.context.clock.now()
+    const isNews = wasFresh || (why !== null && why.code !== this.failure?.code)
+    if (why) this.failure = { code: why.code, message: why.message }
+    return isNews
+  }
+
+  /** Writes down what was heard. A state that cannot be written is no reason to fail. */
+  async remember(): Promise<void> {
+    const { state, clock, log } = this.context
+    if (!this.values || !this.isChanged) return
+    this.isChanged = false
+    this.writtenAt = clock.elapsed()
+    try {
+      await rememberStatus(state, this.device, {
+        at: this.knownAt ?? clock.now(),
+        values: this.values,
+      })
+    } catch (error) {
+      if (!(error instanceof BoxError)) throw error
+      log.note('warn', 'controller', 'status not remembered', { code: error.code })
+    }
+  }
+
+  cells(): string[] {
+    const now = this.context.clock.now()
+    const report = this.values && reportOf(this.values)
+    return cellsOf(this.device.name, report, this.ageMs(now), now)
+  }
+
+  json(): ShownStatus {
+    const now = this.context.clock.now()
+    const ageMs = this.ageMs(now)
+    return {
+      name: this.device.name,
+      stale: ageMs !== null,
+      age_ms: this.values ? (ageMs ?? 0) : null,
+      error: this.failure,
+      status: this.values && reportOf(this.values),
+    }
+  }
+
+  private ageMs(now: number): number | null {
+    return this.knownAt === null ? null : Math.max(0, now - this.knownAt)
+  }
+}
+
+function sameValues(a: Values | null, b: Values): boolean {
+  if (a?.size !== b.size) return false
+  for (const [name, value] of b) if (`${a.get(name)}` !== `${value}`) return false
+  return true
+}

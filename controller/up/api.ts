@@ -1,0 +1,125 @@
+/**
+ * The local API: what `box` can do, for programs of this machine. HTTP on a loopback port; every
+ * answer by a schema, the whole described at /openapi.json. The only file that makes a server.
+ *
+ * It stays up whatever it is asked: bodies, headers, connections and times have limits.
+ */
+
+import swagger, { type FastifyDynamicSwaggerOptions as DynamicOptions } from '@fastify/swagger'
+import { type FastifyError, type FastifyInstance, fastify } from 'fastify'
+import { BoxError, type Family } from '../../src/base/errors.ts'
+import { VERSION } from '../../src/base/version.ts'
+import type { Mesh } from '../../src/mesh/mesh.ts'
+import type { Context } from '../context.ts'
+import { admitOnly } from './access.ts'
+import { deviceRoutes } from './device-routes.ts'
+import { metricsRoute } from './fleet-metrics.ts'
+import { fleetRoutes } from './fleet-routes.ts'
+import type { FleetWatch } from './fleet-watch.ts'
+import { DEVICE, ERROR } from './schemas.ts'
+import { eventRoute, execRoute } from './streams.ts'
+
+/** The input of a command is the largest. */
+const BODY_MAX = 1_048_576
+/** Programs of one person; each may listen to events and do something beside it. */
+const CONNECTIONS_MAX = 128
+/** For all of a request to arrive: it comes from this machine. */
+const REQUEST_TIMEOUT_MS = 10_000
+const IDLE_TIMEOUT_MS = 30_000
+const HEADERS_SIZE_MAX = 16_384
+
+/** What HTTP has for whose matter it is. */
+const STATUS: Readonly<Record<Family, number>> = {
+  usage: 400,
+  refused: 403,
+  unknown: 404,
+  setup: 500,
+  fault: 502,
+  unreachable: 504,
+}
+
+export interface ApiParts {
+  readonly context: Context
+  readonly watch: FleetWatch
+  readonly mesh: Mesh
+  readonly token: string
+}
+
+/** The server, ready to listen. */
+export async function createApi({
+  context,
+  watch,
+  mesh,
+  token,
+}: ApiParts): Promise<FastifyInstance> {
+  const app = fastify({
+    bodyLimit: BODY_MAX,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: IDLE_TIMEOUT_MS,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 255 },
+    http: {
+      maxHeaderSize: HEADERS_SIZE_MAX,
+      headersTimeout: REQUEST_TIMEOUT_MS / 2,
+      connectionsCheckingInterval: REQUEST_TIMEOUT_MS / 10,
+    },
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
+  })
+  app.server.maxConnections = CONNECTIONS_MAX
+  tellErrors(app, context)
+  admitOnly(app, token)
+  app.addSchema(ERROR)
+  app.addSchema(DEVICE)
+  await app.register(swagger, { openapi: DOCUMENT, refResolver: { buildLocalReference: nameOf } })
+  await app.register(async routes => {
+    fleetRoutes(routes, context, { watch, mesh })
+    deviceRoutes(routes, context)
+    eventRoute(routes, context, watch)
+    execRoute(routes, context)
+    metricsRoute(routes, context, watch)
+  })
+  const hidden = { schema: { hide: true } }
+  app.get('/openapi.json', hidden, async () => app.swagger())
+  await app.ready()
+  return app
+}
+
+const nameOf = (
+  schema: { $id?: unknown },
+  _base: unknown,
+  _fragment: string,
+  at: number,
+): string => (typeof schema.$id === 'string' ? schema.$id : `Schema${at}`)
+
+const DOCUMENT: NonNullable<DynamicOptions['openapi']> = {
+  openapi: '3.1.0',
+  info: {
+    title: 'secushare BOX, local API',
+    version: VERSION,
+    description: 'What `box` can do, for programs of this machine. The token lies beside the keys.',
+    license: { name: 'AGPL-3.0-or-later', identifier: 'AGPL-3.0-or-later' },
+  },
+  components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+  security: [{ token: [] }],
+}
+
+/** Everything that goes wrong has one form, and nobody is told of our insides. */
+function tellErrors(app: FastifyInstance, { log }: Context): void {
+  app.setNotFoundHandler((_request, reply) => {
+    void reply.code(404).send(bodyOf(new BoxError('API_REFUSED', 'It has no such path.')))
+  })
+  app.setErrorHandler((error: FastifyError | BoxError, request, reply) => {
+    const told = { statusCode: undefined, ...error }.statusCode
+    if (error instanceof BoxError) {
+      void reply.code(told ?? STATUS[error.family]).send(bodyOf(error))
+    } else if (told !== undefined && told < 500) {
+      // Fastify's own: a body that is too long, or none of the schema.
+      void reply.code(told).send(bodyOf(new BoxError('INPUT_INVALID', `${error.message}.`)))
+    } else {
+      log.note('error', 'api', 'failed', { path: request.url, why: `${error.stack}` })
+      void reply.code(500).send(bodyOf(new BoxError('STATE_UNEXPECTED', 'See the log.')))
+    }
+  })
+}
+
+const bodyOf = ({ code, family, message }: BoxError) => ({ error: { code, family, message } })

@@ -1,0 +1,177 @@
+/**
+ * The whole fleet as it is now: follows every device, which keeps the way to it open, and tells what changes.
+ * What other `box` commands do to the list of devices is noticed within a second.
+ */
+
+import { setMaxListeners } from 'node:events'
+import type { Timer } from '../../src/base/clock.ts'
+import { BoxError } from '../../src/base/errors.ts'
+import { zoneToText } from '../../src/gns/name.ts'
+import type { Listening } from '../../src/mesh/mesh.ts'
+import type { Context } from '../context.ts'
+import { type Device, FLEET_FILE } from '../fleet.ts'
+import { type ShownStatus, StatusView } from '../status-view.ts'
+import { followStatus } from '../status-watch.ts'
+
+const LOOK_EVERY_MS = 1_000
+/** Many devices are not all looked for in the same moment. */
+const APART_MS = 20
+/** A device that refuses us may have been told otherwise by then. */
+const REFUSED_AGAIN_MS = 60_000
+const REACH_TIMEOUT_MS = 30_000
+
+/** A device of the fleet, as programs read it. */
+export interface ShownDevice extends ShownStatus {
+  readonly zone: string
+  readonly tags: readonly string[]
+  /** ISO 8601. */
+  readonly paired_at: string
+}
+
+export interface FleetEvents {
+  /** A device is there, or is another than before. */
+  changed(device: ShownDevice): void
+  /** There is none of this name any more. */
+  removed(name: string): void
+}
+
+/** One device that is followed. */
+interface Followed {
+  readonly view: StatusView
+  readonly end: AbortController
+}
+
+export class FleetWatch {
+  private readonly context: Context
+  private readonly followed = new Map<string, Followed>()
+  private readonly listeners = new Set<FleetEvents>()
+  private timer: Timer | null = null
+  private text: string | null = null
+
+  /** Begins to follow. Throws STATE_UNREADABLE. */
+  constructor(context: Context) {
+    this.context = context
+    this.look()
+  }
+
+  /** All devices, by name. */
+  devices(): ShownDevice[] {
+    return [...this.followed.values()]
+      .map(({ view }) => shown(view))
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  /** Throws DEVICE_UNKNOWN. */
+  device(name: string): ShownDevice {
+    const { zone } = this.context.fleet.device(name)
+    const one = this.followed.get(zoneToText(zone))
+    // Taken in within the last second.
+    return shown(one?.view ?? new StatusView(this.context, this.context.fleet.device(name)))
+  }
+
+  listen(events: FleetEvents): Listening {
+    this.listeners.add(events)
+    return { close: () => void this.listeners.delete(events) }
+  }
+
+  /** Keeps what is known for the next time. */
+  async close(): Promise<void> {
+    this.timer?.cancel()
+    this.listeners.clear()
+    for (const { view, end } of this.followed.values()) {
+      end.abort(new BoxError('ENGINE_CLOSED'))
+      await view.remember()
+    }
+  }
+
+  private look(): void {
+    this.timer = this.context.clock.after(LOOK_EVERY_MS, () => this.look())
+    const text = this.context.state.readText(FLEET_FILE)
+    if (text === this.text) return
+    this.text = text
+    this.compare(this.context.fleet.devices())
+  }
+
+  private compare(devices: readonly Device[]): void {
+    const kept = new Set(devices.map(({ zone }) => zoneToText(zone)))
+    for (const [zone, { view, end }] of this.followed) {
+      if (kept.has(zone)) continue
+      this.followed.delete(zone)
+      end.abort(new BoxError('DEVICE_UNKNOWN'))
+      this.tell(listener => listener.removed(view.device.name))
+    }
+    let wait = 0
+    for (const device of devices) {
+      const one = this.followed.get(zoneToText(device.zone))
+      if (one) this.rename(one.view, device)
+      else this.begin(device, wait++ * APART_MS)
+    }
+  }
+
+  /** Also its tags. */
+  private rename(view: StatusView, device: Device): void {
+    const { name, tags } = view.device
+    view.device = device
+    const isRenamed = name !== device.name
+    if (isRenamed) this.tell(listener => listener.removed(name))
+    if (isRenamed || `${tags}` !== `${device.tags}`) this.changed(view)
+  }
+
+  private begin(device: Device, waitMs: number): void {
+    const view = new StatusView(this.context, device)
+    const end = new AbortController()
+    this.followed.set(zoneToText(device.zone), { view, end })
+    this.changed(view)
+    // Unexpected failures end the process, as everywhere.
+    void this.follow(view, end.signal, waitMs)
+  }
+
+  private async follow(view: StatusView, ended: AbortSignal, waitMs: number): Promise<void> {
+    const signal = AbortSignal.any([this.context.signal, ended])
+    setMaxListeners(0, signal)
+    const context = { ...this.context, signal }
+    const options = { timeoutMs: REACH_TIMEOUT_MS, once: false }
+    await this.pause(waitMs, signal)
+    while (!signal.aborted) {
+      try {
+        await followStatus(context, view.device, options, {
+          fresh: values => view.fresh(values) && this.changed(view),
+          stale: why => view.stale(why) && this.changed(view),
+        })
+      } catch (error) {
+        if (signal.aborted) return
+        if (!(error instanceof BoxError)) throw error
+        if (view.stale(error)) this.changed(view)
+        await this.pause(REFUSED_AGAIN_MS, signal)
+      }
+    }
+  }
+
+  private changed(view: StatusView): void {
+    this.tell(listener => listener.changed(shown(view)))
+  }
+
+  private tell(call: (listener: FleetEvents) => void): void {
+    for (const listener of this.listeners) call(listener)
+  }
+
+  private pause(ms: number, signal: AbortSignal): Promise<void> {
+    return new Promise(resolve => {
+      const done = () => {
+        timer.cancel()
+        signal.removeEventListener('abort', done)
+        resolve()
+      }
+      const timer = this.context.clock.after(ms, done)
+      signal.addEventListener('abort', done, { once: true })
+      if (signal.aborted) done()
+    })
+  }
+}
+
+const shown = (view: StatusView): ShownDevice => ({
+  ...view.json(),
+  zone: zoneToText(view.device.zone),
+  tags: view.device.tags,
+  paired_at: new Date(view.device.pairedAt).toISOString(),
+})

@@ -1,0 +1,176 @@
+/** The shape of every answer of the local API, as JSON Schema. What is not here does not leave the process. */
+
+const text = { type: 'string' } as const
+const texts = { type: 'array', items: text } as const
+const number = { type: 'number' } as const
+const integer = { type: 'integer' } as const
+const truth = { type: 'boolean' } as const
+const time = { type: 'string', format: 'date-time' } as const
+const numberOrNull = { type: ['number', 'null'] } as const
+const integerOrNull = { type: ['integer', 'null'] } as const
+const textOrNull = { type: ['string', 'null'] } as const
+
+const object = <T extends Record<string, unknown>>(properties: T, about: object = {}) =>
+  ({
+    type: 'object',
+    properties,
+    required: Object.keys(properties),
+    additionalProperties: false,
+    ...about,
+  }) as const
+
+const orNull = (schema: object) => ({ anyOf: [schema, { type: 'null' }] })
+const byName = (schema: object) => ({ type: 'object', additionalProperties: schema })
+
+const failure = object({ code: text, message: text })
+const errorBody = object({ code: text, family: text, message: text })
+
+export const ERROR = object(
+  { error: errorBody },
+  { $id: 'Error', description: 'Why not: `code` is one of docs/errors.md.' },
+)
+
+const configuration = object({
+  state: text,
+  generation: integerOrNull,
+  bundle: textOrNull,
+  version: integerOrNull,
+  unconfirmed: textOrNull,
+  last: textOrNull,
+  drift: integerOrNull,
+})
+
+const status = object({
+  load: numberOrNull,
+  processors: integerOrNull,
+  memory: orNull(object({ total: number, available: number })),
+  disks: byName(object({ total: number, used: number })),
+  temperatures: byName(number),
+  booted_at: textOrNull,
+  addresses: texts,
+  interfaces: byName(object({ received: number, sent: number })),
+  agent_version: textOrNull,
+  system: textOrNull,
+  configuration: orNull(configuration),
+  other: byName(text),
+})
+
+export const DEVICE = object(
+  {
+    name: text,
+    zone: text,
+    tags: texts,
+    paired_at: time,
+    stale: truth,
+    age_ms: numberOrNull,
+    error: orNull(failure),
+    status: orNull(status),
+  },
+  {
+    $id: 'Device',
+    description:
+      'A device as it is, or where `stale` is true as it was `age_ms` milliseconds ago. Bytes, degrees, a load of 1 is one processor.',
+  },
+)
+
+export const DEVICES = object({ devices: { type: 'array', items: { $ref: 'Device#' } } })
+
+export const ABOUT = object({
+  version: text,
+  name: textOrNull,
+  id: textOrNull,
+  peer: text,
+  engine: text,
+  hubs_connected: integer,
+  started_at: time,
+})
+
+export const GRANTS = object({
+  grants: {
+    type: 'array',
+    items: object({
+      holder: text,
+      holder_zone: text,
+      rights: texts,
+      scope: byName(orNull(texts)),
+      since: time,
+      until: orNull(time),
+    }),
+  },
+})
+
+export const AUDIT = object({
+  entries: {
+    type: 'array',
+    items: object({
+      ...{ number: integer, at: time, who: text, zone: text, key: text },
+      ...{ what: text, detail: text, result: text, hash: text },
+    }),
+  },
+  /** Null where the journal is whole. */
+  fault: textOrNull,
+})
+
+export const GENERATIONS = object({
+  generations: {
+    type: 'array',
+    items: object({ number: integer, name: text, at: time, files: integer, holds: truth }),
+  },
+  unconfirmed: textOrNull,
+})
+
+export const PLAN = object({
+  devices: {
+    type: 'array',
+    items: object({
+      name: text,
+      error: orNull(failure),
+      changes: {
+        type: 'array',
+        items: object({ path: text, what: text, lines: texts }),
+      },
+    }),
+  },
+})
+
+export const NAME = object({
+  name: text,
+  zone: text,
+  records: { type: 'array', items: object({ type: text, value: text, expires_at: time }) },
+})
+
+export const TAGS = object({ tags: texts })
+
+/** Of routes that answer with a stream. */
+export const streamed = (type: string, description: string) => ({
+  description,
+  content: { [type]: { schema: text } },
+})
+
+const NAME_PARAMETER = {
+  params: object({ name: { type: 'string', minLength: 1, maxLength: 255 } }),
+}
+
+interface RouteAbout {
+  readonly summary: string
+  readonly answer: object
+  readonly body?: object
+  readonly querystring?: object
+}
+
+/** What a route says about itself; every one of them may fail. */
+export const about = ({ summary, answer, ...more }: RouteAbout) => ({
+  summary,
+  ...more,
+  response: { 200: answer, '4xx': { $ref: 'Error#' }, '5xx': { $ref: 'Error#' } },
+})
+
+/** The same of a route about one device or name. */
+export const aboutOne = (route: RouteAbout) => ({ ...NAME_PARAMETER, ...about(route) })
+
+export const options = (properties: Record<string, unknown>, required: readonly string[] = []) => ({
+  type: 'object',
+  properties,
+  required,
+  additionalProperties: false,
+})

@@ -1,0 +1,60 @@
+/** `box up` as a process: the mesh, the fleet that is followed, the API, until it is told to end. */
+
+import { join } from 'node:path'
+import type { FastifyInstance } from 'fastify'
+import { BoxError } from '../../src/base/errors.ts'
+import { type Context, LOAN_SOCKET } from '../context.ts'
+import { Output } from '../output.ts'
+import { createApi } from './api.ts'
+import { FleetWatch } from './fleet-watch.ts'
+import { lendMesh } from './lender.ts'
+import { ownToken, TOKEN_FILE } from './token.ts'
+
+const LOOPBACK = '127.0.0.1'
+
+/** Stays until the signal of the context. Fails with ADDRESS_IN_USE, NO_EGO, STATE_UNREADABLE. */
+export async function stayUp(context: Context, port: number): Promise<void> {
+  const { state, random, signal, output, fleet } = context
+  context.ego()
+  const token = await ownToken(state, random)
+  const quiet = { ...context, output: silent(context) }
+  const mesh = await context.mesh()
+  const lending = await lendMesh(join(state.directory, LOAN_SOCKET), mesh)
+  const watch = new FleetWatch(quiet)
+  try {
+    const app = await createApi({ context: quiet, watch, mesh, token })
+    try {
+      const api = await listen(app, port)
+      const path = join(state.directory, TOKEN_FILE)
+      const devices = fleet.devices().length
+      output.result(`up at ${api}, token in ${path}`, { api, token: path, devices })
+      await aborted(signal)
+    } finally {
+      await app.close()
+    }
+  } finally {
+    lending.close()
+    await watch.close()
+  }
+}
+
+async function listen(app: FastifyInstance, port: number): Promise<string> {
+  try {
+    return await app.listen({ host: LOOPBACK, port })
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    throw new BoxError('ADDRESS_IN_USE', `${LOOPBACK}:${port}: ${code}.`, cause)
+  }
+}
+
+/** What is asked through the API shows no progress on our terminal. */
+const silent = ({ clock }: Context): Output => {
+  const nowhere = { isTerminal: false, write: () => {} }
+  return new Output({ json: true, out: nowhere, err: nowhere, clock })
+}
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise(resolve => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })

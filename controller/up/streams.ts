@@ -1,0 +1,166 @@
+/** Answers that go on: what changes in the fleet as server-sent events, and commands with what they print as lines of JSON. */
+
+import { setMaxListeners } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import { BoxError } from '../../src/base/errors.ts'
+import type { Context } from '../context.ts'
+import type { Device } from '../fleet.ts'
+import { inParallel } from '../parallel.ts'
+import { selected } from '../push/selection.ts'
+import { runCommand } from '../remote-command.ts'
+import type { FleetWatch } from './fleet-watch.ts'
+import { about, options, streamed } from './schemas.ts'
+
+/** Each holds a connection. */
+const LISTENERS_MAX = 32
+/** Proxies and browsers give a silent connection up. */
+const BEAT_MS = 15_000
+/** A reader that is so far behind is cut off: when it comes again, it gets all of it anew. */
+const BEHIND_MAX = 4 * 1_048_576
+const PARALLEL = 32
+const COMMAND_MAX = 64 * 1_024
+const DAY_S = 86_400
+
+/** `event: device` with a Device, first one for each; `event: removed` with a name. */
+export function eventRoute(app: FastifyInstance, { clock }: Context, watch: FleetWatch): void {
+  let listeners = 0
+  app.get(
+    '/v1/events',
+    {
+      schema: about({
+        summary: 'Every device, then what changes: `device` with a Device, `removed` with a name',
+        answer: streamed('text/event-stream', 'Server-sent events, until either side ends it.'),
+      }),
+    },
+    async (_request, reply) => {
+      if (listeners >= LISTENERS_MAX)
+        throw Object.assign(new BoxError('API_REFUSED', 'Too many listen already.'), {
+          statusCode: 503,
+        })
+      listeners += 1
+      const raw = begin(reply, 'text/event-stream')
+      const send = (event: string, data: object) => {
+        if (raw.writableLength > BEHIND_MAX) raw.destroy()
+        else raw.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
+      }
+      for (const device of watch.devices()) send('device', device)
+      send('complete', {})
+      const listening = watch.listen({
+        changed: device => send('device', device),
+        removed: name => send('removed', { name }),
+      })
+      const beat = () => {
+        raw.write(': still here\n\n')
+        timer = clock.after(BEAT_MS, beat)
+      }
+      let timer = clock.after(BEAT_MS, beat)
+      raw.once('close', () => {
+        listeners -= 1
+        timer.cancel()
+        listening.close()
+      })
+      return reply
+    },
+  )
+}
+
+interface ExecBody {
+  readonly selector: string
+  readonly command: string
+  readonly input?: string
+  readonly timeout_s?: number
+  readonly limit_s?: number
+}
+
+/** Lines of `{ name, stream, data }` as it is printed, and one `{ name, exit_code, error, ms }` a device. */
+export function execRoute(app: FastifyInstance, context: Context): void {
+  const seconds = { type: 'number', exclusiveMinimum: 0, maximum: DAY_S }
+  const text = { type: 'string', minLength: 1, maxLength: COMMAND_MAX }
+  const body = options(
+    {
+      selector: { ...text, description: 'A name, @tag, or @all.' },
+      command: { ...text, description: 'For the shell of the device.' },
+      input: { type: 'string', description: 'Its standard input.' },
+      timeout_s: { ...seconds, description: 'To reach a device; 30 unless told otherwise.' },
+      limit_s: { ...seconds, description: 'After which the command is ended.' },
+    },
+    ['selector', 'command'],
+  )
+  app.post<{ Body: ExecBody }>(
+    '/v1/exec',
+    {
+      schema: about({
+        summary: 'Runs a command on devices, and hands on what it prints',
+        body,
+        answer: streamed('application/x-ndjson', 'A JSON object a line, until all have ended.'),
+      }),
+    },
+    async ({ body }, reply) => {
+      const devices = selected(context, body.selector)
+      const raw = begin(reply, 'application/x-ndjson')
+      // Whoever goes away does not want it any more.
+      const gone = new AbortController()
+      raw.once('close', () => gone.abort(new BoxError('CHANNEL_CLOSED')))
+      const signal = AbortSignal.any([context.signal, gone.signal])
+      setMaxListeners(0, signal)
+      await runAll({ ...context, signal }, devices, body, raw)
+      return reply
+    },
+  )
+}
+
+async function runAll(
+  context: Context,
+  devices: readonly Device[],
+  { command, input = '', timeout_s = 30, limit_s = 0 }: ExecBody,
+  raw: ServerResponse,
+): Promise<void> {
+  const line = (value: object) => raw.write(`${JSON.stringify(value)}\n`)
+  const job = {
+    line: command,
+    input: new TextEncoder().encode(input),
+    timeoutMs: timeout_s * 1_000,
+    limitS: limit_s > 0 ? limit_s : null,
+  }
+  try {
+    await inParallel(devices, PARALLEL, async device => {
+      const { name } = device
+      const decoders = { out: new TextDecoder(), err: new TextDecoder() }
+      const end = await runCommand(context, device, job, (stream, piece) => {
+        const data = decoders[stream].decode(piece, { stream: true })
+        const isTaken = data === '' || line({ name, stream, data })
+        return isTaken ? undefined : drained(raw)
+      })
+      for (const stream of ['out', 'err'] as const) {
+        const data = decoders[stream].decode()
+        if (data !== '') line({ name, stream, data })
+      }
+      line({ name, ...end })
+    })
+    raw.end()
+  } catch (error) {
+    if (!context.signal.aborted) throw error
+    raw.destroy()
+  }
+}
+
+/** Also when it never will be. */
+const drained = (raw: ServerResponse): Promise<void> =>
+  new Promise(resolve => {
+    const done = () => {
+      raw.off('drain', done).off('close', done)
+      resolve()
+    }
+    raw.once('drain', done).once('close', done)
+  })
+
+/** From here on the answer is ours to write, and to end. */
+function begin(reply: FastifyReply, type: string): ServerResponse {
+  const headers = { ...reply.getHeaders(), 'content-type': `${type}; charset=utf-8` }
+  reply.hijack()
+  reply.raw.on('error', () => {})
+  reply.raw.writeHead(200, headers as Record<string, string>)
+  reply.raw.flushHeaders()
+  return reply.raw
+}

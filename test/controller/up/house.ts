@@ -1,0 +1,77 @@
+/** A `box up` beside a real agent, in one process and in real time: API, fleet and device on a mesh without a network. */
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
+import type { FastifyInstance } from 'fastify'
+import { type Context, createContext } from '../../../controller/context.ts'
+import { keepEgo } from '../../../controller/ego.ts'
+import { Output } from '../../../controller/output.ts'
+import { makeSshKey } from '../../../controller/ssh-key.ts'
+import { directoryState } from '../../../controller/state.ts'
+import { createApi } from '../../../controller/up/api.ts'
+import { FleetWatch } from '../../../controller/up/fleet-watch.ts'
+import { ownToken } from '../../../controller/up/token.ts'
+import { silentLog } from '../../../src/base/log.ts'
+import { systemClock as clock } from '../../../src/sys/clock.ts'
+import { systemRandom as random } from '../../../src/sys/random.ts'
+import { Home } from '../../agent/home.ts'
+
+export class House {
+  readonly home = new Home()
+  readonly directory = mkdtempSync(join(tmpdir(), 'box-house-'))
+  readonly end = new AbortController()
+  context!: Context
+  watch!: FleetWatch
+  app!: FastifyInstance
+  token!: string
+
+  /** A device called kitchen, paired; its controller up. */
+  async start(): Promise<void> {
+    await this.home.start()
+    const paired = await this.home.pair()
+    const state = directoryState(this.directory, clock)
+    const nowhere = { isTerminal: false, write: () => {} }
+    const stdio = {
+      ...{ input: new PassThrough(), output: new PassThrough(), errors: new PassThrough() },
+      isTerminal: false,
+    }
+    this.context = createContext({
+      ...{ clock, random, log: silentLog, state, stdio, signal: this.end.signal },
+      engine: { mesh: 'embedded', gnunetConf: null },
+      output: new Output({ json: true, out: nowhere, err: nowhere, clock }),
+      box: ['box'],
+      commands: [],
+      startMesh: async () => this.home.net.peer(),
+    })
+    await keepEgo(state, { name: 'home', secret: this.home.owner })
+    await makeSshKey(state, random)
+    const last = { record: paired.record, hostKey: null, at: clock.now() }
+    const { zone } = this.home.agent.device
+    const pairedAt = clock.now()
+    await this.context.fleet.add({ name: 'kitchen', zone, tags: ['routers'], pairedAt, last })
+    this.watch = new FleetWatch(this.context)
+    this.token = await ownToken(state, random)
+    const { context, watch, token } = this
+    this.app = await createApi({ context, watch, mesh: await context.mesh(), token })
+  }
+
+  async stop(): Promise<void> {
+    await this.app.close()
+    this.end.abort(new Error('the test is over'))
+    await this.watch.close()
+    await this.context.close()
+    await this.home.stop()
+    rmSync(this.directory, { recursive: true })
+  }
+
+  /** Asks as a program with the token does; `more` are options of inject. */
+  ask(method: 'GET' | 'POST', url: string, payload?: object, headers: object = {}) {
+    return this.app.inject({
+      ...{ method, url },
+      ...(payload && { payload }),
+      headers: { host: 'localhost', authorization: `Bearer ${this.token}`, ...headers },
+    })
+  }
+}
