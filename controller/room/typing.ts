@@ -7,6 +7,7 @@ import { clearScreenDown, createInterface, cursorTo, moveCursor } from 'node:rea
 import type { Stdio } from '../context.ts'
 
 const PROMPT = '> '
+const COLUMNS = 80
 /** What cannot be counted in columns is left on the screen. */
 const PLAIN = /^[\x20-\x7e]*$/
 
@@ -45,8 +46,10 @@ export function listenToTyping({ input, output, isTerminal }: Stdio, events: Typ
   lines.on('SIGINT', () => events.interrupted())
   /** The cursor stands on the row below. */
   function eraseTyped(text: string): void {
-    const columns = 'columns' in output && typeof output.columns === 'number' ? output.columns : 80
-    moveCursor(output, 0, -(Math.floor((PROMPT.length + text.length) / columns) + 1))
+    const { columns } = output as { readonly columns?: number }
+    // A terminal that does not know how wide it is says 0.
+    const width = columns || COLUMNS
+    moveCursor(output, 0, -(Math.floor((PROMPT.length + text.length) / width) + 1))
     clearScreenDown(output)
   }
   ask()
