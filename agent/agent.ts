@@ -35,6 +35,8 @@ import { watchNetwork } from './network-watch.ts'
 import { ParcelShelf } from './parcel-shelf.ts'
 import { measure, ownMachine } from './probes.ts'
 import { type Machine, Pushing } from './pushing.ts'
+import type { OpenLedger } from './room.ts'
+import { Rooms } from './rooms.ts'
 import { Services } from './services.ts'
 import { SshServer } from './ssh-server.ts'
 import { StatusPlace } from './status.ts'
@@ -58,6 +60,8 @@ export interface AgentParts {
   readonly audit: EntryFile
   /** Where configuration can be pushed to; absent where it cannot. */
   readonly machine?: Machine
+  /** Opens a file that only grows, beside the values of the store; absent where no rooms are hosted. */
+  readonly openLedger?: (name: string, sizeMax: number) => OpenLedger
 }
 
 export type StartMesh = (parts: AgentParts) => Promise<AgentMesh>
@@ -74,6 +78,7 @@ export class Agent {
   private readonly statusPlace: StatusPlace
   private readonly services: Services
   private readonly pushing: Pushing | null
+  private readonly rooms: Rooms | null
   private readonly network: { close(): void }
   private readonly startedAt: number
 
@@ -133,7 +138,9 @@ export class Agent {
     const audit = new AuditNotes({
       ...{ audit: new AuditLog(parts.audit), grants, device: device.zone, clock, log },
     })
-    const { machine } = parts
+    const { machine, openLedger } = parts
+    const self = { peer: mesh.self, zone: device.zone }
+    this.rooms = openLedger ? new Rooms({ self, clock, random, log, store, openLedger }) : null
     this.pushing = machine
       ? new Pushing({
           ...{ ...machine, ...config },
@@ -149,7 +156,7 @@ export class Agent {
       }),
     })
     this.services = new Services({
-      ...{ mesh, device, clock, random, log, grants, pushing: this.pushing },
+      ...{ mesh, device, clock, random, log, grants, pushing: this.pushing, rooms: this.rooms },
       desk: this.desk,
       ssh: this.ssh,
       status: this.statusPlace,
@@ -217,6 +224,7 @@ export class Agent {
     this.network.close()
     this.services.close()
     this.statusPlace.close()
+    this.rooms?.close()
     this.pushing?.close()
     this.desk.close()
     this.whereabouts.close()

@@ -46,7 +46,10 @@ export async function live(
     network: tcpNetwork,
     guard: () => startGuard(directory),
   }
-  const parts = { config, store, clock: systemClock, random: systemRandom, log, audit, machine }
+  const openLedger = (name: string, sizeMax: number) =>
+    new Journal(join(directory, name), { sizeMax, durable: true })
+  const kept = { store, clock: systemClock, random: systemRandom, log, audit, openLedger }
+  const parts = { config, machine, ...kept }
   const agent = await Agent.start(parts, startEngine)
   let isReset = false
   let hasFailed = false

@@ -16,6 +16,7 @@ import { applyGrant } from '../src/box/granting.ts'
 import { type Admission, acceptHandshake, type Session } from '../src/box/handshake.ts'
 import type { PairingDesk } from '../src/box/pairing-window.ts'
 import { type Service, servicePort } from '../src/box/ports.ts'
+import { type RoomListing, type RoomRequest, roomRequestText } from '../src/box/room-talk.ts'
 import type { Scope } from '../src/box/scope.ts'
 import { decodeSshAnnouncement } from '../src/box/ssh-announcement.ts'
 import { sha256 } from '../src/crypto/hash.ts'
@@ -28,6 +29,7 @@ import type { AuditNotes } from './audit-notes.ts'
 import type { ParcelShelf } from './parcel-shelf.ts'
 import type { Pushing } from './pushing.ts'
 import { serveRelay } from './relay-service.ts'
+import type { Rooms } from './rooms.ts'
 import type { SshServer } from './ssh-server.ts'
 import type { StatusPlace } from './status.ts'
 
@@ -51,6 +53,8 @@ export interface ServiceOptions {
   readonly info: () => DeviceInfo
   /** Null where this device takes no configuration. */
   readonly pushing: Pushing | null
+  /** Null where it hosts no rooms. */
+  readonly rooms: Rooms | null
   /** Null where this device keeps nothing for others. */
   readonly shelf: ParcelShelf | null
 }
@@ -86,6 +90,7 @@ export class Services {
         s => options.status.serve(s),
       ),
       ...(options.pushing ? [this.listenForPushes(options.pushing)] : []),
+      ...(options.rooms ? [this.listenForMembers(options.rooms)] : []),
       ...(options.shelf ? [this.listenAsRelay(options.shelf)] : []),
     ]
   }
@@ -99,6 +104,14 @@ export class Services {
     const serve = (session: Session) =>
       void pushing.serve(session, right => grants.allows(session.peerZone, right, clock.now()))
     return this.listen('push', zone => this.admit(zone), serve)
+  }
+
+  private listenForMembers(rooms: Rooms): Listening {
+    return this.listen(
+      'room',
+      (zone, place) => rooms.admit(zone, place),
+      session => rooms.serve(session),
+    )
   }
 
   private listenAsRelay(shelf: ParcelShelf): Listening {
@@ -207,6 +220,7 @@ export class Services {
         grant: signed => this.grant(zone, signed),
         grants: () => grants.all().map(grant => ({ ...grant, zone: zoneToText(grant.zone) })),
         audit: from => this.options.audit.all().filter(({ number }) => number >= from),
+        rooms: request => this.rooms(zone, request),
       },
     })
   }
@@ -226,6 +240,25 @@ export class Services {
       ssh.expel(holder)
     } catch (error) {
       note(about, 'refused')
+      throw error
+    }
+  }
+
+  /** Throws BoxError where it is not done. */
+  private rooms(caller: ZoneKey, request: RoomRequest): readonly RoomListing[] {
+    const { rooms, grants, clock } = this.options
+    const by = { zone: caller, nick: grants.find(caller, clock.now())?.holder ?? '' }
+    const isRead = request.do === 'list' || request.do === 'show'
+    const note = (result: string) => {
+      if (!isRead) this.note(caller, '', 'room', roomRequestText(request), result)
+    }
+    try {
+      if (!rooms) throw new BoxError('ROOM_LIMIT')
+      const done = rooms.handle(request, by)
+      note('done')
+      return done
+    } catch (error) {
+      note('refused')
       throw error
     }
   }

@@ -132,6 +132,10 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
     describe: 'look for mistakes in a bundle of configuration',
     load: async () => (await import('./commands/bundle.ts')).bundle,
   },
+  room: {
+    describe: 'talk with other admins, in a room that a device hosts',
+    load: async () => (await import('./commands/room.ts')).room,
+  },
   hub: {
     describe: 'say which hubs to use',
     load: async () => (await import('./commands/hub.ts')).hub,

@@ -5,7 +5,7 @@ import { authenticate, type Session } from '../src/box/handshake.ts'
 import { type Service, servicePort } from '../src/box/ports.ts'
 import type { Context } from './context.ts'
 import { type Found, sameRecord, search } from './device-search.ts'
-import type { Device } from './fleet.ts'
+import type { Device, LastKnown } from './fleet.ts'
 import { openResolver, publishZone } from './names.ts'
 
 /** What a device said is written down again when it has changed, or is as old as this. */
@@ -22,13 +22,15 @@ export interface ReachOptions {
   readonly payload?: Uint8Array
   /** Does not use what was known before: for showing that the name alone suffices. */
   readonly forget?: boolean
+  /** Writes down where it was; absent: in the fleet. */
+  readonly keep?: (last: LastKnown) => Promise<void>
 }
 
 /** Fails as `search` and `authenticate`. */
 export async function reach(
   context: Context,
   device: Device,
-  { service, timeoutMs, payload, forget = false }: ReachOptions,
+  { service, timeoutMs, payload, forget = false, keep }: ReachOptions,
 ): Promise<DeviceSession> {
   const { clock, random } = context
   const ego = context.ego()
@@ -56,7 +58,8 @@ export async function reach(
         }),
     })
     const session = { ...met, ...found, device }
-    context.meanwhile(remember(context, session).then(() => publishOnce(context)))
+    const keepIn = keep ?? (last => context.fleet.remember(device.zone, last))
+    context.meanwhile(remember(context, session, keepIn).then(() => publishOnce(context)))
     return session
   } finally {
     resolver.close()
@@ -74,7 +77,11 @@ function publishOnce(context: Context): Promise<void> {
 }
 
 /** A state that cannot be written is no reason to end a session that stands. */
-async function remember({ fleet, clock, log }: Context, session: DeviceSession): Promise<void> {
+async function remember(
+  { clock, log }: Context,
+  session: DeviceSession,
+  keep: (last: LastKnown) => Promise<void>,
+): Promise<void> {
   const { device, record } = session
   const at = clock.now()
   const isKnown =
@@ -83,7 +90,7 @@ async function remember({ fleet, clock, log }: Context, session: DeviceSession):
     at - device.last.at < REMEMBER_EVERY_MS
   if (isKnown) return
   try {
-    await fleet.remember(device.zone, { record, hostKey: null, at })
+    await keep({ record, hostKey: null, at })
   } catch (error) {
     if (!(error instanceof BoxError)) throw error
     log.note('warn', 'controller', 'not remembered', { code: error.code })

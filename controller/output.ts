@@ -49,7 +49,7 @@ export class Output {
   /** One result: the line for people, or the value with --json. */
   result(line: string, value: object): void {
     this.hide()
-    this.out.write(this.json ? `${JSON.stringify(value)}\n` : `${printable(line)}\n`)
+    this.out.write(this.json ? `${jsonText(value)}\n` : `${printable(line)}\n`)
   }
 
   /** What a device printed, as it is; only for people. */
@@ -136,6 +136,13 @@ export class Interrupted extends Error {
 export const printable = (text: string): string =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
   text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '?')
+
+/** JSON that cannot steer a terminal either: what JSON itself lets pass (DEL, C1) is escaped like the rest. */
+const jsonText = (value: object): string =>
+  JSON.stringify(value).replace(
+    /[\u007f-\u009f]/g,
+    char => `\\u00${char.charCodeAt(0).toString(16)}`,
+  )
 
 /** Lines of columns, each as wide as its widest cell. */
 export function table(rows: readonly (readonly string[])[]): string[] {

@@ -3,7 +3,7 @@
  * held only while something is changed, so that any number of `box` commands can run at once.
  */
 
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '../src/base/clock.ts'
 import { BoxError } from '../src/base/errors.ts'
@@ -20,6 +20,8 @@ export interface State {
   readText(name: string): string | null
   /** Replaces a file. Throws STATE_UNWRITABLE. */
   writeText(name: string, text: string): void
+  /** Deletes a file, if there is one. Throws STATE_UNWRITABLE. */
+  remove(name: string): void
   /** Runs the change while no other process changes anything. Fails with STATE_LOCKED, STATE_UNWRITABLE. */
   exclusively<T>(change: () => T): Promise<T>
 }
@@ -34,6 +36,8 @@ export function directoryState(directory: string, clock: Clock): State {
       attempt('STATE_UNWRITABLE', pathOf(name), () =>
         replaceFile(pathOf(name), pathOf(`.new-${name}`), Buffer.from(text)),
       ),
+    remove: name =>
+      attempt('STATE_UNWRITABLE', pathOf(name), () => rmSync(pathOf(name), { force: true })),
     exclusively: async change => {
       attempt('STATE_UNWRITABLE', directory, () => makeDirectory(directory))
       const lock = await patientLock(directory, clock)

@@ -4,6 +4,7 @@ import { BoxError } from '../../src/base/errors.ts'
 import { askGrant } from '../../src/box/control.ts'
 import { isRight, RIGHTS, type Right } from '../../src/box/grant.ts'
 import { signGrant } from '../../src/box/grant-statement.ts'
+import { personName } from '../../src/box/person-name.ts'
 import type { Scope } from '../../src/box/scope.ts'
 import { zoneFromText, zoneToText } from '../../src/gns/name.ts'
 import { command } from '../command.ts'
@@ -63,7 +64,7 @@ export const grant = command<Arguments>({
     const until = args.until === undefined ? null : timeIn(args.until, clock.now())
     const number = clock.now()
     const signed = signGrant(context.ego().secret, {
-      ...{ device: device.zone, holder, number, until, name: nameIn(args.as), rights, scope },
+      ...{ device: device.zone, holder, number, until, name: personName(args.as), rights, scope },
     })
     const progress = output.progress(`looking for ${device.name}`)
     try {
@@ -112,9 +113,4 @@ function timeIn(text: string, now: number): number {
   if (Number.isNaN(at)) throw new BoxError('INPUT_INVALID', `"${text}" is no day: 2027-01-31 is.`)
   if (at <= now) throw new BoxError('INPUT_INVALID', `${text} is over.`)
   return at
-}
-
-function nameIn(text: string): string {
-  if (/^[^\p{C}\p{Z}]{1,63}$/u.test(text)) return text
-  throw new BoxError('NAME_INVALID', 'A person’s name has no blanks and is at most 63 long.')
 }

@@ -11,6 +11,15 @@ import { Conversation } from './conversation.ts'
 import type { Right } from './grant.ts'
 import type { Session } from './handshake.ts'
 import { ControlAnswer, ControlRequest } from './messages.ts'
+import {
+  decodeRoomRequest,
+  encodeRoomRequest,
+  parseRoomsAnswer,
+  type RoomListing,
+  type RoomRequest,
+  roomRefusal,
+  roomsAnswer,
+} from './room-talk.ts'
 
 /** Kinds of requests. */
 const INFO = 1
@@ -18,6 +27,7 @@ const LEAVE = 2
 const GRANT = 3
 const GRANTS = 4
 const AUDIT = 5
+const ROOMS = 6
 /** Status of answers. */
 const DONE = 0
 const UNKNOWN_KIND = 1
@@ -78,6 +88,16 @@ export const askGrants = (session: Session, from: number, options: AskOptions): 
 export const askAudit = (session: Session, from: number, options: AskOptions): Promise<Page> =>
   askPage(session, AUDIT, from, options)
 
+/** Has the device do something about its rooms. Fails with what it says (room-talk.ts), and as askInfo. */
+export async function askRooms(
+  session: Session,
+  request: RoomRequest,
+  options: AskOptions,
+): Promise<readonly RoomListing[]> {
+  const said = encodeRoomRequest(request)
+  return parseRoomsAnswer(await ask(session, ROOMS, options, said, roomRefusal))
+}
+
 export interface Page {
   readonly entries: readonly unknown[]
   readonly more: boolean
@@ -95,8 +115,7 @@ async function askPage(
 }
 
 /** The device's reason, in our words: it may say anything. */
-function refusal(body: Uint8Array): BoxError {
-  const { code } = JSON.parse(decoder.decode(body)) as { code?: unknown }
+function grantRefusal(code: unknown): BoxError {
   if (code === 'INPUT_INVALID')
     return new BoxError(
       'INPUT_INVALID',
@@ -125,6 +144,8 @@ export interface Administration {
   grants(): readonly object[]
   /** The audit journal from this number on. */
   audit(from: number): readonly object[]
+  /** Does something about the rooms that are hosted here. Throws BoxError. */
+  rooms(request: RoomRequest): readonly RoomListing[]
 }
 
 /** The device's side of one channel. Never fails; the channel is closed when this resolves. */
@@ -172,6 +193,14 @@ function answerTo(
         throw error
       }
       return answer(DONE)
+    case ROOMS:
+      if (!allows('admin')) return answer(NOT_PERMITTED)
+      try {
+        return answer(DONE, roomsAnswer(administration.rooms(decodeRoomRequest(body))))
+      } catch (error) {
+        if (error instanceof BoxError) return answer(REFUSED, { code: error.code })
+        throw error
+      }
     case GRANTS:
     case AUDIT: {
       if (!allows('admin')) return answer(NOT_PERMITTED)
@@ -207,13 +236,15 @@ async function ask(
   kind: number,
   { clock, signal }: AskOptions,
   said: Uint8Array = new Uint8Array(0),
+  refusal: (code: unknown) => BoxError = grantRefusal,
 ): Promise<Record<string, unknown>> {
   const talk = new Conversation(channel, { clock, timeoutMs: TIMEOUT_MS, signal })
   try {
     talk.send(ControlRequest.encode({ kind, body: said }))
     const { status, body } = ControlAnswer.decode(await talk.next())
     if (status === NOT_PERMITTED) throw new BoxError('NOT_PERMITTED')
-    if (status === REFUSED) throw refusal(body)
+    if (status === REFUSED)
+      throw refusal((JSON.parse(decoder.decode(body)) as { code?: unknown } | null)?.code)
     if (status !== DONE) throw new BoxError('STATE_UNEXPECTED', 'The device cannot do that.')
     const value: unknown = JSON.parse(decoder.decode(body))
     return value !== null && typeof value === 'object' ? (value as Record<string, unknown>) : {}

@@ -29,6 +29,8 @@ const STUCK_MS = 60_000
 interface Child {
   readonly edge: Edge
   readonly node: TreeNode
+  /** As which node it came: processes that share a peer take another key each. */
+  readonly process: Uint8Array
   readonly ticket: Ticket
   /** The next fragment to give. */
   next: bigint
@@ -41,6 +43,8 @@ export interface ChildrenOptions {
   readonly clock: Clock
   readonly history: History
   readonly fanout: number
+  /** Of one zone, so that nobody takes all places; its oldest gives way. Absent: as many as there are. */
+  readonly perZoneMax?: number
   /** Ourselves and those above us, the host first; null while we are not attached. */
   readonly ancestors: () => readonly TreeNode[] | null
   /** Whom to ask instead. */
@@ -75,14 +79,18 @@ export class Children {
       return
     }
     // The same process again; another one of the same person is a child of its own.
-    for (const child of this.children) if (equalBytes(child.edge.peer, edge.peer)) this.drop(child)
+    const process = value.self.peer.slice()
+    for (const child of [...this.children])
+      if (equalBytes(child.process, process) && equalBytes(child.edge.zone, edge.zone))
+        this.drop(child)
+    this.makeWay(edge)
     const above = ancestors()
     const isAbove = above?.some(({ peer }) => equalBytes(peer, edge.peer)) ?? true
     if (!above || isAbove || this.children.size >= fanout) {
       this.redirect(edge)
       return
     }
-    this.add(edge, ticket, value.next)
+    this.add(edge, ticket, process, value.next)
     edge.send(PlaceAttached.encode({ last: this.options.history.head.id, ancestors: above }))
     this.pump()
   }
@@ -112,6 +120,13 @@ export class Children {
     for (const child of [...this.children]) this.drop(child)
   }
 
+  private makeWay({ zone }: Edge): void {
+    const { perZoneMax = Infinity } = this.options
+    const same = [...this.children].filter(child => equalBytes(child.edge.zone, zone))
+    for (const child of same.slice(0, Math.max(0, same.length + 1 - perZoneMax)))
+      this.release(child)
+  }
+
   private redirect(edge: Edge): void {
     const own = this.options.ancestors() ? this.nodes() : []
     const nodes = [...own, ...this.options.others()].filter(
@@ -120,9 +135,9 @@ export class Children {
     edge.dismiss(PlaceRedirect.encode({ nodes: nodes.slice(0, NODES_MAX) }), this.options.clock)
   }
 
-  private add(edge: Edge, ticket: Ticket, next: bigint): void {
+  private add(edge: Edge, ticket: Ticket, process: Uint8Array, next: bigint): void {
     const child: Child = {
-      ...{ edge, ticket, node: { peer: edge.peer, zone: edge.zone } },
+      ...{ edge, ticket, process, node: { peer: edge.peer, zone: edge.zone } },
       next: next < ticket.since ? ticket.since : next,
       isWritable: true,
       writableAt: this.options.clock.elapsed(),

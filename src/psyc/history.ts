@@ -36,11 +36,19 @@ export class History {
   /** The first that is kept, or the one that would be. */
   private firstId: bigint
   head: Head
-  /** Whether the ledger had something that does not belong there; it was cut off. */
+  /** Whether the ledger had something that does not belong there. */
   readonly damaged: boolean
 
-  /** Reads what the ledger has, up to the first entry that does not follow. */
-  constructor(place: Uint8Array, ledger: Ledger, sizeMax = HISTORY_SIZE_MAX) {
+  /**
+   * Reads what the ledger has, up to the first entry that does not follow. The rest is cut off, unless it is
+   * precious: a host has nobody to fetch it from again, and must not go on with another past.
+   */
+  constructor(
+    place: Uint8Array,
+    ledger: Ledger,
+    sizeMax = HISTORY_SIZE_MAX,
+    { isPrecious = false }: { readonly isPrecious?: boolean } = {},
+  ) {
     this.place = place
     this.ledger = ledger
     this.sizeMax = sizeMax
@@ -49,7 +57,7 @@ export class History {
     const entries = ledger.entries()
     const good = entries.findIndex((entry, at) => !this.load(entry, at === 0))
     this.damaged = good >= 0
-    if (this.damaged) ledger.rewrite(entries.slice(0, good))
+    if (this.damaged && !isPrecious) ledger.rewrite(entries.slice(0, good))
   }
 
   get first(): bigint {
@@ -58,6 +66,13 @@ export class History {
 
   get(id: bigint): Fragment | null {
     return this.fragments.get(id) ?? null
+  }
+
+  /** Bytes of all fragments after `id`. */
+  sizeSince(id: bigint): number {
+    let size = 0
+    for (const { raw } of this.from(id + 1n)) size += raw.length
+    return size
   }
 
   /** From `from` to the end, in order. */

@@ -133,8 +133,22 @@ export const PlaceTalk = message('PLACE_TALK', 0xbd4d, {
   parts: rest,
 })
 
-/** From the host: it is said (0), or it is not (1: not a member, 2: not allowed here, 3: malformed). */
+/**
+ * From the host: it is said (0), or it is not (1: not a member, 2: not allowed here, 3: malformed, 4: too much
+ * at once, 5: too long, 6: the host cannot write it down).
+ */
 export const PlaceTalked = message('PLACE_TALKED', 0xbd4e, { tag: bytes(16), status: u16 })
+
+/** The status of a PLACE_TALKED. */
+export const TALKED = {
+  done: 0,
+  stranger: 1,
+  refused: 2,
+  malformed: 3,
+  tooFast: 4,
+  tooLong: 5,
+  failed: 6,
+} as const
 
 /** To the host: I leave. */
 export const PlaceLeave = message('PLACE_LEAVE', 0xbd4f, { place: bytes(32) })

@@ -66,6 +66,8 @@ export class Parent {
   private failures = 0
   private replay: Timer | null = null
   private watch: Timer | null = null
+  /** The last fragment that those above have told of. */
+  private told = 0n
 
   constructor(options: ParentOptions, relays: readonly TreeNode[]) {
     this.options = options
@@ -76,6 +78,11 @@ export class Parent {
   /** Those above us, the host first, or null where there is nobody. */
   ancestors(): readonly TreeNode[] | null {
     return this.standing.is === 'attached' ? this.standing.ancestors : null
+  }
+
+  /** Whether we hang in the tree, and have all that we have heard of. */
+  get isCurrent(): boolean {
+    return this.standing.is === 'attached' && this.options.history.head.id >= this.told
   }
 
   /** Whom else one may ask. */
@@ -155,8 +162,10 @@ export class Parent {
 
   private answered(edge: Edge, message: EdgeMessage): void {
     if (message.is === 'PLACE_ATTACHED') {
-      this.attached(edge, message.value.ancestors.map(nodeOf))
-      this.compare(message.value.last)
+      const { last, ancestors } = message.value
+      this.told = last
+      this.attached(edge, ancestors.map(nodeOf))
+      this.compare(last)
       return
     }
     this.advice(message)
@@ -262,6 +271,7 @@ export class Parent {
   }
 
   private compare(last: bigint): void {
+    if (last > this.told) this.told = last
     if (last > this.options.history.head.id) this.askAgain()
   }
 

@@ -12,7 +12,7 @@ import { WireError } from '../wire/layout.ts'
 import { Edge, type EdgeMessage, type Link } from './edge.ts'
 import { type Framed, readFrame } from './frame.ts'
 import { isRouting, nearest } from './keyword.ts'
-import { PlaceAdmitted, PlaceRefused, PlaceSnapshot, PlaceTalked } from './messages.ts'
+import { PlaceAdmitted, PlaceRefused, PlaceSnapshot, PlaceTalked, TALKED } from './messages.ts'
 import { BODY_MAX } from './padding.ts'
 import type { PlaceHost } from './place-host.ts'
 
@@ -22,9 +22,8 @@ const WAITING_PER_ZONE_MAX = 4
 const WAITING_MS = 60_000
 const NOTHING = new Uint8Array(0)
 const SNAPSHOT_PART = BODY_MAX - 4
-const TALKED = { done: 0, stranger: 1, refused: 2, malformed: 3 } as const
 /** What the host alone says of a message. */
-const RESERVED = new Set(['_nym_author', '_tag_relay', '_nym'])
+const RESERVED = new Set(['_nym_author', '_nick_author', '_tag_relay', '_nym', '_nick'])
 
 export interface Visitor {
   readonly zone: ZoneKey
@@ -40,6 +39,12 @@ export interface DoorOptions {
   readonly door: (visitor: Visitor, decide: (admitted: boolean) => void) => void
   /** By method: whether what members say is passed on. What is not listed is not. */
   readonly relayRules: ReadonlyMap<string, boolean>
+  /** Asked before something new of this many bytes is passed on. Absent: as much as they like. */
+  readonly allows?: (zone: ZoneKey, size: number) => 'yes' | 'tooFast' | 'tooLong'
+  /** A member leaves: whoever is told has the host dismiss it. Absent: that is done here. */
+  readonly leaves?: (zone: ZoneKey) => void
+  /** The disk failed while somebody came or went: the host must be begun anew from what is there. */
+  readonly failed?: (error: BoxError) => void
 }
 
 export class PlaceDoor {
@@ -102,7 +107,7 @@ export class PlaceDoor {
         this.talk(edge, message)
         return
       case 'PLACE_LEAVE':
-        host.dismiss(edge.zone)
+        this.leave(edge.zone)
         this.forget(edge)
         edge.close()
         return
@@ -133,8 +138,23 @@ export class PlaceDoor {
       return true
     } catch (error) {
       if (error instanceof BoxError && error.code === 'LIMIT_EXCEEDED') return false
+      this.report(error)
       throw error
     }
+  }
+
+  private leave(zone: ZoneKey): void {
+    const { host, leaves = (one: ZoneKey) => void host.dismiss(one) } = this.options
+    try {
+      leaves(zone)
+    } catch (error) {
+      this.report(error)
+      throw error
+    }
+  }
+
+  private report(error: unknown): void {
+    if (error instanceof BoxError) this.options.failed?.(error)
   }
 
   private welcome(edge: Edge): void {
@@ -159,8 +179,10 @@ export class PlaceDoor {
   }
 
   private say(zone: ZoneKey, tag: Uint8Array, parts: Uint8Array): number {
-    const { host, relayRules } = this.options
+    const { host, relayRules, allows = () => 'yes' as const } = this.options
     if (!host.isMember(zone)) return TALKED.stranger
+    // Asked again because the answer was lost: not again said, and not counted.
+    if (host.hasSaid(zone, tag)) return TALKED.done
     try {
       const { method, entity, data } = readFrame(parts)
       if (nearest(relayRules, method) !== true) return TALKED.refused
@@ -168,10 +190,13 @@ export class PlaceDoor {
         ({ operator, name }) => operator === ':' && !RESERVED.has(name) && !isRouting(name),
       )
       if (!isAllowed) return TALKED.refused
+      const allowed = allows(zone, parts.length)
+      if (allowed !== 'yes') return TALKED[allowed]
       host.relay(zone, tag, { method, entity, data })
       return TALKED.done
     } catch (error) {
       if (error instanceof WireError) return TALKED.malformed
+      if (error instanceof BoxError && error.code === 'STATE_UNWRITABLE') return TALKED.failed
       throw error
     }
   }

@@ -10,13 +10,14 @@ import { peerId, zoneKey } from '../base/ids.ts'
 import type { Random } from '../base/random.ts'
 import type { Store } from '../base/store.ts'
 import { AgreementKey } from '../crypto/agreement.ts'
+import { WireError } from '../wire/layout.ts'
 import { ChannelReader, type HistoryQuery, type Message, replay, type Saying } from './channel.ts'
 import { Edge, type EdgeMessage, type Link, type TreeNode } from './edge.ts'
 import { frameParts, STATELESS } from './frame.ts'
 import { KeyRing } from './group-key.ts'
 import { HISTORY_SIZE_MAX, type Ledger } from './history.ts'
 import { packState, readMemory, unpackState, writeMemory } from './memory.ts'
-import { PlaceEnter, PlaceLeave, PlaceTalk } from './messages.ts'
+import { PlaceEnter, PlaceLeave, PlaceTalk, PlaceTicket, TALKED } from './messages.ts'
 import { PACKET_SIZE_MAX } from './packet.ts'
 import { TreeMember } from './tree.ts'
 
@@ -37,6 +38,8 @@ export interface GuestEvents {
   said(message: Message): void
   /** Whether we hang in the tree: if not, what we know grows old. */
   attached(isAttached: boolean): void
+  /** We have all there is, at this moment: after `attached`, and again after what is said then. */
+  current?(): void
 }
 
 export interface PlaceGuestOptions {
@@ -53,6 +56,8 @@ export interface PlaceGuestOptions {
   /** What is said at the door. */
   readonly request: Saying
   readonly fanout?: number
+  /** Bytes of history that are kept. */
+  readonly historySize?: number
   readonly events: GuestEvents
 }
 
@@ -85,7 +90,10 @@ export class PlaceGuest {
       ticket: () => this.ticket!,
       grown: () => this.read(),
       refused: why => this.outdated(why),
-      moved: isAttached => options.events.attached(isAttached),
+      moved: isAttached => {
+        options.events.attached(isAttached)
+        this.compare()
+      },
     })
     if (memory) {
       for (const [generation, key] of memory.keys) this.keys.set(generation, key)
@@ -96,6 +104,16 @@ export class PlaceGuest {
 
   get state(): ChannelReader['state'] {
     return this.reader.state
+  }
+
+  /** Whether the host has let us in, as far as we know. */
+  get isIn(): boolean {
+    return this.ticket !== null
+  }
+
+  /** The first fragment that is kept, or would be. */
+  get first(): bigint {
+    return this.tree.history.first
   }
 
   /** The last fragment we have. */
@@ -128,8 +146,9 @@ export class PlaceGuest {
   }
 
   /**
-   * Has the host say something to all. Once, however often it is tried. Fails with NOT_PERMITTED,
-   * CHANNEL_CLOSED and the like; then it may have been said all the same, and the tag lets one try again.
+   * Has the host say something to all. Once, however often it is tried. Fails with what the host says
+   * (NOT_PERMITTED, TALK_TOO_FAST, INPUT_INVALID, STATE_UNWRITABLE), CHANNEL_CLOSED and the like; with the
+   * latter it may have been said all the same, and the tag lets one try again.
    */
   async talk(saying: Saying, tag = this.options.random.bytes(TAG_SIZE)): Promise<void> {
     const { method, entity = [], data = EMPTY } = saying
@@ -138,7 +157,7 @@ export class PlaceGuest {
     const answer = await this.askHost(body, message =>
       message.is === 'PLACE_TALKED' ? message.value.status : null,
     )
-    if (answer !== 0) throw new BoxError('NOT_PERMITTED', 'The place does not pass this on.')
+    if (answer !== TALKED.done) throw refusalOf(answer)
   }
 
   /** Leaves for good: the host is told, and what we know stays. */
@@ -168,6 +187,7 @@ export class PlaceGuest {
   /** Takes a state for granted, and reads on from there without telling anybody. */
   private begin({ id, state }: { readonly id: bigint; readonly state: Uint8Array }): void {
     this.snapshot = { id, state }
+    this.grownBy = this.tree.history.sizeSince(id)
     this.reader = this.newReader()
     if (state.length > 0) this.reader.state.apply(unpackState(state))
     for (const fragment of this.tree.history.from(id + 1n)) this.reader.take(fragment)
@@ -181,12 +201,19 @@ export class PlaceGuest {
       const message = this.reader.take(fragment)
       if (message) this.options.events.said(message)
     }
-    if (this.grownBy > CHECKPOINT_SIZE && !this.reader.isOpen) this.checkpoint()
+    if (this.grownBy > CHECKPOINT_SIZE) this.checkpoint()
     // A key came that was not for us: we are out, or another process of ours has entered since.
     if (this.reader.locked > 0) this.outdated('forgotten')
+    else this.compare()
   }
 
-  private checkpoint(): void {
+  private compare(): void {
+    if (!this.closed && this.tree.isCurrent) this.options.events.current?.()
+  }
+
+  /** Writes down how it is now, unless a message has only begun. Throws STATE_UNWRITABLE. */
+  checkpoint(): void {
+    if (this.reader.isOpen) return
     this.snapshot = { id: this.readUntil, state: packState(this.state.snapshot()) }
     this.remember()
   }
@@ -224,7 +251,8 @@ export class PlaceGuest {
       },
       (error: unknown) => {
         if (this.entering !== abort || this.closed) return
-        if (!(error instanceof BoxError)) throw error
+        // A host that talks nonsense is asked again as one that is silent.
+        if (!(error instanceof BoxError) && !(error instanceof WireError)) throw error
         this.entering = null
         const ms = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** this.failures++)
         this.timer = clock.after(ms / 2 + random.below(ms), () => this.ask(isBehind))
@@ -248,8 +276,10 @@ export class PlaceGuest {
     const { history } = this.tree
     this.keys.set(value.generation, value.key)
     this.ticket = value.ticket
-    // Those who still find in the tree all that they lack read on, so that nothing is missed.
-    const canReadOn = !isBehind && history.head.id > 0n && history.head.id + 1n >= value.first
+    // Those who still find in the tree all that they lack, and may have it, read on: nothing is missed.
+    const { since } = PlaceTicket.decode(value.ticket)
+    const next = history.head.id + 1n
+    const canReadOn = !isBehind && next > 1n && next >= value.first && next >= since
     if (!canReadOn) {
       history.begin({ id: value.startId, hash: value.startHash })
       this.begin({ id: value.id, state })
@@ -291,6 +321,22 @@ export class PlaceGuest {
       timer.cancel()
       edge?.close()
     }
+  }
+}
+
+/** What somebody is told whose words are not passed on. */
+function refusalOf(status: number): BoxError {
+  switch (status) {
+    case TALKED.stranger:
+      return new BoxError('NOT_PERMITTED', 'You are not in this place.')
+    case TALKED.tooFast:
+      return new BoxError('TALK_TOO_FAST')
+    case TALKED.tooLong:
+      return new BoxError('INPUT_INVALID', 'That is too long for one message.')
+    case TALKED.failed:
+      return new BoxError('STATE_UNWRITABLE', 'The host of the place cannot write it down.')
+    default:
+      return new BoxError('NOT_PERMITTED', 'The place does not pass this on.')
   }
 }
 

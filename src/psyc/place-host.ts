@@ -8,11 +8,11 @@
 import { equalBytes, keyOf } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
 import { BoxError } from '../base/errors.ts'
-import type { ZoneKey } from '../base/ids.ts'
+import { type ZoneKey, zoneKey } from '../base/ids.ts'
 import type { Random } from '../base/random.ts'
 import type { Store } from '../base/store.ts'
 import type { SigningKey } from '../crypto/signing.ts'
-import { encodeBase32 } from '../wire/base32.ts'
+import { decodeBase32, encodeBase32 } from '../wire/base32.ts'
 import {
   ChannelReader,
   contentsOf,
@@ -26,6 +26,7 @@ import type { TreeNode } from './edge.ts'
 import { type Fragment, KIND, makeFragment } from './fragment.ts'
 import { KeyRing, sealContent, sealRekey } from './group-key.ts'
 import { HISTORY_SIZE_MAX, History, type Ledger } from './history.ts'
+import { memberChange, membersIn } from './member-list.ts'
 import { type Member, packState, readMemory, unpackState, writeMemory } from './memory.ts'
 import { modifier } from './packet.ts'
 import { makeTicket } from './ticket.ts'
@@ -41,6 +42,7 @@ const CHECKPOINT_SHARE = 8
 /** What members said and asked to be said, remembered so that it is said once. */
 const SAID_MAX = 4_096
 const KEY_SIZE = 32
+const ZONE_SIZE = 36
 
 export interface PlaceRules {
   /** Whether newcomers may read what was said before they came. */
@@ -60,6 +62,10 @@ export interface PlaceHostOptions {
   readonly ledger: Ledger
   readonly rules: PlaceRules
   readonly fanout?: number
+  /** Of the children, how many may be of one zone. */
+  readonly perZoneMax?: number
+  /** What a zone is called here, which then goes with what it says, comes and leaves (`_nick…`); '' for nothing. */
+  readonly nickOf?: (zone: ZoneKey) => string
   /** Bytes of history that are kept. */
   readonly historySize?: number
 }
@@ -80,17 +86,23 @@ export class PlaceHost {
 
   /** Goes on with what was kept, or begins. Throws STATE_UNREADABLE, STATE_UNWRITABLE. */
   constructor(options: PlaceHostOptions) {
-    const { key, self, clock, ledger, fanout = FANOUT, historySize } = options
+    const { key, self, clock, ledger, fanout = FANOUT, perZoneMax, historySize } = options
     this.options = options
     this.place = key.publicKey
-    this.history = new History(this.place, ledger, historySize)
+    this.history = new History(this.place, ledger, historySize, { isPrecious: true })
     this.reader = new ChannelReader({ place: this.place, keys: this.keys, agreement: null })
     this.children = new Children({
       ...{ place: this.place, clock, history: this.history, fanout },
+      ...(perZoneMax && { perZoneMax }),
       ancestors: () => [self],
       others: () => [],
     })
-    this.recall()
+    try {
+      this.recall()
+    } catch (error) {
+      this.close()
+      throw error
+    }
   }
 
   /** The last fragment. */
@@ -116,19 +128,29 @@ export class PlaceHost {
    */
   announce(saying: Saying): void {
     this.check(saying)
-    for (const plain of contentsOf(saying, this.options.clock.now())) this.addContent(plain)
-    if (this.grownBy > (this.options.historySize ?? HISTORY_SIZE_MAX) / CHECKPOINT_SHARE)
-      this.remember()
-    this.children.pump()
+    try {
+      for (const plain of contentsOf(saying, this.options.clock.now())) this.addContent(plain)
+      if (this.grownBy > (this.options.historySize ?? HISTORY_SIZE_MAX) / CHECKPOINT_SHARE)
+        this.remember()
+    } finally {
+      // What is in the chain is said, also where the disk was full for what comes after.
+      this.children.pump()
+    }
+  }
+
+  /** Whether what a member asked to be said has been said. */
+  hasSaid(author: ZoneKey, tag: Uint8Array): boolean {
+    return this.said.has(saidKey(encodeBase32(author), encodeBase32(tag)))
   }
 
   /** Says what a member asked to be said, once. Throws as announce. */
   relay(author: ZoneKey, tag: Uint8Array, { method, entity = [], data }: Saying): void {
-    const once = saidKey(encodeBase32(author), encodeBase32(tag))
-    if (this.said.has(once)) return
+    if (this.hasSaid(author, tag)) return
+    const nick = this.options.nickOf?.(author) ?? ''
     const origin = [
       modifier(':', '_nym_author', encodeBase32(author)),
       modifier(':', '_tag_relay', encodeBase32(tag)),
+      ...(nick === '' ? [] : [modifier(':', '_nick_author', nick)]),
     ]
     this.announce({ method, entity: [...origin, ...entity], ...(data && { data }) })
   }
@@ -152,14 +174,17 @@ export class PlaceHost {
     this.children.pump()
   }
 
-  /** Puts somebody out, or lets them go; false where they are not in. What is said from now on they cannot read. */
-  dismiss(zone: ZoneKey): boolean {
+  /**
+   * Puts somebody out, or lets them go; false where they are not in. What is said from now on they cannot
+   * read. The others hear it as `method`, which inherits from `_notice_place_leave`.
+   */
+  dismiss(zone: ZoneKey, method = '_notice_place_leave'): boolean {
     const member = this.members.get(keyOf(zone))
     if (!member) return false
     this.members.delete(keyOf(zone))
     this.revoked = [...this.revoked, member.serial].slice(-REVOKED_MAX)
     this.rekey([member.serial], this.agreements())
-    this.notice('_notice_place_leave', zone, '-')
+    this.notice(method, zone, '-')
     this.children.revoke([member.serial])
     this.children.pump()
     return true
@@ -214,14 +239,8 @@ export class PlaceHost {
 
   private notice(method: string, zone: ZoneKey, operator: '+' | '-'): void {
     if (!this.options.rules.announcesMembers) return
-    const nym = encodeBase32(zone)
-    this.announce({
-      method,
-      entity: [
-        modifier(':', '_nym', nym),
-        modifier(operator, '_list_members', `|${nym.length} ${nym}`),
-      ],
-    })
+    const nick = this.options.nickOf?.(zone) ?? ''
+    this.announce({ method, entity: memberChange(operator, zone, nick) })
   }
 
   /** A new generation: first on the disk, then in the chain. */
@@ -313,6 +332,16 @@ export class PlaceHost {
       throw new BoxError('STATE_UNREADABLE', `The chain of a place (${name}) has lost its end.`)
     this.reread(memory.snapshot)
     this.children.revoke(this.revoked)
+    this.relist()
+  }
+
+  /** Says who came or went when the host died before it could. */
+  private relist(): void {
+    const listed = new Set(membersIn(this.state).map(({ nym }) => nym))
+    for (const zone of this.zones())
+      if (!listed.delete(encodeBase32(zone))) this.notice('_notice_place_enter', zone, '+')
+    for (const nym of listed)
+      this.notice('_notice_place_leave', zoneKey(decodeBase32(nym, ZONE_SIZE)), '-')
   }
 
   /** Brings state and chain to where they were, and repairs what a crash has left half done. */
@@ -327,6 +356,8 @@ export class PlaceHost {
     if (generation < this.keys.current)
       this.addRekey(this.keys.current, this.revoked, this.agreements())
     // Half of a message was said: the next begins anew, and readers pass the half over.
+    // However seldom it runs for long: what has grown since the state was written down, counts.
+    this.grownBy = this.history.sizeSince(id)
   }
 }
 

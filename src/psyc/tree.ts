@@ -25,6 +25,8 @@ export interface TreeOptions {
   readonly random: Random
   readonly ledger: Ledger
   readonly fanout?: number
+  /** Bytes of history that are kept. */
+  readonly historySize?: number
   readonly ticket: () => Uint8Array
   readonly dial: (node: TreeNode, signal: AbortSignal) => Promise<Link>
   /** The history has more. */
@@ -43,9 +45,9 @@ export class TreeMember {
   private revokedUntil = 0n
 
   constructor(options: TreeOptions) {
-    const { place, clock, ledger, fanout = FANOUT } = options
+    const { place, clock, ledger, fanout = FANOUT, historySize } = options
     this.options = options
-    this.history = new History(place, ledger)
+    this.history = new History(place, ledger, historySize)
     this.children = new Children({
       ...{ place, clock, history: this.history, fanout },
       ancestors: () => this.ancestors(),
@@ -56,6 +58,11 @@ export class TreeMember {
 
   get isAttached(): boolean {
     return this.parent?.ancestors() != null
+  }
+
+  /** Whether we hang in the tree, and have all that we have heard of. */
+  get isCurrent(): boolean {
+    return this.parent?.isCurrent ?? false
   }
 
   /** Looks for a place in the tree, beginning with these. */

@@ -9,9 +9,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { AUDIT_BEGIN, type AuditEntry, firstBroken } from '../../src/box/audit.ts'
-import { askAudit, askGrant, askGrants, askInfo } from '../../src/box/control.ts'
+import { askAudit, askGrant, askGrants, askInfo, askRooms } from '../../src/box/control.ts'
 import { RIGHTS, type Right } from '../../src/box/grant.ts'
 import { type GrantStatement, signGrant } from '../../src/box/grant-statement.ts'
+import type { RoomRequest } from '../../src/box/room-talk.ts'
 import { type Scope, WHOLE_SCOPE } from '../../src/box/scope.ts'
 import { encodeSshAnnouncement } from '../../src/box/ssh-announcement.ts'
 import { ZoneSecret } from '../../src/crypto/zone-key.ts'
@@ -91,7 +92,19 @@ const attempts: Readonly<Record<string, readonly [Right, () => Promise<unknown>]
     'admin',
     async () => askAudit(await home.open('control', guest), 0, { clock }),
   ],
+  'a room': ['admin', async () => askForRoom()],
+  'the list of rooms': [
+    'admin',
+    async () => askRooms(await home.open('control', guest), { do: 'list' }, { clock }),
+  ],
 }
+
+const askForRoom = async () =>
+  askRooms(
+    await home.open('control', guest),
+    { do: 'create', name: 'ops', nick: 'ada', isOpen: false },
+    { clock },
+  )
 
 const asked = (client: Awaited<ReturnType<typeof enter>>, what: 'sftp' | 'lead' | 'listen') =>
   new Promise<void>((resolve, reject) => {
@@ -212,4 +225,33 @@ test('the audit journal has who did what, by which key, with which result', asyn
     ['home', 'grant', expect.anything(), 'done'],
   ])
   expect(all[1]!.key).toMatch(/^\w{16}$/)
+})
+
+describe('a room', () => {
+  test('lets in who is invited, for whom nothing else is possible; all of it is in the journal', async () => {
+    await grant(['admin'])
+    const [room] = await askForRoom()
+    await grant([])
+    const member = ZoneSecret.generate('EDKEY', systemRandom)
+    const ask = async (request: RoomRequest) =>
+      askRooms(await home.open('control'), request, { clock })
+    await expect(home.open('room', member, room!.place)).rejects.toMatchObject({
+      code: 'NOT_PERMITTED',
+    })
+    await ask({ do: 'invite', place: room!.place, zone: member.zone, nick: 'bert' })
+    const session = await home.open('room', member, room!.place)
+    session.channel.close()
+    guest = member
+    for (const [name, [, attempt]] of Object.entries(attempts))
+      expect(await worked(attempt()), name).toBe(false)
+    // Whoever made it is still invited: being in a room is no right, and no right is being in a room.
+    const removed = await ask({ do: 'remove', place: room!.place, person: 'bert' })
+    expect(removed[0]!.people.map(({ nick }) => nick)).toEqual(['ada'])
+    await expect(home.open('room', member, room!.place)).rejects.toThrow()
+    const page = await askAudit(await home.open('control'), 0, { clock })
+    const rooms = (page.entries as AuditEntry[]).filter(({ what }) => what === 'room')
+    expect(
+      rooms.map(({ who, result, detail }) => `${who} ${result} ${detail.split(' ')[0]}`),
+    ).toEqual(['ada done create', 'home done invite', 'home done remove'])
+  })
 })

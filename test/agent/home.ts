@@ -5,6 +5,7 @@ import type { Client } from 'ssh2'
 import { Agent, type AgentParts } from '../../agent/agent.ts'
 import type { AgentConfig } from '../../agent/config.ts'
 import type { Machine } from '../../agent/pushing.ts'
+import type { OpenLedger } from '../../agent/room.ts'
 import { type Log, silentLog } from '../../src/base/log.ts'
 import { memoryStore, type Store } from '../../src/base/store.ts'
 import { memoryEntries } from '../../src/box/audit.ts'
@@ -20,6 +21,7 @@ import { type Service, servicePort } from '../../src/box/ports.ts'
 import { encodeSshAnnouncement } from '../../src/box/ssh-announcement.ts'
 import { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import { asDuplex } from '../../src/mesh/duplex.ts'
+import { type Ledger, memoryLedger } from '../../src/psyc/history.ts'
 import { systemClock } from '../../src/sys/clock.ts'
 import { systemRandom } from '../../src/sys/random.ts'
 import { type FakeMesh, FakeNet } from '../sim/fake-mesh.ts'
@@ -51,6 +53,7 @@ export class Home {
   readonly owner = ZoneSecret.generate('EDKEY', random)
   readonly ends: WindowEnd[] = []
   readonly audit = memoryEntries()
+  private readonly ledgers = new Map<string, Ledger>()
   /** Where configuration can be pushed to; set before the start. */
   machine: Machine | null = null
   deviceMesh!: FakeMesh
@@ -70,6 +73,7 @@ export class Home {
       random,
       log,
       audit: this.audit,
+      openLedger: name => this.openLedger(name),
       ...(this.machine && { machine: this.machine }),
     }
     this.agent = await Agent.start(parts, async () => {
@@ -77,6 +81,13 @@ export class Home {
       return this.deviceMesh
     })
     return this.agent
+  }
+
+  /** Files beside the store, which last as it does. */
+  private openLedger(name: string): OpenLedger {
+    const ledger = this.ledgers.get(name) ?? memoryLedger()
+    this.ledgers.set(name, ledger)
+    return { ...ledger, close: () => {} }
   }
 
   async stop(): Promise<void> {

@@ -17,7 +17,7 @@ async function sessions(options: Partial<ControlOptions> = {}) {
     info: () => info,
     leave: () => void left.push(1),
     allows: () => true,
-    administration: { grant: () => {}, grants: () => [], audit: () => [] },
+    administration: { grant: () => {}, grants: () => [], audit: () => [], rooms: () => [] },
     ...options,
   })
   return { pair, mine, left, served }

@@ -32,6 +32,14 @@ test('what others said cannot steer the terminal', () => {
   expect(printable('a\u001b[2Jb\u009b1mc\rd\te\n')).toBe('a?[2Jb?1mc?d\te\n')
 })
 
+test('nor can they in JSON, which reads as the same text', () => {
+  const { output, written } = outputOn({ json: true })
+  const text = 'a\u001b[2Jb\u009b1mc\u007f'
+  output.result('', { text })
+  expect(written.out).toMatch(/^[\x20-\x7e]+\n$/)
+  expect(JSON.parse(written.out)).toEqual({ text })
+})
+
 test('an expected failure is one sentence and the exit code of its family', () => {
   const { output, written } = outputOn()
   expect(output.failure(new BoxError('NAME_UNKNOWN'))).toBe(69)

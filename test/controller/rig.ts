@@ -10,6 +10,7 @@ import type { Device } from '../../controller/fleet.ts'
 import { Output } from '../../controller/output.ts'
 import { makeSshKey } from '../../controller/ssh-key.ts'
 import { directoryState } from '../../controller/state.ts'
+import type { ZoneKey } from '../../src/base/ids.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { memoryStore } from '../../src/base/store.ts'
 import { serveControl } from '../../src/box/control.ts'
@@ -17,6 +18,7 @@ import { type DeviceRecord, deviceRecords } from '../../src/box/device-record.ts
 import { acceptHandshake, type Refusal } from '../../src/box/handshake.ts'
 import { type NewOwner, PairingDesk } from '../../src/box/pairing-window.ts'
 import { servicePort } from '../../src/box/ports.ts'
+import type { RoomListing, RoomRequest } from '../../src/box/room-talk.ts'
 import { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import { Publisher } from '../../src/gns/publisher.ts'
 import { ZoneDatabase } from '../../src/gns/zone.ts'
@@ -39,9 +41,15 @@ export class Rig {
 
   /** A controller with an identity, that knows the hub. */
   async controller(
-    options: { json?: boolean; hub?: boolean; input?: string } = {},
+    options: {
+      json?: boolean
+      hub?: boolean
+      /** What is on standard input; null: whoever runs the test types it. */
+      input?: string | null
+      ego?: string
+    } = {},
   ): Promise<Controller> {
-    const { json = false, hub = true, input = '' } = options
+    const { json = false, hub = true, input = '', ego = 'home' } = options
     const directory = mkdtempSync(join(tmpdir(), 'box-rig-'))
     this.directories.push(directory)
     const said = { out: '', err: '' }
@@ -58,7 +66,7 @@ export class Rig {
       errors: new PassThrough(),
       isTerminal: false,
     }
-    stdio.input.end(input)
+    if (input !== null) stdio.input.end(input)
     stdio.output.on('data', bytes => sink('out').write(bytes))
     stdio.errors.on('data', bytes => sink('err').write(bytes))
     const state = directoryState(directory, this.world)
@@ -79,7 +87,7 @@ export class Rig {
         return mesh
       },
     })
-    await makeEgo(state, 'home', this.world.random)
+    await makeEgo(state, ego, this.world.random)
     await makeSshKey(state, this.world.random)
     return { context, said, interrupt: reason => end.abort(reason) }
   }
@@ -116,6 +124,8 @@ export class RigDevice {
   readonly secret: ZoneSecret
   readonly owners: NewOwner[] = []
   refusal: Refusal | null = null
+  /** What owners ask of its rooms. */
+  handleRooms: (request: RoomRequest, by: ZoneKey) => readonly RoomListing[] = () => []
   /** What controllers said with their proofs. */
   readonly payloads: Uint8Array[] = []
   readonly desk: PairingDesk
@@ -188,7 +198,12 @@ export class RigDevice {
                 info: () => ({ version: '1', hostName: 'hut', startedAt: world.now(), owners: 1 }),
                 leave: () => {},
                 allows: () => true,
-                administration: { grant: () => {}, grants: () => [], audit: () => [] },
+                administration: {
+                  grant: () => {},
+                  grants: () => [],
+                  audit: () => [],
+                  rooms: request => this.handleRooms(request, session.peerZone),
+                },
               })
           },
           () => {},

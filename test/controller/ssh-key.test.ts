@@ -9,6 +9,7 @@ const inMemory = (): State => {
     directory: '/nowhere',
     readText: name => files.get(name) ?? null,
     writeText: (name, text) => void files.set(name, text),
+    remove: name => void files.delete(name),
     exclusively: async change => change(),
   }
 }

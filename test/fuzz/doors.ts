@@ -16,6 +16,13 @@ import {
   pairingCodeForQr,
   parsePairingCode,
 } from '../../src/box/pairing-code.ts'
+import { formatRoomAddress, parseRoomAddress } from '../../src/box/room-address.ts'
+import {
+  decodeRoomRequest,
+  encodeRoomRequest,
+  parseRoomsAnswer,
+  roomsAnswer,
+} from '../../src/box/room-talk.ts'
 import { decodeSshAnnouncement, encodeSshAnnouncement } from '../../src/box/ssh-announcement.ts'
 import { generateSshKey, readSshKey } from '../../src/box/ssh-key.ts'
 import { openAead } from '../../src/crypto/aead.ts'
@@ -129,6 +136,20 @@ const readDhtBlock = (type: number) => (bytes: Uint8Array) => {
 }
 
 export const BYTE_DOORS: readonly ByteDoor[] = [
+  {
+    name: 'request about rooms',
+    of: ['decodeRoomRequest'],
+    right: (
+      [
+        { do: 'list' },
+        { do: 'create', name: 'ops', nick: 'home', isOpen: false },
+        { do: 'invite', place: new Uint8Array(32), zone: zone.zone, nick: '' },
+        { do: 'remove', place: new Uint8Array(32), person: 'ada' },
+        { do: 'show', place: new Uint8Array(32) },
+      ] as const
+    ).map(encodeRoomRequest),
+    read: decodeRoomRequest,
+  },
   {
     name: 'a stream of messages',
     of: ['messageSize', 'messageType'],
@@ -268,6 +289,35 @@ export const TEXT_DOORS: readonly TextDoor[] = [
     of: ['parsePairingCode'],
     right: [formatPairingCode(code), pairingCodeForQr(code)],
     read: parsePairingCode,
+  },
+  {
+    name: 'address of a room',
+    of: ['parseRoomAddress', 'placeFromText'],
+    right: [formatRoomAddress({ name: 'ops', device: zone.zone, place: new Uint8Array(32) })],
+    read: parseRoomAddress,
+  },
+  {
+    name: 'answer about rooms',
+    of: ['parseRoomsAnswer'],
+    right: [
+      JSON.stringify(
+        roomsAnswer([
+          {
+            ...{ name: 'ops', place: new Uint8Array(32), isOpen: true, createdAt: 1 },
+            people: [{ zone: zone.zone, nick: 'ada', isIn: false }],
+          },
+        ]),
+      ),
+    ],
+    read: text => {
+      let value: unknown
+      try {
+        value = JSON.parse(text)
+      } catch {
+        return []
+      }
+      return parseRoomsAnswer(Object(value))
+    },
   },
   { name: 'SSH key', of: ['readSshKey'], right: [sshKey.secret], read: readSshKey },
 ]

@@ -6,13 +6,16 @@ import { CONFIG_FILE, readConfig } from '../../agent/config.ts'
 import { openDeviceKey } from '../../agent/device-key.ts'
 import { openHostKey } from '../../agent/host-key.ts'
 import { JsonLines } from '../../agent/json-lines.ts'
+import { readRoomBook, writeRoomBook } from '../../agent/room-book.ts'
 import { findEgo } from '../../controller/ego.ts'
 import { Fleet } from '../../controller/fleet.ts'
 import { readHubs } from '../../controller/hubs.ts'
+import { RoomBook } from '../../controller/room/book.ts'
 import type { State } from '../../controller/state.ts'
 import { readToken } from '../../controller/up/token.ts'
 import { memoryStore, type Store } from '../../src/base/store.ts'
 import { GrantBook, ownerGrant } from '../../src/box/grant.ts'
+import { formatRoomAddress } from '../../src/box/room-address.ts'
 import { zoneToText } from '../../src/gns/name.ts'
 import * as data from '../../src/gns/record-data.ts'
 import { ZoneDatabase } from '../../src/gns/zone.ts'
@@ -52,6 +55,14 @@ function stored(prefix: string, fill: (store: Store) => void): [string, Uint8Arr
 const grants = stored('grants', store =>
   new GrantBook(store).set(ownerGrant(zone.zone, { holder: 'home', deviceName: 'kitchen' }, now)),
 )
+const hosted = stored('rooms', store =>
+  writeRoomBook(store, [
+    {
+      ...{ name: 'ops', seed: new Uint8Array(32), isOpen: false, createdAt: 1 },
+      invited: [{ zone: zone.zone, nick: 'ada' }],
+    },
+  ]),
+)
 const zoneFiles = stored('gns', store => {
   const database = new ZoneDatabase(store)
   database.replace(zone.zone, 'kitchen', [
@@ -74,6 +85,12 @@ export const STORE_DOORS: readonly ByteDoor[] = [
     of: [],
     right: grants.map(([, value]) => value),
     read: bytes => new GrantBook(storeWith('grants', bytes)),
+  },
+  {
+    name: 'file of the rooms that are hosted',
+    of: ['readRoomBook'],
+    right: hosted.map(([, value]) => value),
+    read: bytes => readRoomBook(storeWith('rooms', bytes)),
   },
   {
     name: 'file of the device key',
@@ -170,6 +187,16 @@ const fleet = JSON.stringify({
   ],
 })
 
+const rooms = JSON.stringify({
+  version: 1,
+  rooms: [
+    {
+      address: formatRoomAddress({ name: 'ops', device: zone.zone, place: new Uint8Array(32) }),
+      last: { at: 1, record: deviceLine },
+    },
+  ],
+})
+
 export const FILE_DOORS: readonly TextDoor[] = [
   {
     name: 'file of the ego',
@@ -189,6 +216,12 @@ export const FILE_DOORS: readonly TextDoor[] = [
     of: [],
     right: [fleet],
     read: content => new Fleet(stateOf(content)).devices(),
+  },
+  {
+    name: 'file of the rooms',
+    of: [],
+    right: [rooms],
+    read: content => new RoomBook(stateOf(content)).rooms(),
   },
   {
     name: 'file of the hubs',

@@ -42,6 +42,10 @@ class Disk {
     this.store = { ...store, set: (name, value) => this.write(() => store.set(name, value)) }
   }
 
+  get count(): number {
+    return this.writes
+  }
+
   private write(run: () => void): void {
     this.writes++
     const isNow = this.writes === this.dieAt
@@ -158,7 +162,42 @@ test('on a real disk a host goes on where it was; a chain that lost its end is n
   expect(() => open({ ledger, store })).toThrow(BoxError)
   ledger.rewrite(entries.toSpliced(3, 1))
   expect(() => open({ ledger, store })).toThrow(BoxError)
+  // Nor the second time: what is damaged stays as it is, for whoever can repair it.
+  expect(() => open({ ledger, store })).toThrow(BoxError)
   ledger.close()
+})
+
+test('a host that never runs for long keeps its state, whatever the history forgets', () => {
+  const disk = { ledger: memoryLedger(), store: memoryStore() }
+  const briefly = (use: (host: PlaceHost) => void) => {
+    const host = new PlaceHost({
+      ...{ key, clock: world, random, ...disk, name: 'place', historySize: 32_768 },
+      self: { peer: peerId(new Uint8Array(32)), zone: zones[0]! },
+      rules: { isHistoryOpen: false, announcesMembers: false },
+    })
+    use(host)
+    host.close()
+  }
+  briefly(host => host.announce({ method: '_notice', entity: [modifier('=', '_topic', 'kept')] }))
+  for (let start = 0; start < 200; start++) briefly(host => host.announce(saying('x')))
+  briefly(host => {
+    expect(host.messages({ method: '_notice' })).toEqual([])
+    expect(toLatin(host.state.get('_topic')!)).toBe('kept')
+  })
+})
+
+test('a full disk: what is not written is not said, and what is written goes out', () => {
+  const disk = new Disk()
+  const host = open(disk)
+  host.admit(zones[1]!, secrets[1]!.publicKey)
+  const tag = new Uint8Array(16).fill(9)
+  disk.dieAt = disk.count + 1
+  expect(() => host.relay(zones[1]!, tag, saying('one'))).toThrow(PowerCut)
+  expect(host.hasSaid(zones[1]!, tag)).toBe(false)
+  host.relay(zones[1]!, tag, saying('one'))
+  expect(host.hasSaid(zones[1]!, tag)).toBe(true)
+  expect(chainOf(host)).toEqual(['one'])
+  host.close()
 })
 
 test('members that are no members any more have no key', () => {

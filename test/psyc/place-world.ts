@@ -13,7 +13,7 @@ import type { Message } from '../../src/psyc/channel.ts'
 import type { Link, TreeNode } from '../../src/psyc/edge.ts'
 import { type Ledger, memoryLedger } from '../../src/psyc/history.ts'
 import { modifier } from '../../src/psyc/packet.ts'
-import { PlaceDoor, type Visitor } from '../../src/psyc/place-door.ts'
+import { type DoorOptions, PlaceDoor, type Visitor } from '../../src/psyc/place-door.ts'
 import { PlaceGuest } from '../../src/psyc/place-guest.ts'
 import { PlaceHost, type PlaceRules } from '../../src/psyc/place-host.ts'
 import { message, rest } from '../../src/wire/layout.ts'
@@ -41,6 +41,8 @@ export class Person {
   isRefused = false
   isAttached = false
   entered = 0
+  /** How often it was told that all there is has come. */
+  current = 0
   heard: Message[] = []
 
   constructor(name: string, zone: ZoneKey, mesh: FakeMesh) {
@@ -64,6 +66,9 @@ export interface PlaceWorldOptions {
   readonly rules?: Partial<PlaceRules>
   readonly fanout?: number
   readonly door?: (visitor: Visitor, decide: (admitted: boolean) => void) => void
+  readonly allows?: DoorOptions['allows']
+  readonly perZoneMax?: number
+  readonly nickOf?: (zone: ZoneKey) => string
 }
 
 export class PlaceWorld {
@@ -127,12 +132,14 @@ export class PlaceWorld {
   }
 
   private startHost(): PlaceHost {
-    const { rules, fanout } = this.options
+    const { rules, fanout, perZoneMax, nickOf } = this.options
     return new PlaceHost({
       ...{ key: this.key, self: this.hostNode, clock: this.world, random: this.random },
       ...{ ...this.hostDisk, name: 'place' },
       rules: { isHistoryOpen: false, announcesMembers: false, ...rules },
       ...(fanout && { fanout }),
+      ...(perZoneMax && { perZoneMax }),
+      ...(nickOf && { nickOf }),
     })
   }
 
@@ -140,6 +147,7 @@ export class PlaceWorld {
     const door = new PlaceDoor({
       ...{ host: this.host, clock: this.world },
       door: this.options.door ?? ((_, decide) => decide(true)),
+      ...(this.options.allows && { allows: this.options.allows }),
       relayRules: new Map([
         ['_message', true],
         ['_message_secret', false],
@@ -209,6 +217,7 @@ export class PlaceWorld {
         attached: isAttached => {
           person.isAttached = isAttached
         },
+        current: () => person.current++,
       },
     })
     person.guest = guest

@@ -185,6 +185,7 @@ describe('talk', () => {
     ['_notice', [], 'a method without a rule'],
     ['_message', [modifier('=', '_topic', 'mine')], 'a change of the state'],
     ['_message', [modifier(':', '_nym_author', 'me')], 'another author'],
+    ['_message', [modifier(':', '_nick_author', 'me')], 'another name'],
     ['_message', [modifier(':', '_source', 'me')], 'a routing variable'],
   ] as const)('is refused: %s %j, %s', async ([method, entity]) => {
     place = new PlaceWorld(9)
@@ -196,6 +197,108 @@ describe('talk', () => {
     ).rejects.toMatchObject({ code: 'NOT_PERMITTED' })
     expect(place.host.last).toBe(before)
   })
+})
+
+describe('talk that is too much', () => {
+  test.for([
+    ['tooFast', 'TALK_TOO_FAST'],
+    ['tooLong', 'INPUT_INVALID'],
+  ] as const)('is not passed on (%s), and who says so is told why: %s', async ([allowed, code]) => {
+    let isFull = false
+    place = new PlaceWorld(15, { allows: () => (isFull ? allowed : 'yes') })
+    const kris = place.join()
+    await place.world.pass(1_000)
+    const tag = new Uint8Array(16).fill(7)
+    const say = (how?: Uint8Array) =>
+      place.world.until(kris.guest!.talk({ method: '_message' }, how), 10_000)
+    await say(tag)
+    isFull = true
+    const before = place.host.last
+    await expect(say()).rejects.toMatchObject({ code })
+    // What was said before is only asked again: that costs nothing.
+    await say(tag)
+    expect(place.host.last).toBe(before)
+  })
+
+  test('and what is said to no place at all is refused', async () => {
+    place = new PlaceWorld(16)
+    const kris = place.join()
+    await place.world.pass(1_000)
+    place.host.dismiss(kris.zone)
+    await expect(
+      place.world.until(kris.guest!.talk({ method: '_message' }), 10_000),
+    ).rejects.toMatchObject({ code: 'NOT_PERMITTED' })
+  })
+})
+
+test('what people are called goes with what they say and do, and nobody names themselves', async () => {
+  place = new PlaceWorld(17, { rules: { announcesMembers: true }, nickOf: () => 'kris' })
+  const kris = place.join()
+  await place.world.pass(1_000)
+  await place.world.until(kris.guest!.talk({ method: '_message' }), 10_000)
+  await place.world.pass(1_000)
+  const said = kris.heard.at(-1)!.entity
+  expect(said.map(({ name, value }) => [name, toLatin(value)])).toContainEqual([
+    '_nick_author',
+    'kris',
+  ])
+  expect(toLatin(kris.guest!.state.get('_dict_nicks')!)).toMatch(/^\{000G\w+\} kris$/)
+  place.host.dismiss(kris.zone)
+  expect(place.host.state.get('_dict_nicks')).toBe(null)
+})
+
+test('nobody takes all places below the host: the oldest process of a person gives way', async () => {
+  place = new PlaceWorld(18, { fanout: 4, perZoneMax: 2 })
+  const first = place.join()
+  await place.world.pass(1_000)
+  for (let i = 0; i < 5; i++) place.join('more', first.zone)
+  await place.world.pass(2_000)
+  const other = place.join()
+  await place.world.pass(2_000)
+  expect(other.isAttached).toBe(true)
+  expect(place.host.children.size).toBeLessThanOrEqual(3)
+})
+
+test('a guest knows when it has all there is', async () => {
+  place = new PlaceWorld(19)
+  const kris = place.join()
+  await place.world.pass(1_000)
+  expect(kris.current).toBe(1)
+  place.kill(kris)
+  for (let i = 0; i < 5; i++) place.say(`${i}`)
+  place.revive(kris)
+  kris.current = 0
+  let heardAtFirst = 0
+  const wait = place.world.after(1, function look() {
+    if (kris.current > 0 && heardAtFirst === 0) heardAtFirst = kris.heard.length
+    else place.world.after(1, look)
+  })
+  await place.world.pass(2_000)
+  wait.cancel()
+  expect(heardAtFirst).toBe(5)
+})
+
+test('who was put out and is invited again reads on from there, not what was said between', async () => {
+  let isOpen = true
+  place = new PlaceWorld(20, { door: (_, decide) => decide(isOpen) })
+  const kris = place.join()
+  await place.world.pass(1_000)
+  place.say('1')
+  await place.world.pass(1_000)
+  isOpen = false
+  place.host.dismiss(kris.zone)
+  place.say('2')
+  await place.world.pass(60_000)
+  expect(kris.isRefused).toBe(true)
+  place.kill(kris)
+  isOpen = true
+  place.revive(kris)
+  await place.world.pass(60_000)
+  place.say('3')
+  await place.world.pass(60_000)
+  expect(kris.heard.map(textOf)).toEqual(['1', '3'])
+  expect(kris.guest!.messages({}).map(textOf)).toEqual(['3'])
+  expect(kris.isAttached).toBe(true)
 })
 
 describe('history', () => {

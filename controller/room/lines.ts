@@ -1,0 +1,127 @@
+/**
+ * What was said in a room, as lines for people and as values for programs. Names come from the fleet first, then
+ * from the room; what others wrote cannot steer the terminal, nor look like a line of somebody else.
+ */
+
+import { zoneToText } from '../../src/gns/name.ts'
+import type { Message } from '../../src/psyc/channel.ts'
+import { inherits } from '../../src/psyc/keyword.ts'
+import type { Context } from '../context.ts'
+
+/** The text of a zone begins with its type, which is the same for all; these tell one from the other. */
+const SHORT = { from: 7, to: 15 } as const
+/** Written behind the first line of a text, so that no line of it begins as a message does. */
+const INDENT = ' '.repeat(4)
+const decoder = new TextDecoder()
+
+export interface Person {
+  readonly zone: string
+  /** What the room calls them; '' for nothing. */
+  readonly nick: string
+}
+
+/** How people are called here. */
+export class RoomNames {
+  private readonly known = new Map<string, string>()
+
+  constructor({ fleet, ego }: Pick<Context, 'fleet' | 'ego'>) {
+    for (const { zone, name } of fleet.devices()) this.known.set(zoneToText(zone), name)
+    const { name, secret } = ego()
+    this.known.set(zoneToText(secret.zone), name)
+  }
+
+  /** Ours for them, else the room's, marked where we call somebody else so; else a short form of the key. */
+  of({ zone, nick }: Person): string {
+    const own = this.known.get(zone)
+    if (own !== undefined) return own
+    const short = `…${zone.slice(SHORT.from, SHORT.to)}`
+    if (nick === '') return short
+    return [...this.known.values()].includes(nick) ? `${nick}(${short})` : nick
+  }
+}
+
+/** What happened, of all methods that are shown; what has none of these is passed over. */
+const KINDS = [
+  ['_message', 'message'],
+  ['_notice_place_enter', 'enter'],
+  ['_notice_place_leave_removed', 'remove'],
+  ['_notice_place_leave', 'leave'],
+  ['_notice_place_invite', 'invite'],
+  ['_notice_place_nick', 'name'],
+] as const
+type Kind = (typeof KINDS)[number][1]
+
+export interface Said {
+  readonly id: bigint
+  readonly at: number
+  readonly what: Kind
+  /** Who said or did it; null where nobody is named. */
+  readonly author: Person | null
+  /** Whom it is about. */
+  readonly person: Person | null
+  readonly text: string
+}
+
+/** Null where it is nothing to show. */
+export function saidIn({ id, at, method, entity, data }: Message): Said | null {
+  const what = KINDS.find(([name]) => inherits(method, name))?.[1]
+  if (!what) return null
+  // The host's own words come first, and it lets nobody else say these.
+  const text = (name: string) => {
+    const found = entity.find(one => one.name === name)
+    return found ? decoder.decode(found.value) : ''
+  }
+  const personOf = (zone: string, nick: string): Person | null =>
+    zone === '' ? null : { zone, nick }
+  return {
+    ...{ id, at, what },
+    author: personOf(text('_nym_author'), text('_nick_author')),
+    person: personOf(text('_nym'), text('_nick')),
+    text: what === 'message' ? decoder.decode(data) : '',
+  }
+}
+
+/** For people. */
+export function lineOf(said: Said, names: RoomNames): string {
+  const time = timeText(said.at)
+  const who = said.author ? names.of(said.author) : '?'
+  if (said.what === 'message') return `${time} ${who}: ${tame(said.text)}`
+  const whom = said.person ? names.of(said.person) : '?'
+  const happened = {
+    enter: `${whom} enters`,
+    leave: `${whom} leaves`,
+    remove: `${whom} is put out`,
+    invite: `${who} invites ${whom}`,
+    name: `${who} calls ${said.person?.zone ?? '?'} ${said.person?.nick || 'nothing'}`,
+  }[said.what]
+  return `${time} -- ${tame(happened)}`
+}
+
+/** For programs. */
+export const saidValue = (room: string, said: Said, names: RoomNames): object => ({
+  room,
+  id: `${said.id}`,
+  at: new Date(said.at).toISOString(),
+  what: said.what,
+  ...(said.author && { author: names.of(said.author), author_zone: said.author.zone }),
+  ...(said.person && { person: names.of(said.person), person_zone: said.person.zone }),
+  ...(said.what === 'message' && { text: said.text }),
+})
+
+/**
+ * A text that stays where it is put: line ends are followed by blanks, and what turns the direction of writing
+ * around is shown as `?`. What steers terminals is taken out where all lines are printed (output.ts).
+ */
+export const tame = (text: string): string =>
+  text
+    .trimEnd()
+    .replace(/[\u202a-\u202e\u2066-\u2069]/g, '?')
+    .replace(/\r\n|[\n\r\u2028\u2029]/g, `\n${INDENT}`)
+
+/** The time at this machine: what people in a room compare with their clocks. */
+function timeText(at: number): string {
+  const time = new Date(at)
+  const two = (number: number) => `${number}`.padStart(2, '0')
+  const day = `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`
+  return `${day} ${two(time.getHours())}:${two(time.getMinutes())}`
+}

@@ -1,0 +1,157 @@
+/**
+ * Rooms over real processes: a hub, a device that hosts the room, two people and a stranger. Somebody is away for a
+ * part of it, the device is killed in between, and both have the same history in the end.
+ */
+
+import { randomUUID } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Agent, Controller } from './fleet.ts'
+import { cleanUp, Program, run } from './program.ts'
+
+const HUB = `127.0.0.1:${Number(process.env.LAB_PORT ?? 42_000) + 70}`
+/** Until a member notices that the host was restarted, and hangs on it again. */
+const BACK_MS = 120_000
+const REFUSED = 77
+
+interface Line {
+  readonly id: string
+  readonly what: string
+  readonly author?: string
+  readonly text?: string
+}
+
+const lines = (text: string): Line[] =>
+  text
+    .split('\n')
+    .filter(line => line !== '')
+    .map(line => JSON.parse(line) as Line)
+const talk = (text: string) =>
+  lines(text).flatMap(({ what, author, text }) =>
+    what === 'message' ? [`${author}: ${text}`] : [],
+  )
+
+/** All that a process tree keeps below a folder. */
+const filesIn = (folder: string): Buffer[] =>
+  readdirSync(folder, { recursive: true, withFileTypes: true }).flatMap(entry =>
+    entry.isFile() ? [readFileSync(join(entry.parentPath, entry.name))] : [],
+  )
+
+describe('a room', { timeout: 400_000 }, () => {
+  let hub: Agent
+  let device: Agent
+  let owner: Controller
+  let ada: Controller
+  let eve: Controller
+  let address: string
+  const canary = `canary ${randomUUID()}`
+
+  beforeAll(async () => {
+    hub = new Agent('hub', ['--hub', '--listen', HUB])
+    const { hello } = await hub.status(({ hello }) => hello.includes('tcp'))
+    device = new Agent('device', ['--hub-url', hello])
+    await device.linked()
+    owner = new Controller('owner')
+    await owner.must('init', '--ego', 'home')
+    await owner.must('pair', await device.pairingCode(), '--as', 'kitchen', '--json')
+    ada = new Controller('ada')
+    eve = new Controller('eve')
+    for (const [person, name] of [
+      [ada, 'ada'],
+      [eve, 'eve'],
+    ] as const) {
+      await person.must('init', '--ego', name)
+      await person.must('hub', 'add', hello)
+    }
+  })
+  afterAll(cleanUp)
+
+  const zoneOf = async (person: Controller) =>
+    (JSON.parse(await person.must('id', '--json')) as { id: string }).id
+  const history = async (person: Controller) =>
+    talk(await person.must('room', 'history', 'ops', '--json', '--last', '1000'))
+
+  test('is made by an owner, and entered by who is invited and nobody else', async () => {
+    await owner.must('room', 'create', 'ops', '--on', 'kitchen')
+    const invited = await owner.must('room', 'invite', 'ops', await zoneOf(ada), '--as', 'ada')
+    address = /^box room enter (ops@\S+)\n$/.exec(invited)![1]!
+    await ada.must('room', 'say', address, 'hello', 'from', 'ada')
+    await owner.must('room', 'say', 'ops', canary)
+    expect(await history(owner)).toEqual(['ada: hello from ada', `home: ${canary}`])
+    expect(await history(ada)).toEqual(['ada: hello from ada', `home: ${canary}`])
+    expect(await ada.must('room', 'who', 'ops')).toMatch(/^home +000G\w+\nada +000G\w+\n$/)
+
+    const stranger = await eve.box('room', 'say', address, 'let me in')
+    expect(stranger.code).toBe(REFUSED)
+    expect(stranger.err).toContain('not invited')
+    expect(await eve.must('room', 'ls')).toBe('')
+    // Being in a room is no right on the device.
+    const zone = address.slice(address.indexOf('@') + 1, address.indexOf('.'))
+    await ada.must('add', zone, '--as', 'hut')
+    expect((await ada.box('exec', 'hut', '--', 'true')).code).toBe(REFUSED)
+    expect((await ada.box('room', 'invite', 'ops', await zoneOf(eve))).code).toBe(REFUSED)
+  })
+
+  test('is live, and goes on over the death of its host: nothing is lost, nothing doubled', async () => {
+    const typing = new Program(ada.command('room', 'enter', 'ops', '--json', '--timeout', '120'))
+    await typing.until(/hello from ada/)
+    typing.child.stdin!.write('one\n')
+    await typing.until(/"text":"one"/)
+    await owner.must('room', 'say', 'ops', 'two')
+    await typing.until(/"text":"two"/)
+
+    device.program.kill('SIGKILL')
+    await device.program.ended()
+    typing.child.stdin!.write('three\nfour\n')
+    const waiting = run(owner.command('room', 'say', 'ops', 'five', '--timeout', '120'), {
+      ms: BACK_MS,
+    })
+    await new Promise(resolve => setTimeout(resolve, 2_000))
+    device.restart()
+    await device.linked()
+    expect((await waiting).code).toBe(0)
+    await typing.until(/"text":"four"/, BACK_MS)
+    await typing.until(/"text":"five"/, BACK_MS)
+
+    // Away for a while: what was said meanwhile comes with the next visit, once.
+    typing.child.stdin!.end()
+    expect((await typing.ended()).code).toBe(0)
+    await run(owner.command('room', 'say', 'ops'), { input: 'six\nof two lines\n' })
+    const again = await run(ada.command('room', 'enter', 'ops', '--json'))
+    expect(again.code).toBe(0)
+    expect(talk(again.out)).toEqual(['home: six\nof two lines'])
+
+    const seen = talk(typing.out).filter(text => !text.includes('canary'))
+    expect(seen.slice(0, 3)).toEqual(['ada: hello from ada', 'ada: one', 'home: two'])
+    expect(seen.slice(3).toSorted()).toEqual(['ada: four', 'ada: three', 'home: five'])
+    const all = await history(owner)
+    expect(all).toEqual(await history(ada))
+    expect(all).toHaveLength(8)
+    const ids = lines(await owner.must('room', 'history', 'ops', '--json')).map(({ id }) => id)
+    expect(new Set(ids).size).toBe(ids.length)
+  })
+
+  test('is read by its members and its host: the hub has nothing of it', () => {
+    // The host keeps it encrypted under keys that it keeps beside it.
+    for (const agent of [hub, device])
+      for (const content of filesIn(agent.state)) expect(content.includes(canary)).toBe(false)
+    expect(`${hub.program.out}${hub.program.err}`).not.toContain(canary)
+  })
+
+  test('is closed to who is put out, from the next word on', async () => {
+    const listening = new Program(ada.command('room', 'enter', 'ops', '--listen', '--json'))
+    await owner.must('room', 'say', 'ops', 'seven')
+    await listening.until(/"text":"seven"/)
+    await owner.must('room', 'remove', 'ops', 'ada')
+    await owner.must('room', 'say', 'ops', 'eight')
+    const { code, out } = await listening.ended(60_000)
+    expect(code).toBe(REFUSED)
+    expect(out).not.toContain('eight')
+    expect((await ada.box('room', 'say', 'ops', 'still here')).code).toBe(REFUSED)
+    expect(await history(owner)).toContain('home: eight')
+    await owner.must('room', 'delete', 'ops')
+    expect((await owner.box('room', 'say', 'ops', 'gone')).code).toBe(69)
+    expect(readdirSync(device.state).filter(name => name.startsWith('room-'))).toEqual([])
+  })
+})
