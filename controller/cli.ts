@@ -183,10 +183,11 @@ export async function run(
       return 0
     }
     const words = args[0] === 'help' ? [...args.slice(1), '--help'] : args
-    const name = commandWord(words)
+    const at = commandAt(words)
+    const name = words[at] ?? null
     if (name !== null && !Object.hasOwn(COMMANDS, name))
       throw new BoxError('INPUT_INVALID', `There is no command "${name}": see box --help.`)
-    const parsed = await parse(words, name)
+    const parsed = await parse(words, at)
     if ('help' in parsed) {
       const asked = name !== null || words.length > 0
       ;(asked ? out : err).write(`${parsed.help}\n`)
@@ -206,8 +207,9 @@ export async function run(
 type Parsed = { help: string } | { command: Command; args: Common }
 
 /** Reads the words. Help, where it is asked for or nothing else is, comes back as text. */
-async function parse(words: readonly string[], name: string | null): Promise<Parsed> {
+async function parse(words: readonly string[], at: number): Promise<Parsed> {
   const { default: yargs } = await import('yargs')
+  const name = words[at] ?? null
   const command = name === null ? null : await COMMANDS[name]!.load()
   const parser = yargs()
     .scriptName('box')
@@ -240,18 +242,21 @@ async function parse(words: readonly string[], name: string | null): Promise<Par
     .fail((message, error) => {
       throw error ?? new BoxError('INPUT_INVALID', `${message.replace(/\.?$/, '.')}`)
     }) as unknown as Argv<Common>
-  if (command) register(parser, name!, command)
+  // Of any command but the default one yargs renders the help, which takes longer than all else here.
+  const isHelp = words.some(word => word === '--help' || word === '-h')
+  if (command) register(parser, name!, command, isHelp)
   else list(parser)
   let help = ''
-  const args = await parser.parseAsync([...words], {}, (_error, _args, text) => {
+  const given = words.filter((_, index) => isHelp || index !== at)
+  const args = await parser.parseAsync(given, {}, (_error, _args, text) => {
     help = text
   })
   return command && !help ? { command, args } : { help: help || (await parser.getHelp()) }
 }
 
-function register(parser: Argv<Common>, name: string, command: Command): void {
+function register(parser: Argv<Common>, name: string, command: Command, isHelp: boolean): void {
   parser.command(
-    command.usage,
+    isHelp ? command.usage : command.usage.replace(/^\S+/, '$0'),
     COMMANDS[name]!.describe,
     yargs => command.options(yargs.example([...command.examples] as [string, string][])),
     () => {},
@@ -269,13 +274,13 @@ function list(parser: Argv<Common>): void {
 
 const TAKE_A_VALUE = ['--state', '--mesh', '--gnunet-conf']
 
-/** The first word that is no option, and no value of one. */
-function commandWord(words: readonly string[]): string | null {
+/** Where the first word is that is no option, and no value of one; -1 without one. */
+function commandAt(words: readonly string[]): number {
   for (let i = 0; i < words.length && words[i] !== '--'; i++) {
     if (TAKE_A_VALUE.includes(words[i]!)) i++
-    else if (!words[i]!.startsWith('-')) return words[i]!
+    else if (!words[i]!.startsWith('-')) return i
   }
-  return null
+  return -1
 }
 
 async function openOutput(args: readonly string[], { out, err }: Surroundings): Promise<Output> {

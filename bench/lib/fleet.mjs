@@ -8,7 +8,7 @@ import { sleep } from './measure.mjs'
 
 const run = promisify(execFile)
 const DIST = join(import.meta.dirname, '..', '..', 'dist')
-const AGENT = join(DIST, 'agent', 'main.js')
+const AGENT = join(DIST, 'bin', 'box-agent.js')
 const LOOK_EVERY_MS = 100
 const START_MS = 60_000
 
@@ -31,7 +31,7 @@ export const startHub = (words = []) => startAgent('hub', ['--hub', '--listen', 
 /** The command line of a `box`. */
 export const boxCommand = (state, ...words) => [
   process.execPath,
-  join(DIST, 'controller', 'main.js'),
+  join(DIST, 'bin', 'box.js'),
   ...['--state', state, ...words],
 ]
 

@@ -10,6 +10,8 @@ import { fileURLToPath } from 'node:url'
 
 /** Set by deploy/script.ts, where all of the code is in one file. */
 declare const BUNDLED: true | undefined
+/** Set by deploy/programs.ts, where both lie beside the code they share. */
+declare const PROGRAMS_BESIDE: true | undefined
 
 export type OwnProgram = 'box' | 'box-agent'
 
@@ -20,8 +22,9 @@ export function ownProgram(name: OwnProgram): readonly string[] {
   if (isSea()) return [lastingPath(process.execPath), name]
   if (typeof BUNDLED !== 'undefined')
     return [process.execPath, fileURLToPath(import.meta.url), name]
-  const main = new URL(`../../${FOLDERS[name]}/main.js`, import.meta.url)
-  return [process.execPath, fileURLToPath(main)]
+  const main =
+    typeof PROGRAMS_BESIDE === 'undefined' ? `../../${FOLDERS[name]}/main.js` : `./${name}.js`
+  return [process.execPath, fileURLToPath(new URL(main, import.meta.url))]
 }
 
 /** Where versions lie beside each other (`1.2.3/box`), the name that stays: `current/box`. */

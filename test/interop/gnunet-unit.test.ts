@@ -20,7 +20,7 @@ ip link set lo up
 mkdir "$WORK/box"; mount --bind "$ROOT" "$WORK/box"
 setpriv --reuid=gnunet --regid=gnunet --init-groups sh -c "$START" >"$WORK/log" 2>&1 & arm=$!
 for i in $(seq 100); do [ -S /run/gnunet/gnunet-service-core.sock ] && break; sleep 0.1; done
-as() { setpriv --reuid=65534 --regid=$1 --clear-groups env HOME=/nonexistent "$NODE" "$WORK/box/dist/controller/main.js" \\
+as() { setpriv --reuid=65534 --regid=$1 --clear-groups env HOME=/nonexistent "$NODE" "$WORK/box/dist/bin/box.js" \\
   --state "$WORK/state-$1" --mesh gnunet --gnunet-conf /etc/secushare-box/gnunet.conf doctor --json 2>&1; }
 echo MEMBER; as gnunet; echo STRANGER; as 65534
 echo EGO; setpriv --reuid=65534 --regid=gnunet --clear-groups gnunet-identity -c /etc/secushare-box/gnunet.conf -C ego -X && \\

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 export const ROOT = join(import.meta.dirname, '..', '..')
-export const BOX = join(ROOT, 'dist', 'controller', 'main.js')
-export const BOX_AGENT = join(ROOT, 'dist', 'agent', 'main.js')
+export const BOX = join(ROOT, 'dist', 'bin', 'box.js')
+export const BOX_AGENT = join(ROOT, 'dist', 'bin', 'box-agent.js')
 
 export interface Outcome {
   readonly code: number | null
