@@ -159,6 +159,7 @@ export class Agent {
       ...{ mesh, device, clock, random, log, grants, pushing: this.pushing, rooms: this.rooms },
       desk: this.desk,
       ssh: this.ssh,
+      hostKey: hostKey.publicKey,
       status: this.statusPlace,
       audit,
       shelf: config.relay ? new ParcelShelf(store, () => clock.now()) : null,

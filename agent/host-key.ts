@@ -11,6 +11,8 @@ const FILE = 'ssh-host-key'
 export interface HostKey {
   /** In OpenSSH's format. A secret. */
   readonly secret: string
+  /** The blob of RFC 4253 section 6.6. */
+  readonly publicKey: Uint8Array
   /** SHA-256 of the public key's blob, as SSHFP has it. */
   readonly fingerprint: Uint8Array
 }
@@ -23,5 +25,6 @@ export function openHostKey(store: Store, random: Random): HostKey {
     : generateSshKey(random, 'secushare-box')
   if (!key) throw new BoxError('KEY_UNREADABLE', `Its file is ${FILE}.`)
   if (!stored) store.set(FILE, new TextEncoder().encode(key.secret))
-  return { secret: key.secret, fingerprint: sha256(key.publicKey) }
+  const { secret, publicKey } = key
+  return { secret, publicKey, fingerprint: sha256(publicKey) }
 }

@@ -48,6 +48,8 @@ export interface ServiceOptions {
   readonly grants: GrantBook
   readonly desk: PairingDesk
   readonly ssh: SshServer
+  /** Of the SSH server, public. */
+  readonly hostKey: Uint8Array
   readonly status: StatusPlace
   readonly audit: AuditNotes
   readonly info: () => DeviceInfo
@@ -178,8 +180,11 @@ export class Services {
     return { refused: 'NOT_PERMITTED' }
   }
 
+  /** Whoever may come in is told the host key: in GNS stands its fingerprint only. */
   private admitSsh(zone: ZoneKey, payload: Uint8Array): Admission {
-    return decodeSshAnnouncement(payload) ? this.admit(zone) : { refused: 'NOT_PERMITTED' }
+    if (!decodeSshAnnouncement(payload)) return { refused: 'NOT_PERMITTED' }
+    const admission = this.admit(zone)
+    return 'refused' in admission ? admission : { payload: this.options.hostKey }
   }
 
   private serveSsh({ peerZone: zone, payload, channel }: Session): void {

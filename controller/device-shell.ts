@@ -44,15 +44,17 @@ export async function openShell(
 }
 
 /**
- * Has the whole host key of the device in known_hosts before OpenSSH looks there: asks the device for
- * it, on a channel of its own, where it was never seen.
+ * Has the whole host key of the device in known_hosts before OpenSSH looks there. Devices tell it with their
+ * verdict; an older one that was never met is asked for it, on a channel of its own.
  */
-export async function learnHostKey(
-  context: Context,
-  { device, record }: DeviceSession,
-): Promise<void> {
+export async function learnHostKey(context: Context, reached: DeviceSession): Promise<void> {
+  const { device, record, payload: told } = reached
   const known = device.last?.hostKey
   if (known && equalBytes(sha256(known), record.hostKey)) return
+  if (equalBytes(sha256(told), record.hostKey)) {
+    await keepHostKey(context, reached, told)
+    return
+  }
   // It was just met there: no name need be looked up for the second channel.
   const met = { ...device, last: { record, hostKey: null, at: context.clock.now() } }
   const { hostKey, session, ssh } = await enter(context, met, {})

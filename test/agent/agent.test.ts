@@ -4,6 +4,7 @@ import { memoryStore, type Store } from '../../src/base/store.ts'
 import { askInfo, askLeave } from '../../src/box/control.ts'
 import { readDeviceRecords } from '../../src/box/device-record.ts'
 import { encodeSshAnnouncement } from '../../src/box/ssh-announcement.ts'
+import { sha256 } from '../../src/crypto/hash.ts'
 import { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import { formatName } from '../../src/gns/name.ts'
 import { Resolver } from '../../src/gns/resolver.ts'
@@ -119,6 +120,17 @@ describe('an owner', () => {
     const after = await published(home)
     expect(after.hostKey).toEqual(before.hostKey)
     expect(after.pid).not.toEqual(before.pid)
+  })
+
+  test('is told the whole host key whose fingerprint is published', async () => {
+    await home.pair()
+    const publicKey = publicBlob(KEYS.public)
+    const { payload } = await home.open(
+      'ssh',
+      undefined,
+      encodeSshAnnouncement({ publicKey, deviceName: '' }),
+    )
+    expect(sha256(payload)).toEqual((await published(home)).hostKey)
   })
 
   test('has what was open closed when the agent stops', async () => {
