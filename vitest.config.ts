@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 // CI adds up the totals of several runs from these files.
 const json = process.env.VITEST_JSON
 
-/** What is shipped, built and installed: minutes each, run before a release (`npm run shipping`). */
+/** What is shipped, built and installed (`npm run shipping`). */
 const SHIPPING = ['bundle', 'packages', 'systemd'].map(name => `test/interop/${name}.test.ts`)
 
 export default defineConfig({
@@ -37,7 +37,8 @@ export default defineConfig({
           include: SHIPPING,
           testTimeout: 600_000,
           hookTimeout: 600_000,
-          fileParallelism: false,
+          globalSetup: 'test/interop/shipping.ts',
+          maxWorkers: 2,
         },
       },
     ],

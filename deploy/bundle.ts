@@ -15,7 +15,7 @@ import {
   statSync,
   symlinkSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { VERSION } from '../src/base/version.ts'
 import { buildExecutable } from './executable.ts'
@@ -23,15 +23,16 @@ import { MACHINES, type Machine, NODE_VERSION, runtimeFor } from './runtime.ts'
 import { buildScript } from './script.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
-const OUT = join(ROOT, 'dist', 'bundle')
 const LINKED = 'box-agent'
 
 const { values } = parseArgs({
   options: {
     machine: { type: 'string', multiple: true },
     archive: { type: 'boolean', default: false },
+    out: { type: 'string', default: join(ROOT, 'dist', 'bundle') },
   },
 })
+const OUT = resolve(values.out)
 const machines = values.machine ?? MACHINES
 mkdirSync(OUT, { recursive: true })
 const script = join(OUT, 'box.cjs')
@@ -77,5 +78,5 @@ function archive(machine: Machine, folder: string): string {
 function tell(path: string): void {
   const hash = createHash('sha256').update(readFileSync(path)).digest('hex')
   const size = (statSync(path).size / 1e6).toFixed(1)
-  process.stdout.write(`${hash}  ${size.padStart(6)} MB  ${path.slice(ROOT.length + 1)}\n`)
+  process.stdout.write(`${hash}  ${size.padStart(6)} MB  ${relative(ROOT, path)}\n`)
 }

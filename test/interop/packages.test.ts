@@ -15,7 +15,6 @@ import { emptyRoot, inRoot } from './empty-root.ts'
 import { cleanUp, folder, missing, ROOT, run, shell, succeed } from './program.ts'
 
 const OUT = join(ROOT, 'dist', 'bundle')
-const BUILD_MS = 900_000
 const MAKEFILE_STUBS = join(import.meta.dirname, 'openwrt-stubs')
 
 const made = (pattern: RegExp): string => {
@@ -44,17 +43,10 @@ const skipped = missing(programs, { root: true })
 if (skipped) console.log(`skipped: the packages: ${skipped}`)
 
 describe.skipIf(skipped !== null || process.arch !== 'x64')('the packages', () => {
-  beforeAll(async () => {
-    // Who works on one of these tests need not build each time.
-    const steps = process.env.BOX_PACKAGES_BUILT ? [] : [['bundle.js'], ['packages.js', '--quick']]
-    for (const words of steps) {
-      const [program, ...rest] = words
-      const command = [process.execPath, join(ROOT, 'dist', 'deploy', program!), ...rest]
-      await succeed(command, { ms: BUILD_MS })
-    }
+  beforeAll(() => {
     const all = [/\.ipk$/, /x64\.apk$/, /arm64\.apk$/, /amd64\.deb$/, /arm64\.deb$/].map(made)
     for (const path of all) console.log(`${megabytes(path)} MB  ${path.slice(OUT.length + 1)}`)
-  }, BUILD_MS)
+  })
   afterAll(cleanUp)
 
   test('for OpenWrt 24.10 is a script that Node runs, with the terminal library of each machine', {
