@@ -6,7 +6,7 @@
 import { equalBytes } from '../src/base/bytes.ts'
 import { pause } from '../src/base/clock.ts'
 import { BoxError } from '../src/base/errors.ts'
-import type { PeerId } from '../src/base/ids.ts'
+import { type PeerId, peerId } from '../src/base/ids.ts'
 import { memoryStore } from '../src/base/store.ts'
 import type { Link } from '../src/psyc/edge.ts'
 import { forgetfulLedger } from '../src/psyc/history.ts'
@@ -18,6 +18,7 @@ import type { Device } from './fleet.ts'
 const RETRY_MIN_MS = 1_000
 const RETRY_MAX_MS = 30_000
 const PLACE_KEY_SIZE = 32
+const PEER_SIZE = 32
 
 export type Values = ReadonlyMap<string, Uint8Array>
 
@@ -47,7 +48,9 @@ export async function followStatus(
   options: StatusOptions,
   events: StatusEvents,
 ): Promise<void> {
-  const { clock, signal } = context
+  const { clock, random, signal } = context
+  // Not the key of our peer, which several processes may share: the device tells them apart by it.
+  const self = peerId(random.bytes(PEER_SIZE))
   let failures = 0
   for (;;) {
     try {
@@ -56,7 +59,6 @@ export async function followStatus(
         timeoutMs: options.timeoutMs,
       })
       failures = 0
-      const { self } = await context.mesh()
       const end = await stay(context, self, session, options, events)
       if (end === 'refused') throw new BoxError('NOT_PERMITTED')
       if (end !== 'replaced' && end !== 'lost') return

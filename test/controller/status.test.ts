@@ -161,22 +161,27 @@ test('a device that was never heard of has no status', async () => {
   expect(said(controller)).toMatchObject({ stale: true, age_ms: null, status: null })
 })
 
-test('stays with a device that it has found, and hears what changes', async () => {
+test('stays with a device that it has found, also where somebody watches it through the same peer', async () => {
   rig = new Rig()
   const controller = await rig.controller()
   const device = await rig.device(controller, 'kitchen')
   publish(device, () => true)
   await rig.world.pass(5_000)
-  const heard = { fresh: 0, stale: 0 }
-  const watching = followStatus(
-    controller.context,
-    deviceOf(controller, 'kitchen'),
-    { timeoutMs: 10_000, once: false },
-    { fresh: () => void heard.fresh++, stale: () => void heard.stale++ },
-  )
+  const all = [0, 1].map(() => {
+    const heard = { fresh: 0, stale: 0 }
+    const over = followStatus(
+      controller.context,
+      deviceOf(controller, 'kitchen'),
+      { timeoutMs: 10_000, once: false },
+      { fresh: () => void heard.fresh++, stale: () => void heard.stale++ },
+    )
+    return { heard, over }
+  })
   await rig.world.pass(10 * 60_000)
-  expect(heard.fresh).toBeGreaterThan(0)
-  expect(heard.stale).toBe(0)
+  for (const { heard } of all) {
+    expect(heard.fresh).toBeGreaterThan(0)
+    expect(heard.stale).toBe(0)
+  }
   controller.interrupt(new BoxError('ENGINE_CLOSED'))
-  await rig.world.until(watching, 60_000)
+  await rig.world.until(Promise.all(all.map(({ over }) => over)), 60_000)
 })
