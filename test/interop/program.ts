@@ -1,7 +1,7 @@
 /** Runs our programs, and others', as real processes for the interop tests; ends them all afterwards. */
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -30,6 +30,12 @@ export function folder(name: string): string {
   folders.push(path)
   return path
 }
+
+/** What stands in the files below a folder. */
+export const filesIn = (folder: string): Buffer[] =>
+  readdirSync(folder, { recursive: true, withFileTypes: true }).flatMap(entry =>
+    entry.isFile() ? [readFileSync(join(entry.parentPath, entry.name))] : [],
+  )
 
 const placed = (place: Place, command: readonly string[]): [string, string[]] => {
   const all = place.namespace ? ['ip', 'netns', 'exec', place.namespace, ...command] : command

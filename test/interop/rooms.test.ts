@@ -4,11 +4,10 @@
  */
 
 import { randomUUID } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readdirSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Agent, Controller } from './fleet.ts'
-import { cleanUp, Program, run } from './program.ts'
+import { cleanUp, filesIn, Program, run } from './program.ts'
 
 const HUB = `127.0.0.1:${Number(process.env.LAB_PORT ?? 42_000) + 70}`
 /** Until a member notices that the host was restarted, and hangs on it again. */
@@ -30,12 +29,6 @@ const lines = (text: string): Line[] =>
 const talk = (text: string) =>
   lines(text).flatMap(({ what, author, text }) =>
     what === 'message' ? [`${author}: ${text}`] : [],
-  )
-
-/** All that a process tree keeps below a folder. */
-const filesIn = (folder: string): Buffer[] =>
-  readdirSync(folder, { recursive: true, withFileTypes: true }).flatMap(entry =>
-    entry.isFile() ? [readFileSync(join(entry.parentPath, entry.name))] : [],
   )
 
 describe('a room', { timeout: 400_000 }, () => {
