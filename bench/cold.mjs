@@ -7,22 +7,19 @@
  * beside them stock OpenSSH over TCP on an account with the same shell (needs root: the account is made and removed).
  */
 
-import { execFileSync, spawnSync } from 'node:child_process'
-import { copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createConnection } from 'node:net'
+import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pty from 'node-pty'
 import { folder, startProgram } from './lib/children.mjs'
 import { box, boxCommand, startAgent, startHub } from './lib/fleet.mjs'
-import { bounded, now, sleep } from './lib/measure.mjs'
+import { bounded, now } from './lib/measure.mjs'
+import { startSshd } from './lib/openssh.mjs'
 import { option, printTable, runRounds } from './lib/table.mjs'
 
 const SUBJECTS = ['box', 'openssh', 'node']
 const SHELL = '/bin/sh'
-const ACCOUNT = 'boxbench'
 const PROMPT = /[#$] $/
 const STEP_MS = 120_000
-const START_MS = 20_000
 
 /** Milliseconds from the start of a program in a terminal until what it prints matches. */
 const untilPrints = (command, pattern) =>
@@ -75,42 +72,8 @@ async function measureBox() {
 }
 
 async function measureOpenssh() {
-  const home = folder('home')
-  const port = 20_000 + (process.pid % 10_000)
-  const leave = () => {
-    spawnSync('pkill', ['-KILL', '-u', ACCOUNT])
-    spawnSync('userdel', [ACCOUNT])
-  }
-  leave()
-  process.once('exit', leave)
-  execFileSync('useradd', ['-M', '-p', '*', '-d', home, '-s', SHELL, ACCOUNT])
-  for (const key of ['host', 'user'])
-    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(home, key)])
-  mkdirSync(join(home, '.ssh'))
-  copyFileSync(join(home, 'user.pub'), join(home, '.ssh', 'authorized_keys'))
-  execFileSync('chown', ['-R', `${ACCOUNT}:`, home])
-  mkdirSync('/run/sshd', { recursive: true })
-  const settings = [`Port=${port}`, 'ListenAddress=127.0.0.1', `HostKey=${join(home, 'host')}`]
-  const words = [...settings, 'UsePAM=no', 'StrictModes=no'].flatMap(setting => ['-o', setting])
-  execFileSync('chown', ['root:', join(home, 'host'), join(home, 'user')])
-  startProgram(['/usr/sbin/sshd', '-D', '-f', '/dev/null', ...words])
-  await listening(port)
-  const trust = ['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'LogLevel=ERROR']
-  const options = trust.flatMap(setting => ['-o', setting])
-  const command = ['ssh', ...options, '-p', port, '-i', join(home, 'user'), `${ACCOUNT}@127.0.0.1`]
-  return { promptMs: await untilPrints(command.map(String), PROMPT) }
-}
-
-async function listening(port) {
-  for (const deadline = now() + START_MS; ; await sleep(20)) {
-    const opened = await new Promise(resolve => {
-      const socket = createConnection(port, '127.0.0.1')
-      socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
-      socket.once('connect', () => socket.destroy())
-    })
-    if (opened) return
-    if (now() > deadline) throw new Error('sshd does not listen')
-  }
+  const { options, host } = await startSshd(SHELL)
+  return { promptMs: await untilPrints(['ssh', ...options, host], PROMPT) }
 }
 
 /** What no program in Node can do without. */

@@ -1,0 +1,159 @@
+/**
+ * What a person at a shell notices, with stock ssh and scp over one connection that is there already (ControlMaster).
+ *
+ *     node shell.mjs [--rounds 3] [--mib 200] [box-hub box openssh]
+ *
+ * The prompt over the warm connection; echo of single characters, alone and while a bulk transfer saturates the same
+ * connection in either direction; scp, up and down. `box-hub` goes through one of our hubs, `box` straight to the
+ * device, `openssh` is plain OpenSSH over TCP (needs root: the account is made and removed).
+ */
+
+import { spawn, spawnSync } from 'node:child_process'
+import { closeSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import pty from 'node-pty'
+import { folder, startProgram } from './lib/children.mjs'
+import { box, startAgent, startHub } from './lib/fleet.mjs'
+import { bounded, now, quantile, sleep } from './lib/measure.mjs'
+import { startSshd } from './lib/openssh.mjs'
+import { option, printTable, runRounds } from './lib/table.mjs'
+
+const SUBJECTS = ['box-hub', 'box', 'openssh']
+const SHELL = '/bin/sh'
+const PROMPT = /[#$] $/
+const STEP_MS = 280_000
+const ECHOES = 200
+/** A person types ten characters a second at most; this is faster. */
+const APART_MS = 20
+/** Until a bulk transfer runs at its full rate. */
+const RAMP_MS = 1_500
+
+/** Milliseconds from the start of a program in a terminal until what it prints matches. */
+const untilPrints = command =>
+  new Promise((resolve, reject) => {
+    let out = ''
+    const begin = now()
+    const terminal = pty.spawn(command[0], command.slice(1), { name: 'xterm', env: process.env })
+    terminal.onData(text => {
+      out += text
+      if (!PROMPT.test(out)) return
+      resolve(now() - begin)
+      terminal.kill()
+    })
+    terminal.onExit(() => reject(new Error(`ended: ${out}`)))
+  })
+
+/** How long each of some characters took to come back from `cat` on the other side. */
+async function echoes(command) {
+  const child = startProgram([...command, 'cat'], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const times = []
+  const once = () => new Promise(resolve => child.stdout.once('data', resolve))
+  for (let n = 0; n < ECHOES; n++) {
+    const begin = now()
+    const back = once()
+    child.stdin.write('x')
+    await back
+    times.push(now() - begin)
+    await sleep(APART_MS)
+  }
+  child.kill()
+  return times
+}
+
+/** The same while `bulk` runs beside it. */
+async function echoesBeside(command, bulk) {
+  await sleep(RAMP_MS)
+  const times = await echoes(command)
+  bulk.kill('SIGKILL')
+  return times
+}
+
+const down = command => startProgram([...command, 'cat /dev/zero'])
+const up = command => {
+  const zeros = openSync('/dev/zero', 'r')
+  const child = startProgram([...command, 'cat >/dev/null'], { stdio: [zeros, 'ignore', 'ignore'] })
+  closeSync(zeros)
+  return child
+}
+
+/** MiB a second of one scp. */
+function copy(words, from, to) {
+  const begin = now()
+  const { status, stderr } = spawnSync('scp', ['-q', ...words, from, to], { encoding: 'utf8' })
+  if (status !== 0) throw new Error(stderr)
+  return mib / ((now() - begin) / 1000)
+}
+
+/** `words` make ssh reach `host`; `place` is a folder there. */
+async function measure({ words, host, place }) {
+  const socket = join(folder('c'), 's')
+  const control = [...words, '-o', `ControlPath=${socket}`]
+  const master = spawn('ssh', [...control, '-N', '-M', host], { stdio: ['ignore', 'ignore', 'inherit'] })
+  process.once('exit', () => master.kill())
+  const command = ['ssh', ...control, host]
+  for (let n = 0; n < 100 && spawnSync('ssh', [...control, '-O', 'check', host]).status !== 0; n++) await sleep(100)
+  const warmPrompts = []
+  for (let n = 0; n < 5; n++) warmPrompts.push(await untilPrints(['ssh', '-tt', ...control, host]))
+  const alone = await echoes(command)
+  const besideDown = await echoesBeside(command, down(command))
+  const besideUp = await echoesBeside(command, up(command))
+  const file = join(folder('file'), 'file')
+  writeFileSync(file, '')
+  truncateSync(file, mib * 1_048_576)
+  const there = join(place, 'copy')
+  const upRate = copy(control, file, `${host}:${there}`)
+  rmSync(file)
+  const downRate = copy(control, `${host}:${there}`, file)
+  if (readFileSync(file).length !== mib * 1_048_576) throw new Error('scp lost something')
+  master.kill()
+  return {
+    promptMs: quantile(warmPrompts, 0.5),
+    echoMs: quantile(alone, 0.5),
+    downMs50: quantile(besideDown, 0.5),
+    downMs99: quantile(besideDown, 0.99),
+    upMs50: quantile(besideUp, 0.5),
+    upMs99: quantile(besideUp, 0.99),
+    upRate,
+    downRate,
+  }
+}
+
+async function ofBox(isDirect) {
+  const hub = await startHub()
+  const listening = isDirect ? ['--listen', '127.0.0.1:0'] : []
+  const device = await startAgent('device', ['--hub-url', hub.status.hello, ...listening, '--shell', SHELL], 1)
+  const state = join(folder('controller'), 'state')
+  await box(state, 'init', '--ego', 'home')
+  await box(state, 'hub', 'add', isDirect ? device.status.hello : hub.status.hello)
+  const { code } = await device.ask('pair', '--no-wait')
+  await box(state, 'pair', code, '--as', 'kitchen')
+  const config = join(folder('ssh'), 'config')
+  writeFileSync(config, await box(state, 'ssh-config'))
+  return { words: ['-F', config], host: 'kitchen.box', place: folder('there') }
+}
+
+async function ofOpenssh() {
+  const { options, host, home } = await startSshd(SHELL)
+  return { words: options, host, place: home }
+}
+
+const words = process.argv.slice(2)
+const rounds = option(words, 'rounds', 3)
+const mib = option(words, 'mib', 200)
+if (words[0] === '--one') {
+  const subject = { 'box-hub': () => ofBox(false), box: () => ofBox(true), openssh: ofOpenssh }[words[1]]
+  console.log(JSON.stringify(await bounded(subject().then(measure), STEP_MS, words[1])))
+  process.exit(0)
+}
+const rows = runRounds(import.meta.filename, words.length > 0 ? words : SUBJECTS, rounds, () => ['--mib', String(mib)])
+const columns = [
+  ['promptMs', 'warm prompt ms', 0, { 'box-hub': '<= 100' }],
+  ['echoMs', 'echo p50 ms', 1],
+  ['downMs50', 'p50 beside a download', 1],
+  ['downMs99', 'p99', 1, { 'box-hub': '<= 50' }],
+  ['upMs50', 'p50 beside an upload', 1],
+  ['upMs99', 'p99', 1, { 'box-hub': '<= 50' }],
+  ['upRate', 'scp up MiB/s', 1],
+  ['downRate', 'scp down MiB/s', 1],
+]
+printTable('a shell that is there', rows, columns, { 'box-hub': ['openssh'], box: ['openssh'] })
