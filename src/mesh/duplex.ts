@@ -25,8 +25,10 @@ export const StreamReset = message('BOX_STREAM_RESET', 0xbdb3, {})
 
 /** Bytes of one message: few messages a second, and yet a relay hands them on quickly. */
 const PAYLOAD_MAX = 60 * 1_024
-/** What Node may hold for a slow reader, or collect from a fast writer. */
+/** What Node may hold for a slow reader. */
 const BUFFER_BYTES = 256 * 1_024
+/** What it collects from a fast writer: a message. What is written next waits behind it. */
+const COLLECTED_BYTES = 64 * 1_024
 /** How long the side that ended last waits for the other to close the channel: its END_ACK may be under way. */
 const LINGER_MS = 30_000
 /** When both have ended, the last END_ACK must come within this. */
@@ -47,7 +49,7 @@ export function asDuplex(
   const duplex = new Duplex({
     allowHalfOpen,
     readableHighWaterMark: BUFFER_BYTES,
-    writableHighWaterMark: BUFFER_BYTES,
+    writableHighWaterMark: COLLECTED_BYTES,
     read: () => channel.resume(),
     write: (chunk: Uint8Array, _encoding, done) => ends.write([chunk], done),
     writev: (pieces, done) =>

@@ -10,13 +10,30 @@ const TIMEOUT_MAX_MS = 5_000
 const SMOOTHING = 1 / 8
 const VARIATION_SMOOTHING = 1 / 4
 const VARIATIONS = 4
+/** The shortest time is that of the last two spans of this length: ways change. */
+const LEAST_SPAN_MS = 30_000
 
 export class RoundTrip {
   /** The smoothed time; 0 before the first measurement. */
   ms = 0
   private variation = 0
+  private least = Number.POSITIVE_INFINITY
+  private leastBefore = Number.POSITIVE_INFINITY
+  private spanBegan = 0
 
-  observe(ms: number): void {
+  /** The shortest of late, on a way with nothing else on it; Infinity before the first measurement. */
+  get leastMs(): number {
+    return Math.min(this.least, this.leastBefore)
+  }
+
+  observe(ms: number, now: number): void {
+    if (now - this.spanBegan > LEAST_SPAN_MS) {
+      this.leastBefore = this.least
+      this.least = ms
+      this.spanBegan = now
+    } else {
+      this.least = Math.min(this.least, ms)
+    }
     if (this.ms === 0) {
       this.ms = ms
       this.variation = ms / 2

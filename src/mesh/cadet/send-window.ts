@@ -6,6 +6,7 @@
  */
 
 import type { Connection } from './connection.ts'
+import { FlightLimit } from './flight-limit.ts'
 import type { Received } from './receive-window.ts'
 import { WINDOW_BYTES, WINDOW_GNUNET } from './window-size.ts'
 
@@ -38,6 +39,8 @@ export class SendWindow {
   private unsentBytes = 0
   /** How many the peer does not have, as far as we know. */
   private missing = 0
+  private missingBytes = 0
+  private readonly flight = new FlightLimit()
   private allowance = Number.POSITIVE_INFINITY
   private next = 1
   private newsAt = 0
@@ -104,6 +107,7 @@ export class SendWindow {
       this.sentBytes += message.size
       this.unsentBytes -= message.size
       this.missing++
+      this.missingBytes += message.size
     }
     message.via = via
     message.sentAt = now
@@ -186,18 +190,27 @@ export class SendWindow {
   private hasRoom(fresh: Outgoing): boolean {
     if (this.sent === 0) return true
     if (this.sent >= this.window || this.missing >= this.allowance) return false
-    return this.sentBytes + fresh.size <= WINDOW_BYTES
+    if (this.sentBytes + fresh.size > WINDOW_BYTES) return false
+    if (this.missingBytes < this.flight.current) return true
+    this.flight.reached()
+    return false
   }
 
   private arrived(message: Outgoing, now: number): void {
     if (!message.wire) return
     message.wire = null
     this.missing--
+    this.missingBytes -= message.size
     this.allowance++
-    if (message.times === 1 && message.via) {
-      message.via.roundTrip.observe(now - message.sentAt)
+    if (!message.via) return
+    const { roundTrip } = message.via
+    const tripMs = now - message.sentAt
+    if (message.times === 1) {
+      roundTrip.observe(tripMs, now)
       message.via.confirm()
     }
+    if (roundTrip.leastMs < Number.POSITIVE_INFINITY)
+      this.flight.arrived(message.size, tripMs, roundTrip.leastMs, now)
   }
 
   /** A message is lost where enough that went out after it, the same way, have arrived. */
