@@ -80,6 +80,10 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
     describe: 'show how your devices are, now or from now on',
     load: async () => (await import('./commands/status.ts')).status,
   },
+  logs: {
+    describe: 'show what your devices log, now or from now on',
+    load: async () => (await import('./commands/logs.ts')).logs,
+  },
   exec: {
     describe: 'run a command on many devices at once',
     load: async () => (await import('./commands/exec.ts')).exec,

@@ -1,6 +1,7 @@
 /** `box cp`, `box exec` and `box forward`, on a device behind a hub of ours: what the stock tools do, without them. */
 
 import {
+  appendFileSync,
   chmodSync,
   mkdirSync,
   readdirSync,
@@ -81,6 +82,25 @@ describe.skipIf(skipped)('through a hub', { timeout: 180_000 }, () => {
       error: { code: 'PEER_TIMEOUT' },
     })
     expect(shell("pgrep -fc '[s]leep 612' || true").trim()).toBe('0')
+  })
+
+  test('box logs shows the end of a log and what comes, and nothing in it steers the terminal', async () => {
+    const log = at('device.log')
+    writeFileSync(log, `${Array.from({ length: 60 }, (_, n) => `line ${n}`).join('\n')}\n`)
+    const last = await home.controller.must('logs', 'kitchen', log, '--last', '2')
+    expect(last).toBe('line 58\nline 59\n')
+    const following = new Program(
+      home.controller.command('logs', 'kitchen', log, '-f', '--last', '1', '--json'),
+    )
+    await following.until(/"line":"line 59"/)
+    appendFileSync(log, 'new \u001b[2J\u0007\n')
+    await following.until(/"line":"new .*\n/)
+    expect(following.out).not.toContain('\u001b')
+    following.kill('SIGINT')
+    await following.ended()
+    const none = await home.controller.box('logs', 'kitchen', '/nowhere/log')
+    expect(none).toMatchObject({ code: 66, out: '' })
+    expect(none.err).toContain('kitchen: /nowhere/log cannot be read.')
   })
 
   test('box forward carries HTTP all three ways', async () => {
