@@ -80,6 +80,10 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
     describe: 'show how your devices are, now or from now on',
     load: async () => (await import('./commands/status.ts')).status,
   },
+  top: {
+    describe: 'watch all devices on the whole terminal',
+    load: async () => (await import('./commands/top.ts')).top,
+  },
   logs: {
     describe: 'show what your devices log, now or from now on',
     load: async () => (await import('./commands/logs.ts')).logs,

@@ -5,7 +5,7 @@ import type { Context } from './context.ts'
 import type { Device } from './fleet.ts'
 import { recallStatus, rememberStatus } from './status-memory.ts'
 import { cellsOf, reportOf, type StatusReport } from './status-report.ts'
-import type { Values } from './status-watch.ts'
+import { followStatus, type StatusOptions, type Values } from './status-watch.ts'
 
 /** While watching, what is known is written down so often. */
 const REMEMBER_EVERY_MS = 60_000
@@ -101,6 +101,25 @@ export class StatusView {
 
   private ageMs(now: number): number | null {
     return this.knownAt === null ? null : Math.max(0, now - this.knownAt)
+  }
+}
+
+/** Has a view follow its device, until the signal of the context or its first state; told of each change. */
+export async function followView(
+  context: Context,
+  view: StatusView,
+  options: StatusOptions,
+  changed: () => void,
+): Promise<void> {
+  try {
+    await followStatus(context, view.device, options, {
+      fresh: values => view.fresh(values) && changed(),
+      stale: why => view.stale(why) && changed(),
+    })
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error
+    view.stale(error)
+    changed()
   }
 }
 

@@ -1,14 +1,13 @@
 /** box status: how the devices are, once or from now on. What is not known now is shown as it was, with its age. */
 
-import { BoxError, ERRORS, EXIT_CODES } from '../../src/base/errors.ts'
+import { ERRORS, EXIT_CODES } from '../../src/base/errors.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
 import { table } from '../output.ts'
 import { inParallel } from '../parallel.ts'
 import { select } from '../selector.ts'
 import { HEADINGS } from '../status-report.ts'
-import { StatusView } from '../status-view.ts'
-import { followStatus } from '../status-watch.ts'
+import { followView, StatusView } from '../status-view.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
 
 /** Each costs a channel and a key exchange. */
@@ -44,18 +43,7 @@ export const status = command<Arguments>({
     const options = { timeoutMs: timeoutMs(args.timeout), once: !args.watch }
     const show = args.watch ? watching(context, views) : () => {}
     const limit = args.watch ? devices.length : PARALLEL
-    await inParallel(views, limit, async view => {
-      try {
-        await followStatus(context, view.device, options, {
-          fresh: values => view.fresh(values) && show(view),
-          stale: why => view.stale(why) && show(view),
-        })
-      } catch (error) {
-        if (!(error instanceof BoxError)) throw error
-        view.stale(error)
-        show(view)
-      }
-    })
+    await inParallel(views, limit, view => followView(context, view, options, () => show(view)))
     context.signal.throwIfAborted()
     for (const view of views) await view.remember()
     return conclude(context, views)

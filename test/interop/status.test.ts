@@ -6,6 +6,7 @@
 import { afterAll, describe, expect, test } from 'vitest'
 import { Agent, Controller } from './fleet.ts'
 import { cleanUp, Program } from './program.ts'
+import { Screen } from './screen.ts'
 
 const HUB = `127.0.0.1:${process.env.LAB_PORT ?? 42_860}`
 /** Silence of three and a half beats, and some. */
@@ -52,6 +53,21 @@ describe('box status', () => {
     expect(once!.status!.system).not.toBe('')
     expect(Date.parse(once!.status!.booted_at)).toBeLessThan(Date.now())
     expect(await owner.must('status')).toMatch(/^NAME +LOAD[^\n]*\nkitchen .* now\n$/)
+
+    // On the whole terminal, which is given back.
+    const top = new Screen(
+      'top',
+      [100, 12],
+      `${owner.command('top').join(' ')}; echo "left $?"; cat`,
+    )
+    await top.until(/^1 devices, 1 there .*\nNAME .*\nkitchen +\d/)
+    top.type('n')
+    await top.until(/by name/)
+    top.type('q')
+    await top.until(/^left 0/)
+    top.close()
+    const { code, err } = await owner.box('top')
+    expect([code, err]).toEqual([64, expect.stringContaining('--watch')])
 
     // From now on: a restart of the agent is noticed, and the new place found.
     const watch = new Program(owner.command('status', 'kitchen', '--watch', '--json'))
