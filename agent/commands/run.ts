@@ -9,7 +9,7 @@ import { lockState } from '../../src/sys/state-lock.ts'
 import { command } from '../command.ts'
 import { readConfig, type Settings } from '../config.ts'
 
-const list = (describe: string) => ({ type: 'string', array: true, describe }) as const
+export const list = (describe: string) => ({ type: 'string', array: true, describe }) as const
 
 export const run = command({
   name: 'run',
@@ -24,6 +24,11 @@ export const run = command({
       choices: MESH_CHOICES,
       describe:
         'be a peer of our own (embedded), use the GNUnet installed here, or that if one answers',
+    },
+    'mesh-socket': {
+      type: 'string',
+      describe:
+        'use the peer of `box-agent mesh`, which listens on this socket (or set BOX_MESH_SOCKET)',
     },
     'gnunet-conf': { type: 'string', describe: 'the configuration file of that GNUnet' },
     hub: {
@@ -49,10 +54,12 @@ export const run = command({
     const { directory } = surroundings
     const { mesh, hub, listen, advertise, name, shell, metrics } = args
     const settings = { mesh, hub, listen, advertise, name, shell, metrics }
-    const named = { hubs: args['hub-url'], gnunetConf: args['gnunet-conf'] }
-    const config = readConfig(directory, given({ ...settings, ...named }))
+    const hubs = args['hub-url']
+    const named = { hubs, gnunetConf: args['gnunet-conf'], meshSocket: args['mesh-socket'] }
+    const meshSocket = process.env.BOX_MESH_SOCKET
+    const config = readConfig(directory, given({ ...settings, ...named }), { meshSocket })
     const lock = lockState(directory)
-    const log = openLog(args.log ?? process.env.BOX_LOG ?? 'info', args.json)
+    const log = agentLog(args.log ?? process.env.BOX_LOG ?? 'info', args.json)
     try {
       // Loaded here: the other commands need none of it.
       const { live } = await import('../life.ts')
@@ -64,10 +71,11 @@ export const run = command({
 })
 
 /** What was really typed. */
-const given = (settings: Settings): Settings =>
+export const given = (settings: Settings): Settings =>
   Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined))
 
-function openLog(level: string, json: boolean): Log {
+/** Throws INPUT_INVALID. */
+export function agentLog(level: string, json: boolean): Log {
   if (!isLevel(level)) throw new BoxError('INPUT_INVALID', `"${level}" is no level of the log.`)
   const format = json ? 'json' : 'text'
   return lineLog({ level, format, clock: systemClock, write: stderrWriter() })
