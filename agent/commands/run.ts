@@ -1,5 +1,7 @@
 /** box-agent run: is the device, until told to end. */
 
+import { accessSync, constants } from 'node:fs'
+import { dirname } from 'node:path'
 import { BoxError } from '../../src/base/errors.ts'
 import type { Log } from '../../src/base/log.ts'
 import { MESH_CHOICES } from '../../src/mesh/mesh.ts'
@@ -56,8 +58,8 @@ export const run = command({
     const settings = { mesh, hub, listen, advertise, name, shell, metrics }
     const hubs = args['hub-url']
     const named = { hubs, gnunetConf: args['gnunet-conf'], meshSocket: args['mesh-socket'] }
-    const meshSocket = process.env.BOX_MESH_SOCKET
-    const config = readConfig(directory, given({ ...settings, ...named }), { meshSocket })
+    const offered = { meshSocket: offeredMesh(process.env.BOX_MESH_SOCKET) }
+    const config = readConfig(directory, given({ ...settings, ...named }), offered)
     const lock = lockState(directory)
     const log = agentLog(args.log ?? process.env.BOX_LOG ?? 'info', args.json)
     try {
@@ -69,6 +71,17 @@ export const run = command({
     }
   },
 })
+
+/** Not for a service that a drop-in has made another user's: it keeps being one process, and reachable. */
+function offeredMesh(path: string | undefined): string | undefined {
+  if (!path) return undefined
+  try {
+    accessSync(dirname(path), constants.X_OK)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') return undefined
+  }
+  return path
+}
 
 /** What was really typed. */
 export const given = (settings: Settings): Settings =>
