@@ -3,7 +3,6 @@
 import { BoxError } from '../src/base/errors.ts'
 import type { Log } from '../src/base/log.ts'
 import type { Address } from '../src/base/stream.ts'
-import { createEmbedded } from '../src/mesh/embedded.ts'
 import { tcpNetwork } from '../src/sys/tcp.ts'
 import type { AgentMesh, EngineParts, StartMesh } from './agent.ts'
 import type { AgentConfig } from './config.ts'
@@ -34,14 +33,17 @@ async function borrowEngine(path: string, { config, clock, log }: EngineParts): 
   return Object.assign(mesh, { isLent: true as const })
 }
 
-const startEmbedded = ({ config, ...parts }: EngineParts) =>
-  createEmbedded({
+/** Loaded where it is wanted: a device beside its mesh side has no use for it. */
+async function startEmbedded({ config, ...parts }: EngineParts): Promise<AgentMesh> {
+  const { createEmbedded } = await import('../src/mesh/embedded.ts')
+  return createEmbedded({
     ...parts,
     network: tcpNetwork,
     listen: config.listen,
     advertise: diallableAt(config, parts.log),
     hubs: config.hubs,
   })
+}
 
 /** Loaded where it is wanted: most agents are peers of their own. */
 async function startGnunet({ config, ...parts }: EngineParts) {
