@@ -47,6 +47,8 @@ const MINUTE_MS = 60_000
 /** An engine; the embedded one wants to know when the machine has moved, a daemon may keep our names published. */
 export type AgentMesh = Mesh & {
   networkChanged?(): void
+  /** It is of a process that is looked after by itself: its silence is no reason to end this one. */
+  readonly isLent?: boolean
   readonly names?: Namestore & { canStore(): Promise<boolean> }
 }
 
@@ -64,7 +66,9 @@ export interface AgentParts {
   readonly openLedger?: (name: string, sizeMax: number) => OpenLedger
 }
 
-export type StartMesh = (parts: AgentParts) => Promise<AgentMesh>
+/** What an engine takes. */
+export type EngineParts = Pick<AgentParts, 'config' | 'store' | 'clock' | 'random' | 'log'>
+export type StartMesh = (parts: EngineParts) => Promise<AgentMesh>
 
 export class Agent {
   readonly device: ZoneSecret
@@ -219,6 +223,11 @@ export class Agent {
   /** Comes back when the mesh does its work; see checkMesh. */
   check(): Promise<void> {
     return checkMesh(this.mesh, this.parts.random)
+  }
+
+  /** Comes back when this process does its work: with the mesh, unless that is another's. */
+  alive(): Promise<void> {
+    return this.mesh.isLent ? Promise.resolve() : this.check()
   }
 
   async close(): Promise<void> {

@@ -3,6 +3,7 @@
 import { stateDirectory, surroundings } from '../src/sys/paths.ts'
 import type { Command } from './command.ts'
 import { install, uninstall } from './commands/install.ts'
+import { mesh } from './commands/mesh.ts'
 import { pair } from './commands/pair.ts'
 import { putBack } from './commands/put-back.ts'
 import { reset } from './commands/reset.ts'
@@ -18,6 +19,7 @@ export const COMMANDS: readonly Command[] = [
   pair,
   status,
   reset,
+  mesh,
   putBack,
   install,
   uninstall,

@@ -18,6 +18,8 @@ import { MESH_CHOICES, type MeshChoice } from '../src/mesh/mesh.ts'
 
 export interface AgentConfig {
   readonly mesh: MeshChoice
+  /** The socket of the process that has our peer (`box-agent mesh`); null: this one has it, see `mesh`. */
+  readonly meshSocket: string | null
   /** The configuration file of the GNUnet daemon; null: whichever is found. */
   readonly gnunetConf: string | null
   /** How the machine calls itself until an owner calls it something. */
@@ -60,6 +62,7 @@ const FILE_SIZE_MAX = 64 * 1024
 const FIELDS = [
   'name',
   'mesh',
+  'meshSocket',
   'gnunetConf',
   'hub',
   'listen',
@@ -77,20 +80,35 @@ type Field = (typeof FIELDS)[number]
 /** What a person has set, not checked yet. */
 export type Settings = { readonly [F in Field]?: unknown }
 
-/** The configuration of a state directory, with what the command line says on top. Throws CONFIG_INVALID, INPUT_INVALID. */
-export function readConfig(directory: string, commandLine: Settings): AgentConfig {
+/**
+ * The configuration of a state directory, with what the command line says on top. `meshSocket` is where a service
+ * lends us its peer: used unless a person has said that this process is to have it. Throws CONFIG_INVALID, INPUT_INVALID.
+ */
+export function readConfig(
+  directory: string,
+  commandLine: Settings,
+  surroundings: { readonly meshSocket?: string | undefined } = {},
+): AgentConfig {
   const path = join(directory, CONFIG_FILE)
   const file = checkSettings(readFile(path), (field, wrong) => {
     return new BoxError('CONFIG_INVALID', `${path}: ${field} ${wrong}.`)
   })
   const typed = checkSettings(commandLine, (field, wrong) => {
-    const option = field.replace(/^hubs/, 'hub-url').replace(/^gnunetConf/, 'gnunet-conf')
+    const option = field
+      .replace(/^hubs/, 'hub-url')
+      .replace(/[A-Z]/g, upper => `-${upper.toLowerCase()}`)
     return new BoxError('INPUT_INVALID', `--${option} ${wrong}.`)
   })
   const settings = { ...file, ...typed }
   const { name, mesh, gnunetConf, hub, listen, advertise, hubs, shell, roots } = settings
   const { relay, relays, keepShellsMinutes, metrics } = settings
   const isHub = hub ?? false
+  const isOwnPeer = Boolean(mesh || isHub || listen || advertise)
+  if (settings.meshSocket && isOwnPeer)
+    throw new BoxError(
+      'CONFIG_INVALID',
+      'With meshSocket it is `box-agent mesh` that has the peer and listens: mesh, hub, listen and advertise are told to it.',
+    )
   if (mesh === 'gnunet' && (isHub || listen || advertise))
     throw new BoxError(
       'CONFIG_INVALID',
@@ -99,6 +117,7 @@ export function readConfig(directory: string, commandLine: Settings): AgentConfi
   return {
     name: name ?? hostname(),
     mesh: mesh ?? 'embedded',
+    meshSocket: settings.meshSocket ?? (isOwnPeer ? null : (surroundings.meshSocket ?? null)),
     gnunetConf: gnunetConf ?? null,
     hub: isHub,
     listen: listen ?? (isHub ? [{ host: '::', port: HUB_PORT }] : []),
@@ -167,6 +186,7 @@ function checkSettings(settings: Settings, complain: Complaint): Partial<AgentCo
       if (choice) return choice
       throw complain(field, `is none of ${MESH_CHOICES.join(', ')}`)
     }),
+    ...present('meshSocket', path),
     ...present('gnunetConf', path),
     ...present('hub', flag),
     ...present('listen', listOf(address, ADDRESSES_MAX, complain)),

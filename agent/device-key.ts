@@ -7,21 +7,21 @@ import type { Store } from '../src/base/store.ts'
 import { ZoneSecret, zoneType } from '../src/crypto/zone-key.ts'
 
 /** In the store: u32 kind of zone, then 32 secret bytes. */
-const FILE = 'device-key'
+export const DEVICE_KEY = 'device-key'
 const KIND_SIZE = 4
 const SIZE = 36
 
 /** The key of this state; a new one where there is none yet. Throws KEY_UNREADABLE. */
 export function openDeviceKey(store: Store, random: Random): ZoneSecret {
-  const bytes = store.get(FILE)
+  const bytes = store.get(DEVICE_KEY)
   if (!bytes) return makeKey(store, random)
   const type = bytes.length === SIZE ? zoneType(bytes) : null
-  if (!type) throw new BoxError('KEY_UNREADABLE', `Its file is ${FILE}.`)
+  if (!type) throw new BoxError('KEY_UNREADABLE', `Its file is ${DEVICE_KEY}.`)
   return ZoneSecret.fromBytes(type, bytes.subarray(KIND_SIZE))
 }
 
 function makeKey(store: Store, random: Random): ZoneSecret {
   const secret = ZoneSecret.generate('EDKEY', random)
-  store.set(FILE, concat(secret.zone.subarray(0, KIND_SIZE), secret.bytes))
+  store.set(DEVICE_KEY, concat(secret.zone.subarray(0, KIND_SIZE), secret.bytes))
   return secret
 }

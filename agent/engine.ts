@@ -1,16 +1,16 @@
-/** The engine of the agent: a peer of its own, or that of the GNUnet daemon on this machine. */
+/** The engine of the agent: a peer of its own, that of the GNUnet daemon on this machine, or that of `box-agent mesh`. */
 
 import { BoxError } from '../src/base/errors.ts'
 import type { Log } from '../src/base/log.ts'
 import type { Address } from '../src/base/stream.ts'
-import { createEmbedded } from '../src/mesh/embedded.ts'
 import { tcpNetwork } from '../src/sys/tcp.ts'
-import type { AgentParts, StartMesh } from './agent.ts'
+import type { AgentMesh, EngineParts, StartMesh } from './agent.ts'
 import type { AgentConfig } from './config.ts'
 import { isPublic, ownAddresses } from './own-addresses.ts'
 
 export const startEngine: StartMesh = async parts => {
   const { config, log } = parts
+  if (config.meshSocket !== null) return borrowEngine(config.meshSocket, parts)
   if (config.mesh === 'embedded') return startEmbedded(parts)
   try {
     return await startGnunet(parts)
@@ -22,17 +22,31 @@ export const startEngine: StartMesh = async parts => {
   }
 }
 
-const startEmbedded = ({ config, ...parts }: AgentParts) =>
-  createEmbedded({
+/** The peer of another process, which may be less than we are; the hubs are told to it. */
+async function borrowEngine(path: string, { config, clock, log }: EngineParts): Promise<AgentMesh> {
+  const [{ keepBorrowing }, { dialUnix }] = await Promise.all([
+    import('../src/mesh/borrowed.ts'),
+    import('../src/sys/unix-socket.ts'),
+  ])
+  const mesh = await keepBorrowing({ path, dial: dialUnix, clock, log })
+  for (const hub of config.hubs) mesh.introduce(hub)
+  return Object.assign(mesh, { isLent: true as const })
+}
+
+/** Loaded where it is wanted: a device beside its mesh side has no use for it. */
+async function startEmbedded({ config, ...parts }: EngineParts): Promise<AgentMesh> {
+  const { createEmbedded } = await import('../src/mesh/embedded.ts')
+  return createEmbedded({
     ...parts,
     network: tcpNetwork,
     listen: config.listen,
     advertise: diallableAt(config, parts.log),
     hubs: config.hubs,
   })
+}
 
 /** Loaded where it is wanted: most agents are peers of their own. */
-async function startGnunet({ config, ...parts }: AgentParts) {
+async function startGnunet({ config, ...parts }: EngineParts) {
   const [{ createGnunet }, { gnunetInstallation }, { dialUnix }] = await Promise.all([
     import('../src/mesh/gnunet.ts'),
     import('../src/sys/gnunet-installation.ts'),

@@ -30,6 +30,7 @@ import {
   SERVICES,
   sysusers,
   tmpfiles,
+  type UnitName,
   unit,
 } from './systemd-unit.ts'
 
@@ -66,17 +67,21 @@ export function pieces({ role, executable, program }: InstallationOptions): read
   return [
     ...(executable ? programPieces(executable) : []),
     { is: 'text', path: OPTIONS_FILE, text: options(), keep: true },
-    ...(role === 'hub'
-      ? [{ is: 'text', path: '/etc/sysusers.d/secushare-box.conf', text: sysusers() } as const]
-      : []),
-    {
-      is: 'text',
-      path: '/etc/tmpfiles.d/secushare-box.conf',
-      text: role === 'hub' ? tmpfiles() : `${tmpfiles().split('\n')[0]}\n`,
-    },
-    { is: 'text', path: `/etc/systemd/system/${SERVICES[role]}`, text: unit(role, started) },
+    { is: 'text', path: '/etc/sysusers.d/secushare-box.conf', text: sysusers() },
+    { is: 'text', path: '/etc/tmpfiles.d/secushare-box.conf', text: tmpfiles() },
+    ...unitsOf(role).map(
+      name =>
+        ({
+          is: 'text',
+          path: `/etc/systemd/system/${SERVICES[name]}`,
+          text: unit(name, started),
+        }) as const,
+    ),
   ]
 }
+
+/** What a role needs, the service that is started last. */
+const unitsOf = (role: Role): readonly UnitName[] => (role === 'hub' ? ['hub'] : ['mesh', 'device'])
 
 /** Each version in a folder of its own, and one link that says which is meant: changing it is one step. */
 function programPieces(executable: string): Piece[] {

@@ -121,7 +121,7 @@ function superviseBySystemd(agent: Agent, log: Log): Supervision | null {
   if (!manager) return null
   return supervise({
     ...{ manager, log, clock: systemClock },
-    check: () => agent.check(),
+    check: () => agent.alive(),
     status: () => statusLine(agent.status()),
   })
 }

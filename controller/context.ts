@@ -194,8 +194,11 @@ export async function openContext(
 async function borrowFrom(directory: string, { clock, log }: MeshParts): Promise<Mesh | null> {
   const path = join(directory, LOAN_SOCKET)
   if (!existsSync(path)) return null
-  const { borrowMesh } = await import('./up/borrowed-mesh.ts')
-  const mesh = await borrowMesh(path, clock)
+  const [{ borrowMesh }, { dialUnix }] = await Promise.all([
+    import('../src/mesh/borrowed.ts'),
+    import('../src/sys/unix-socket.ts'),
+  ])
+  const mesh = await borrowMesh({ path, dial: dialUnix, clock, log })
   if (mesh) log.note('info', 'controller', 'uses the peer of box up')
   return mesh
 }

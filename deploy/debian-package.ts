@@ -21,7 +21,9 @@ const PROGRAM = ['/usr/bin/box-agent']
 const POST_REMOVE = `#!/bin/sh
 set -e
 if [ "$1" = purge ]; then
-	rm -rf /var/lib/${NAME} /var/lib/${NAME}-hub /var/cache/${NAME} /var/cache/${NAME}-hub
+	for name in ${NAME} ${NAME}-hub ${NAME}-mesh; do
+		rm -rf "/var/lib/$name" "/var/cache/$name"
+	done
 fi
 if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload || true
@@ -53,7 +55,7 @@ fi
 const PRE_REMOVE = `#!/bin/sh
 set -e
 if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
-	systemctl --no-reload disable --now ${NAME}.service ${NAME}-hub.service || true
+	systemctl --no-reload disable --now ${NAME}.service ${NAME}-mesh.service ${NAME}-hub.service || true
 fi
 `
 
@@ -114,6 +116,7 @@ export function debianPackage(machine: Machine, sources: DebianSources): Package
       { path: 'usr/bin/box-agent', is: 'link', to: `../lib/${NAME}/box` },
       text(`etc/default/${NAME}`, options()),
       text(`lib/systemd/system/${NAME}.service`, unit('device', PROGRAM)),
+      text(`lib/systemd/system/${NAME}-mesh.service`, unit('mesh', PROGRAM)),
       text(`lib/systemd/system/${NAME}-hub.service`, unit('hub', PROGRAM)),
       text(`usr/lib/sysusers.d/${NAME}.conf`, sysusers()),
       text(`usr/lib/tmpfiles.d/${NAME}.conf`, tmpfiles()),

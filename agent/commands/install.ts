@@ -34,7 +34,7 @@ export const install = command({
   run: async (surroundings, args) => {
     const service = SERVICES[args.hub ? 'hub' : 'device']
     const commands = [
-      ...(args.hub ? [['systemd-sysusers', '/etc/sysusers.d/secushare-box.conf']] : []),
+      ['systemd-sysusers', '/etc/sysusers.d/secushare-box.conf'],
       ['systemctl', 'daemon-reload'],
       ['systemctl', 'enable', '--now', service],
     ]

@@ -1,5 +1,7 @@
 /** box-agent run: is the device, until told to end. */
 
+import { accessSync, constants } from 'node:fs'
+import { dirname } from 'node:path'
 import { BoxError } from '../../src/base/errors.ts'
 import type { Log } from '../../src/base/log.ts'
 import { MESH_CHOICES } from '../../src/mesh/mesh.ts'
@@ -9,7 +11,7 @@ import { lockState } from '../../src/sys/state-lock.ts'
 import { command } from '../command.ts'
 import { readConfig, type Settings } from '../config.ts'
 
-const list = (describe: string) => ({ type: 'string', array: true, describe }) as const
+export const list = (describe: string) => ({ type: 'string', array: true, describe }) as const
 
 export const run = command({
   name: 'run',
@@ -24,6 +26,11 @@ export const run = command({
       choices: MESH_CHOICES,
       describe:
         'be a peer of our own (embedded), use the GNUnet installed here, or that if one answers',
+    },
+    'mesh-socket': {
+      type: 'string',
+      describe:
+        'use the peer of `box-agent mesh`, which listens on this socket (or set BOX_MESH_SOCKET)',
     },
     'gnunet-conf': { type: 'string', describe: 'the configuration file of that GNUnet' },
     hub: {
@@ -49,10 +56,12 @@ export const run = command({
     const { directory } = surroundings
     const { mesh, hub, listen, advertise, name, shell, metrics } = args
     const settings = { mesh, hub, listen, advertise, name, shell, metrics }
-    const named = { hubs: args['hub-url'], gnunetConf: args['gnunet-conf'] }
-    const config = readConfig(directory, given({ ...settings, ...named }))
+    const hubs = args['hub-url']
+    const named = { hubs, gnunetConf: args['gnunet-conf'], meshSocket: args['mesh-socket'] }
+    const offered = { meshSocket: offeredMesh(process.env.BOX_MESH_SOCKET) }
+    const config = readConfig(directory, given({ ...settings, ...named }), offered)
     const lock = lockState(directory)
-    const log = openLog(args.log ?? process.env.BOX_LOG ?? 'info', args.json)
+    const log = agentLog(args.log ?? process.env.BOX_LOG ?? 'info', args.json)
     try {
       // Loaded here: the other commands need none of it.
       const { live } = await import('../life.ts')
@@ -63,11 +72,23 @@ export const run = command({
   },
 })
 
+/** Not for a service that a drop-in has made another user's: it keeps being one process, and reachable. */
+function offeredMesh(path: string | undefined): string | undefined {
+  if (!path) return undefined
+  try {
+    accessSync(dirname(path), constants.X_OK)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') return undefined
+  }
+  return path
+}
+
 /** What was really typed. */
-const given = (settings: Settings): Settings =>
+export const given = (settings: Settings): Settings =>
   Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined))
 
-function openLog(level: string, json: boolean): Log {
+/** Throws INPUT_INVALID. */
+export function agentLog(level: string, json: boolean): Log {
   if (!isLevel(level)) throw new BoxError('INPUT_INVALID', `"${level}" is no level of the log.`)
   const format = json ? 'json' : 'text'
   return lineLog({ level, format, clock: systemClock, write: stderrWriter() })

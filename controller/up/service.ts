@@ -3,11 +3,12 @@
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { BoxError } from '../../src/base/errors.ts'
+import { LOANS_MAX, lender } from '../../src/mesh/loan/lender.ts'
+import { listenUnix } from '../../src/sys/unix-socket.ts'
 import { type Context, LOAN_SOCKET } from '../context.ts'
 import { Output } from '../output.ts'
 import { createApi } from './api.ts'
 import { FleetWatch } from './fleet-watch.ts'
-import { lendMesh } from './lender.ts'
 import { ownToken, TOKEN_FILE } from './token.ts'
 
 const LOOPBACK = '127.0.0.1'
@@ -19,7 +20,8 @@ export async function stayUp(context: Context, port: number): Promise<void> {
   const token = await ownToken(state, random)
   const quiet = { ...context, output: silent(context) }
   const mesh = await context.mesh()
-  const lending = await lendMesh(join(state.directory, LOAN_SOCKET), mesh)
+  const socket = join(state.directory, LOAN_SOCKET)
+  const lending = await listenUnix(socket, lender(mesh), { connectionsMax: LOANS_MAX })
   const watch = new FleetWatch(quiet)
   try {
     const app = await createApi({ context: quiet, watch, mesh, token })

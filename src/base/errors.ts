@@ -72,6 +72,7 @@ export const ERRORS = {
   SERVICE_FAILED: ['setup', 'The service manager refused.'],
   FILE_UNUSABLE: ['setup', 'The file cannot be read or written.'],
   ADDRESS_IN_USE: ['setup', 'The address cannot be listened on.'],
+  MESH_ABSENT: ['setup', 'No mesh is lent there: start `box-agent mesh`.'],
   GNUNET_ABSENT: ['setup', 'No GNUnet daemon is running here: start it, or use `--mesh embedded`.'],
   GNUNET_FORBIDDEN: ['setup', 'The GNUnet daemon does not let this user in.'],
   GNUNET_SILENT: ['setup', 'A service of the GNUnet daemon does not answer.'],

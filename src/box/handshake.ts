@@ -6,6 +6,8 @@
  * - The device's identity is readable only by those who know its zone key already (it enters every key).
  * - The opener's identity is sent only to the proven device.
  * - A peer in the middle that forwards everything is noticed, since both pids are in the transcript.
+ * - What is said afterwards only these two can read or make (sealed-channel.ts), also where a peer, ours or theirs, is
+ *   in other hands; but for SSH, which brings the same.
  * - Whatever fails closes the channel and gives IDENTITY_WRONG, or tells that the other side gave up.
  *
  *     opener                                     device
@@ -31,7 +33,6 @@ import {
   extendTranscript,
   openIdentity,
   openOnce,
-  type ProvenIdentity,
   sealIdentity,
   sealOnce,
 } from './handshake-keys.ts'
@@ -43,8 +44,10 @@ import {
   Verdict,
 } from './messages.ts'
 import type { Service } from './ports.ts'
+import { type SealingKeys, sealChannel } from './sealed-channel.ts'
 
-const VERSION = 1
+/** 2: what follows is sealed. */
+const VERSION = 2
 /** Four messages; generous, since the path may be found while they travel. */
 const TIMEOUT_MS = 15_000
 /** After a refusal the other side closes; one that does not is not waited for longer. */
@@ -139,7 +142,10 @@ async function open(
     peerZone: proven.zone,
     sessionKey: deriveKey(secret, finished, 'session'),
     payload: theirs.slice(),
-    channel: talk.release(),
+    channel: sealedFor(purpose, talk.release(), {
+      sending: deriveKey(secret, finished, 'opener says'),
+      receiving: deriveKey(secret, finished, 'device says'),
+    }),
   }
 }
 
@@ -169,14 +175,20 @@ async function accept(
   const key = deriveKey(secret, finished, 'verdict')
   talk.send(HandshakeVerdict.encode({ sealed: sealOnce(key, verdictOf(admission), finished) }))
   if ('refused' in admission) return await lingering(talk, clock, admission.refused)
-  return sessionOf(proven, deriveKey(secret, finished, 'session'), talk)
+  return {
+    peerZone: proven.zone,
+    sessionKey: deriveKey(secret, finished, 'session'),
+    payload: proven.payload,
+    channel: sealedFor(purpose, talk.release(), {
+      sending: deriveKey(secret, finished, 'device says'),
+      receiving: deriveKey(secret, finished, 'opener says'),
+    }),
+  }
 }
 
-const sessionOf = (
-  { zone, payload }: ProvenIdentity,
-  sessionKey: Uint8Array,
-  talk: Conversation,
-): Session => ({ peerZone: zone, sessionKey, payload, channel: talk.release() })
+/** SSH authenticates both sides by keys that they know, and seals: twice would only be slower. */
+const sealedFor = (purpose: Service, channel: Channel, keys: SealingKeys): Channel =>
+  purpose === 'ssh' ? channel : sealChannel(channel, keys)
 
 const verdictOf = (admission: Admission): Uint8Array =>
   'refused' in admission

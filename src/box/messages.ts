@@ -34,6 +34,11 @@ export const HandshakeVerdict = message('BOX_HANDSHAKE_VERDICT', 0xbd03, {
   sealed: rest,
 })
 
+/** After the handshake, all that is said but SSH: a flag (1: the message ends here), then it or a part of it, sealed. */
+export const SealedMessage = message('BOX_SEALED', 0xbd06, {
+  sealed: rest,
+})
+
 /** Inside `sealed` of answer and proof. Both kinds of zone keys sign with 64 bytes. */
 export const Identity = message('BOX_IDENTITY', 0xbd04, {
   zone: bytes(ZONE_SIZE),

@@ -60,6 +60,7 @@ describe('the configuration', () => {
     expect(readConfig(directory, {})).toEqual({
       name: 'attic',
       mesh: 'embedded',
+      meshSocket: null,
       gnunetConf: null,
       hub: false,
       listen: [{ host: '2001:db8::1', port: 2086 }],
@@ -85,6 +86,7 @@ describe('the configuration', () => {
     ['{"name": ""}', 'name is empty'],
     ['{"name": "a b"}', 'name is too long, or has blanks'],
     ['{"mesh": "tor"}', 'mesh is none of embedded, gnunet, auto'],
+    ['{"meshSocket": "mesh.sock"}', 'meshSocket is no path from the root'],
     ['{"gnunetConf": "gnunet.conf"}', 'gnunetConf is no path from the root'],
     ['{"hub": "yes"}', 'hub is neither true nor false'],
     ['{"listen": "x"}', 'listen is no list'],
@@ -128,6 +130,25 @@ describe('the configuration', () => {
     }
     write('{"keepShellsMinutes": 10081}')
     expect(complaint(() => readConfig(directory, {})).code).toBe('CONFIG_INVALID')
+  })
+
+  test('leaves the peer to the process that lends it, and so listening', () => {
+    const choice = { meshSocket: '/run/box/mesh.sock' }
+    expect(readConfig(directory, choice)).toMatchObject({ ...choice, listen: [] })
+    for (const more of [{ hub: true }, { listen: ['192.0.2.1:1'] }, { mesh: 'embedded' }])
+      expect(complaint(() => readConfig(directory, { ...choice, ...more })).message).toContain(
+        'it is `box-agent mesh` that has the peer',
+      )
+    const wrong = complaint(() => readConfig(directory, { meshSocket: 'x' }))
+    expect(wrong.message).toContain('--mesh-socket is no path from the root')
+  })
+
+  test('takes the mesh that its service offers, unless told which peer to be', () => {
+    const offered = { meshSocket: '/run/box/mesh.sock' }
+    expect(readConfig(directory, {}, offered)).toMatchObject(offered)
+    expect(readConfig(directory, { meshSocket: '/x' }, offered).meshSocket).toBe('/x')
+    for (const own of [{ hub: true }, { listen: ['192.0.2.1:1'] }, { mesh: 'gnunet' }])
+      expect(readConfig(directory, own, offered).meshSocket).toBeNull()
   })
 
   test('leaves listening to the daemon where there is one', () => {

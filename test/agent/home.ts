@@ -30,6 +30,7 @@ import { connectOver, KEYS, publicBlob } from './ssh-fixture.ts'
 export const CONFIG: AgentConfig = {
   name: 'box',
   mesh: 'embedded',
+  meshSocket: null,
   gnunetConf: null,
   hub: false,
   listen: [],

@@ -37,7 +37,9 @@ test('the device gets its program, its unit and its options; the program under t
   expect(new Set(install())).toEqual(new Set(['new']))
   expect(files()).toEqual([
     OPTIONS,
+    'etc/systemd/system/secushare-box-mesh.service',
     'etc/systemd/system/secushare-box.service',
+    'etc/sysusers.d/secushare-box.conf',
     'etc/tmpfiles.d/secushare-box.conf',
     'usr/local/bin/box',
     'usr/local/bin/box-agent',

@@ -8,6 +8,7 @@ const PROGRAM = ['/usr/bin/box-agent']
 
 test.for([
   ['secushare-box.service', () => unit('device', PROGRAM)],
+  ['secushare-box-mesh.service', () => unit('mesh', PROGRAM)],
   ['secushare-box-hub.service', () => unit('hub', PROGRAM)],
   ['secushare-box.sysusers', sysusers],
   ['secushare-box.tmpfiles', tmpfiles],

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { BoxError } from '../../src/base/errors.ts'
 import type { Fields, Log } from '../../src/base/log.ts'
 import { type DeviceRecord, parseDeviceRecord } from '../../src/box/device-record.ts'
-import { PairRequest } from '../../src/box/messages.ts'
+import { SealedMessage } from '../../src/box/messages.ts'
 import { type PairedDevice, type PairOptions, pairWithDevice } from '../../src/box/pairing.ts'
 import {
   formatPairingCode,
@@ -207,11 +207,11 @@ describe('pairing is refused, and nothing is stored or learnt,', () => {
     expect((await device.owner(code)).result).toBe('ok')
   })
 
-  test('where the request is noise', async () => {
+  test('where the request is noise by the time it arrives', async () => {
     const device = new PairableDevice()
     const code = device.open()
     device.pair.net.tamper = message =>
-      message[2] === 0xbd && message[3] === PairRequest.type % 256
+      message[2] === 0xbd && message[3] === SealedMessage.type % 256
         ? Uint8Array.of(0, 5, 0xbd, 0x10, 1)
         : message
     expect((await device.owner(code)).result).toBe('CHANNEL_CLOSED')

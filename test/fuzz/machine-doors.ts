@@ -8,13 +8,23 @@ import * as proc from '../../agent/proc-text.ts'
 import { openRelease, releaseHead } from '../../agent/release.ts'
 import { openBundle } from '../../controller/bundle-directory.ts'
 import { parseSocks, parseTunnel } from '../../controller/tunnels.ts'
-import { readWords, wordsOf } from '../../controller/up/loan.ts'
+import { hashCode } from '../../src/base/ids.ts'
 import { parseShells, shellsText } from '../../src/box/kept-shells.ts'
 import { SigningKey } from '../../src/crypto/signing.ts'
 import { decodeStored, encodeStored } from '../../src/gns/namestore-keeper.ts'
 import * as data from '../../src/gns/record-data.ts'
 import { expand, findDaemon, parseConfiguration } from '../../src/mesh/ipc/configuration.ts'
 import { readHelloUri } from '../../src/mesh/ipc/hellos.ts'
+import {
+  LoanReader,
+  LoanWords,
+  readWords,
+  resultOf,
+  resultWords,
+  statusOf,
+  statusWords,
+  wordsOf,
+} from '../../src/mesh/loan/words.ts'
 import { realDisk } from '../../src/sys/disk.ts'
 import { encodeBase32 } from '../../src/wire/base32.ts'
 import { utf8 } from '../vectors.ts'
@@ -30,7 +40,7 @@ export const MACHINE_BYTE_DOORS: readonly ByteDoor[] = [
     name: 'words about a loan',
     of: ['readWords'],
     right: [wordsOf({ do: 'mesh' }), wordsOf({ closed: 'CHANNEL_LOST', detail: 'x' })],
-    read: bytes => readWords(bytes),
+    read: bytes => [readWords(bytes), new LoanReader().push(bytes)],
   },
   {
     name: 'records of a NAMESTORE',
@@ -69,7 +79,40 @@ const NET_DEV = `Inter-|   Receive  |  Transmit
 const MOUNTS =
   '/dev/sda1 / ext4 rw 0 0\n/dev/sdb1 /my\\040disk xfs rw 0 0\nproc /proc proc rw 0 0\n'
 
+/** What a lender, or a borrower, says. */
+const said = (text: string) => readWords(LoanWords.encode({ json: utf8(text) }))
+
 export const MACHINE_TEXT_DOORS: readonly TextDoor[] = [
+  {
+    name: 'how a lent mesh is',
+    of: [],
+    right: [
+      JSON.stringify(
+        statusWords({
+          engine: 'gnunet',
+          neighbours: [{ peer, address: '192.0.2.1:2086', state: 'up' }],
+          tunnels: [{ peer, state: 'keying', channels: 2, paths: [[peer, peer], []] }],
+          counters: { 'cadet.relayed': 7 },
+          about: 'GNUnet',
+          troubles: [{ kind: 'service', peer: null, detail: 'x', cure: 'y' }],
+        }),
+      ),
+    ],
+    read: text => statusOf(said(text)),
+  },
+  {
+    name: 'a block that a lender found',
+    of: [],
+    right: [
+      JSON.stringify(
+        resultWords({
+          ...{ type: 8, key: hashCode(random.bytes(64)), replication: 5, options: 1 },
+          ...{ data: random.bytes(37), expiresAt: now, putPath: [peer], getPath: [] },
+        }),
+      ),
+    ],
+    read: text => resultOf(said(text)),
+  },
   {
     name: 'shells of a device',
     of: ['parseShells'],

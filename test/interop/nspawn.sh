@@ -1,5 +1,5 @@
 #!/bin/sh
-# nspawn.sh DEBIAN-ROOT DEB: both services under a real systemd, in a container made of a copy of the root (debootstrap
+# nspawn.sh DEBIAN-ROOT DEB: all services under a real systemd, in a container made of a copy of the root (debootstrap
 # with --include=systemd). By hand: containers are not everywhere where CI is. Ends with 0 and "all is well".
 set -eu
 work=$(mktemp -d)
@@ -9,13 +9,16 @@ cp "$2" "$work/root/tmp/box.deb"
 chroot "$work/root" dpkg -i /tmp/box.deb
 
 # A watchdog that need not be waited for.
-for unit in secushare-box secushare-box-hub; do
+for unit in secushare-box secushare-box-mesh secushare-box-hub; do
 	mkdir -p "$work/root/etc/systemd/system/$unit.service.d"
 	printf '[Service]\nWatchdogSec=6\nRestartSec=1\n' >"$work/root/etc/systemd/system/$unit.service.d/quick.conf"
 done
 cat >"$work/root/check.sh" <<'CHECK'
 #!/bin/sh
 set -eu
+# As a device that was one service left it.
+install -d -m 0700 /var/lib/secushare-box
+head -c 32 /dev/urandom >/var/lib/secushare-box/peer-seed
 for unit in secushare-box secushare-box-hub; do
 	systemctl start "$unit"
 	systemctl is-active "$unit"
@@ -23,8 +26,17 @@ for unit in secushare-box secushare-box-hub; do
 done
 box-agent status
 box-agent status --state /var/lib/secushare-box-hub
-stat -c '%U %a %n' /var/lib/secushare-box /var/lib/secushare-box-hub
+stat -c '%U %a %n' /var/lib/secushare-box /var/lib/secushare-box-mesh /var/lib/secushare-box-hub /run/secushare-box
+# The peer of the device is the one that its state had when it was one service.
+cmp /var/lib/secushare-box/peer-seed /var/lib/secushare-box-mesh/peer-seed
+box-agent status | grep 'engine .*lent at /run/secushare-box/mesh.sock'
 sleep 8 # longer than the watchdog: it is fed
+# The mesh side alone: the device stays.
+kill -9 "$(systemctl show -P MainPID secushare-box-mesh)"
+sleep 5
+[ "$(systemctl show -P NRestarts secushare-box-mesh)" = 1 ]
+[ "$(systemctl show -P NRestarts secushare-box)" = 0 ]
+box-agent status | (! grep trouble)
 for unit in secushare-box secushare-box-hub; do
 	[ "$(systemctl show -P NRestarts "$unit")" = 0 ]
 	kill -STOP "$(systemctl show -P MainPID "$unit")"
@@ -36,6 +48,7 @@ for unit in secushare-box secushare-box-hub; do
 	systemctl stop "$unit"
 	[ "$(systemctl show -P Result "$unit")" = success ]
 done
+systemctl is-active secushare-box-mesh && exit 1
 echo all is well
 CHECK
 cat >"$work/root/etc/systemd/system/check.service" <<'UNIT'

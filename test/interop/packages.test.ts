@@ -143,7 +143,8 @@ describe.skipIf(skipped !== null || process.arch !== 'x64')('the packages', () =
     expect(await inDebian('systemctl is-enabled secushare-box secushare-box-hub || true')).toBe(
       'disabled\ndisabled\n',
     )
-    expect(await inDebian('getent passwd secushare-box')).toContain('/usr/sbin/nologin')
+    for (const user of ['secushare-box', 'secushare-box-mesh'])
+      expect(await inDebian(`getent passwd ${user}`)).toContain('/usr/sbin/nologin')
     const options = join(root, 'etc/default/secushare-box')
     writeFileSync(options, 'DEVICE_OPTIONS="--name mine"\n')
     mkdirSync(join(root, 'var/lib/secushare-box'))

@@ -48,6 +48,29 @@ describe.skipIf(skipped !== null)('systemd is told', () => {
     expect(heard().at(-1)).toBe('STOPPING=1')
   })
 
+  test('that the mesh side lives, and the device beside it, also while the other is away', async () => {
+    const [atMesh, atDevice] = [await listening(), await listening()]
+    const socket = join(folder('run'), 'mesh.sock')
+    const start = (words: readonly string[], env: Readonly<Record<string, string>>) =>
+      new Program([process.execPath, BOX_AGENT, ...words], { env })
+    const mesh = start(['mesh', '--state', folder('mesh'), '--socket', socket], atMesh.env)
+    await atMesh.listener.until(/READY=1/)
+    expect(atMesh.heard()).toContain('STATUS=neighbours 0, tunnels 0')
+    const words = ['run', '--mesh-socket', socket, '--state', folder('agent')]
+    const device = start(words, atDevice.env)
+    await atDevice.listener.until(/READY=1/)
+    for (const { listener } of [atMesh, atDevice])
+      await listener.until(/(WATCHDOG=1[\s\S]*){3}/, 20_000)
+    mesh.kill('SIGKILL')
+    await device.until(/the lender is gone/)
+    const before = signsOfLife(atDevice.heard())
+    await expect
+      .poll(() => signsOfLife(atDevice.heard()), { timeout: 20_000 })
+      .toBeGreaterThan(before + 2)
+    device.kill('SIGTERM')
+    expect((await device.ended()).code).toBe(0)
+  })
+
   test('nothing while the main loop is blocked', async () => {
     const { listener, heard, env } = await listening()
     const program = `

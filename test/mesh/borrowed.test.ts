@@ -1,23 +1,21 @@
-import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { borrowMesh } from '../../../controller/up/borrowed-mesh.ts'
-import { lendMesh } from '../../../controller/up/lender.ts'
-import { wordsOf } from '../../../controller/up/loan.ts'
-import { hashCode, peerId } from '../../../src/base/ids.ts'
-import { type Channel, DHT_OPTION, MESSAGE_SIZE_MAX, type Mesh } from '../../../src/mesh/mesh.ts'
-import { systemClock as clock } from '../../../src/sys/clock.ts'
-import { systemRandom as random } from '../../../src/sys/random.ts'
-import { dialUnix, type UnixListener } from '../../../src/sys/unix-socket.ts'
-import { framed, Inbox, portOf } from '../../compliance/mesh.ts'
-import { type FakeMesh, FakeNet } from '../../sim/fake-mesh.ts'
-import { scratchDirectory } from '../../sys/scratch.ts'
+import { hashCode, peerId } from '../../src/base/ids.ts'
+import { borrowMesh } from '../../src/mesh/borrowed.ts'
+import { wordsOf } from '../../src/mesh/loan/words.ts'
+import { type Channel, DHT_OPTION, MESSAGE_SIZE_MAX, type Mesh } from '../../src/mesh/mesh.ts'
+import { systemClock as clock } from '../../src/sys/clock.ts'
+import { systemRandom as random } from '../../src/sys/random.ts'
+import { dialUnix } from '../../src/sys/unix-socket.ts'
+import { framed, Inbox, portOf } from '../compliance/mesh.ts'
+import { type FakeMesh, FakeNet } from '../sim/fake-mesh.ts'
+import { at, type Lending, lend, socketPath } from './lender.ts'
 
 const PORT = portOf('a service')
 
 let net: FakeNet
 let lent: FakeMesh
 let far: FakeMesh
-let lending: UnixListener
+let lending: Lending
 let path: string
 let mesh: Mesh
 let accepted: Channel[]
@@ -28,9 +26,9 @@ beforeEach(async () => {
   far = net.peer()
   accepted = []
   far.listen(PORT, channel => void accepted.push(channel))
-  path = join(scratchDirectory(), 'mesh.sock')
-  lending = await lendMesh(path, lent)
-  mesh = (await borrowMesh(path, clock))!
+  path = socketPath()
+  lending = await lend(path, lent)
+  mesh = (await borrowMesh(at(path)))!
 })
 afterEach(async () => {
   await mesh.close()
@@ -151,7 +149,6 @@ describe('a borrowed peer', () => {
     forbidden[3] = 1
     for (const bad of [forbidden, new Uint8Array(2), numbered(0, 8).subarray(0, 9)])
       expect(() => near.send(bad)).toThrow(expect.objectContaining({ code: 'INPUT_INVALID' }))
-    expect(() => mesh.listen(PORT, () => {})).toThrow()
   })
 
   test('finds in the DHT what others put, and puts what others find', async () => {
@@ -185,7 +182,10 @@ describe('whoever lends', () => {
       new Uint8Array(9),
       wordsOf({ do: 'nonsense' }),
       wordsOf({ do: 'connect', peer: 'x', port: 7 }),
-      wordsOf({ do: 'mesh', introduce: 'gnunet://nonsense', put: { key: 1 } }),
+      Buffer.concat([wordsOf({ do: 'mesh' }), wordsOf({ put: { key: 1 } })]),
+      Buffer.concat([wordsOf({ do: 'mesh' }), wordsOf({ introduce: 7, dismiss: 'x' })]),
+      Buffer.concat([wordsOf({ do: 'mesh' }), numbered(1, 8)]),
+      wordsOf({ do: 'accept', offer: 1 }),
       numbered(1, 8),
     ])
       await new Promise<void>(resolve => {
@@ -201,7 +201,7 @@ describe('whoever lends', () => {
   })
 
   test('is alone, and is not waited for where there is none', async () => {
-    await expect(lendMesh(path, lent)).rejects.toMatchObject({ code: 'ADDRESS_IN_USE' })
-    expect(await borrowMesh(`${path}.none`, clock)).toBeNull()
+    await expect(lend(path, lent)).rejects.toMatchObject({ code: 'ADDRESS_IN_USE' })
+    expect(await borrowMesh(at(`${path}.none`))).toBeNull()
   })
 })
