@@ -40,6 +40,8 @@ import { Rooms } from './rooms.ts'
 import { Services } from './services.ts'
 import { SshServer } from './ssh-server.ts'
 import { StatusPlace } from './status.ts'
+import { UpgradeService } from './upgrade-service.ts'
+import type { Upgrader } from './upgrader.ts'
 import { Whereabouts } from './whereabouts.ts'
 
 const MINUTE_MS = 60_000
@@ -60,6 +62,8 @@ export interface AgentParts {
   readonly audit: EntryFile
   /** Where configuration can be pushed to; absent where it cannot. */
   readonly machine?: Machine
+  /** How another version of the executable is taken; absent where none is. */
+  readonly upgrader?: Upgrader
   /** Opens a file that only grows, beside the values of the store; absent where no rooms are hosted. */
   readonly openLedger?: (name: string, sizeMax: number) => OpenLedger
 }
@@ -79,6 +83,7 @@ export class Agent {
   private readonly services: Services
   private readonly pushing: Pushing | null
   private readonly rooms: Rooms | null
+  private readonly upgrades: UpgradeService | null
   private readonly network: { close(): void }
   private readonly startedAt: number
 
@@ -147,6 +152,7 @@ export class Agent {
           ...{ device, clock, random, log, grants, audit, mesh },
         })
       : null
+    this.upgrades = this.upgradesWith(audit)
     this.statusPlace = new StatusPlace({
       ...{ mesh, device: device.zone, name: config.name, clock, random, log },
       allows: zone => grants.allows(zone, 'status', clock.now()),
@@ -161,6 +167,7 @@ export class Agent {
       ssh: this.ssh,
       status: this.statusPlace,
       audit,
+      upgrades: this.upgrades,
       shelf: config.relay ? new ParcelShelf(store, () => clock.now()) : null,
       info: () => ({
         version: VERSION,
@@ -174,6 +181,15 @@ export class Agent {
       mesh.networkChanged?.()
     })
     log.note('info', 'agent', 'started', { device: zoneToText(device.zone), version: VERSION })
+  }
+
+  private upgradesWith(audit: AuditNotes): UpgradeService | null {
+    const { clock, log, upgrader } = this.parts
+    if (!upgrader) return null
+    const check = () => this.check()
+    const busy = () =>
+      this.pushing?.status()?.unconfirmed ? 'A pushed configuration is not confirmed yet' : null
+    return new UpgradeService({ clock, log, audit, upgrader, check, busy })
   }
 
   /** Opens the pairing window; see PairingDesk. */
@@ -226,6 +242,7 @@ export class Agent {
     this.statusPlace.close()
     this.rooms?.close()
     this.pushing?.close()
+    this.upgrades?.close()
     this.desk.close()
     this.whereabouts.close()
     this.publisher.close()

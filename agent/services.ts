@@ -32,6 +32,7 @@ import { serveRelay } from './relay-service.ts'
 import type { Rooms } from './rooms.ts'
 import type { SshServer } from './ssh-server.ts'
 import type { StatusPlace } from './status.ts'
+import type { UpgradeService } from './upgrade-service.ts'
 
 /** Each costs two signatures and an exponentiation; more than a fleet's worth at once is an attack. */
 const HANDSHAKES_MAX = 32
@@ -53,6 +54,8 @@ export interface ServiceOptions {
   readonly info: () => DeviceInfo
   /** Null where this device takes no configuration. */
   readonly pushing: Pushing | null
+  /** Null where the executable is not ours to change. */
+  readonly upgrades: UpgradeService | null
   /** Null where it hosts no rooms. */
   readonly rooms: Rooms | null
   /** Null where this device keeps nothing for others. */
@@ -90,6 +93,7 @@ export class Services {
         s => options.status.serve(s),
       ),
       ...(options.pushing ? [this.listenForPushes(options.pushing)] : []),
+      ...(options.upgrades ? [this.listenForUpgrades(options.upgrades)] : []),
       ...(options.rooms ? [this.listenForMembers(options.rooms)] : []),
       ...(options.shelf ? [this.listenAsRelay(options.shelf)] : []),
     ]
@@ -104,6 +108,13 @@ export class Services {
     const serve = (session: Session) =>
       void pushing.serve(session, right => grants.allows(session.peerZone, right, clock.now()))
     return this.listen('push', zone => this.admit(zone), serve)
+  }
+
+  private listenForUpgrades(upgrades: UpgradeService): Listening {
+    const { grants, clock } = this.options
+    const serve = (session: Session) =>
+      void upgrades.serve(session, () => grants.allows(session.peerZone, 'admin', clock.now()))
+    return this.listen('upgrade', zone => this.admit(zone), serve)
   }
 
   private listenForMembers(rooms: Rooms): Listening {

@@ -128,6 +128,10 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
     describe: 'bring devices that were off what they should have got',
     load: async () => (await import('./commands/sync.ts')).sync,
   },
+  upgrade: {
+    describe: 'bring another version of the agent to devices, which go back where it fails',
+    load: async () => (await import('./commands/upgrade.ts')).upgrade,
+  },
   bundle: {
     describe: 'look for mistakes in a bundle of configuration',
     load: async () => (await import('./commands/bundle.ts')).bundle,

@@ -68,11 +68,13 @@ const EXACT_BYTE_DOORS = [
   ...psyc.PSYC_BYTE_DOORS,
   ...bundles.BUNDLE_BYTE_DOORS,
   ...machine.MACHINE_BYTE_DOORS,
+  ...machine.RELEASE_BYTE_DOORS,
 ]
 const EXACT_TEXT_DOORS = [
   ...psyc.PSYC_TEXT_DOORS,
   ...bundles.BUNDLE_TEXT_DOORS,
   ...machine.MACHINE_TEXT_DOORS,
+  ...machine.RELEASE_TEXT_DOORS,
 ]
 const BYTE_DOORS: readonly ByteDoor[] = [
   ...mesh.BYTE_DOORS,
