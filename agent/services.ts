@@ -16,6 +16,7 @@ import { applyGrant } from '../src/box/granting.ts'
 import { type Admission, acceptHandshake, type Session } from '../src/box/handshake.ts'
 import type { PairingDesk } from '../src/box/pairing-window.ts'
 import { type Service, servicePort } from '../src/box/ports.ts'
+import { readRevocation } from '../src/box/revocation.ts'
 import { type RoomListing, type RoomRequest, roomRequestText } from '../src/box/room-talk.ts'
 import type { Scope } from '../src/box/scope.ts'
 import { decodeSshAnnouncement } from '../src/box/ssh-announcement.ts'
@@ -26,12 +27,14 @@ import { asDuplex } from '../src/mesh/duplex.ts'
 import type { Channel, Listening, Mesh } from '../src/mesh/mesh.ts'
 import { encodeBase32 } from '../src/wire/base32.ts'
 import type { AuditNotes } from './audit-notes.ts'
+import type { OwnerNotices } from './owner-notices.ts'
 import type { ParcelShelf } from './parcel-shelf.ts'
 import type { Pushing } from './pushing.ts'
 import { serveRelay } from './relay-service.ts'
 import type { Rooms } from './rooms.ts'
 import type { SshServer } from './ssh-server.ts'
 import type { StatusPlace } from './status.ts'
+import type { Successions } from './successions.ts'
 import type { UpgradeService } from './upgrade-service.ts'
 
 /** Each costs two signatures and an exponentiation; more than a fleet's worth at once is an attack. */
@@ -51,6 +54,10 @@ export interface ServiceOptions {
   readonly ssh: SshServer
   readonly status: StatusPlace
   readonly audit: AuditNotes
+  readonly successions: Successions
+  readonly notices: Pick<OwnerNotices, 'revoke'>
+  /** Throws STATE_UNWRITABLE. */
+  readonly rotateHostKey: () => void
   readonly info: () => DeviceInfo
   /** Null where this device takes no configuration. */
   readonly pushing: Pushing | null
@@ -84,7 +91,7 @@ export class Services {
       ),
       this.listen(
         'control',
-        zone => this.admit(zone),
+        (zone, payload) => this.admitSuccessor(zone, payload),
         s => this.serveControl(s),
       ),
       this.listen(
@@ -182,6 +189,12 @@ export class Services {
     return { refused: 'NOT_PERMITTED' }
   }
 
+  /** Whoever has a new key says so on the way in: what the old one was granted goes on with it. */
+  private admitSuccessor(zone: ZoneKey, payload: Uint8Array): Admission {
+    if (payload.length > 0) this.options.successions.take(payload, zone)
+    return this.admit(zone)
+  }
+
   /** Those who may see the status are told which place it is. */
   private admitStatus(zone: ZoneKey): Admission {
     const { grants, clock, status } = this.options
@@ -229,6 +242,11 @@ export class Services {
       },
       administration: {
         grant: signed => this.grant(zone, signed),
+        revoke: signed => this.revoke(zone, signed),
+        rotateHostKey: () => {
+          this.options.rotateHostKey()
+          this.note(zone, '', 'rotate', 'host key', 'done')
+        },
         grants: () => grants.all().map(grant => ({ ...grant, zone: zoneToText(grant.zone) })),
         audit: from => this.options.audit.all().filter(({ number }) => number >= from),
         rooms: request => this.rooms(zone, request),
@@ -253,6 +271,14 @@ export class Services {
       note(about, 'refused')
       throw error
     }
+  }
+
+  /** Throws BoxError where it is not taken. */
+  private revoke(caller: ZoneKey, signed: Uint8Array): void {
+    const revocation = readRevocation(signed)
+    // In the owner's zone it may be said by anybody; here somebody else would only be confusing.
+    if (!equalBytes(revocation.issuer, caller)) throw new BoxError('NOT_PERMITTED')
+    this.options.notices.revoke(revocation)
   }
 
   /** Throws BoxError where it is not done. */
