@@ -11,7 +11,7 @@ import { sha256 } from '../src/crypto/hash.ts'
 import { NamestoreKeeper } from '../src/gns/namestore-keeper.ts'
 import { Publisher } from '../src/gns/publisher.ts'
 import type { ZoneRecord } from '../src/gns/record.ts'
-import { delegationRecord } from '../src/gns/record-data.ts'
+import { delegationRecord, txtRecord } from '../src/gns/record-data.ts'
 import { Resolver } from '../src/gns/resolver.ts'
 import { ZoneDatabase } from '../src/gns/zone.ts'
 import type { Mesh } from '../src/mesh/mesh.ts'
@@ -25,6 +25,8 @@ import type { State } from './state.ts'
 const DELEGATION_MS = 24 * 3_600_000
 /** As long as a block of GNS lives here: who says nothing for a day is not heard any more (docs/operations.md). */
 const NOTICES_EXPIRY = { afterMs: DELEGATION_MS }
+/** What ends within this is left to end. */
+const COVER_MIN_MS = 60_000
 /** What is out is put again when a quarter of its life is over, or when something has changed. */
 const PUBLISH_EVERY_MS = 6 * 3_600_000
 /** A command that has nothing else to do waits so long for its names to leave. */
@@ -91,12 +93,14 @@ export async function publishZone(context: Context): Promise<void> {
   const digest = digestOf(ego, devices, notices.now)
   const last = readPublished(state)
   const age = clock.now() - last.at
-  const isNothing = devices.length === 0 && notices.now.length === 0 && ego.before === null
+  const isNothing =
+    last.digest === '' && devices.length === 0 && notices.now.length === 0 && ego.before === null
   if (isNothing || (last.digest === digest && age >= 0 && age < PUBLISH_EVERY_MS)) return
   const store = memoryStore()
   for (const [name, hex] of Object.entries(last.expiries)) store.set(name, Buffer.from(hex, 'hex'))
   const database = zoneOn(store, ego, devices)
   database.replace(ego.secret.zone, NOTICES_LABEL, noticeRecords(notices.now, NOTICES_EXPIRY))
+  const gone = coverGone(database, ego, clock.now())
   if (ego.before) {
     // Who knows us by the key before finds our devices by it, and what came after it.
     zoneOn(store, { secret: ego.before }, devices, NOTHING_MORE, database)
@@ -111,7 +115,7 @@ export async function publishZone(context: Context): Promise<void> {
   if (ego.before) publisher.publish(ego.before)
   const isThere = (zone: ZoneKey, label: string) => publisher.publishedUntil(zone, label) !== null
   const isOut = () =>
-    devices.every(({ name }) => isThere(ego.secret.zone, name)) &&
+    [...devices.map(({ name }) => name), ...gone].every(one => isThere(ego.secret.zone, one)) &&
     (notices.now.length === 0 || isThere(ego.secret.zone, NOTICES_LABEL)) &&
     (!ego.before || isThere(ego.before.zone, NOTICES_LABEL))
   const deadline = clock.elapsed() + PUBLISH_WAIT_MS
@@ -124,6 +128,20 @@ export async function publishZone(context: Context): Promise<void> {
     digest,
     expiries: expiriesIn(store),
   })
+}
+
+/**
+ * A name that was taken away would lead on to its device until its last block expires: until then another block
+ * stands in its place, which leads nowhere. The labels of these.
+ */
+function coverGone(database: ZoneDatabase, { secret }: Ego, now: number): readonly string[] {
+  const living = database
+    .gone(secret.zone)
+    .map(({ label, expiry }) => ({ label, atMs: Number(expiry / 1_000n) }))
+    .filter(({ atMs }) => atMs > now + COVER_MIN_MS)
+  for (const { label, atMs } of living)
+    database.replace(secret.zone, label, [txtRecord('gone', { atMs })])
+  return living.map(({ label }) => label)
 }
 
 /** Of all that is in the zone, and of whose it is. */

@@ -3,17 +3,23 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Command } from '../../controller/command.ts'
 import { revoke } from '../../controller/commands/revoke.ts'
+import { rm } from '../../controller/commands/rm.ts'
 import { rotate } from '../../controller/commands/rotate.ts'
 import { grantsOf } from '../../controller/device-pages.ts'
 import { reach } from '../../controller/device-session.ts'
 import { EGO_FILE, readEgo, rotateEgo } from '../../controller/ego.ts'
+import { publishZone } from '../../controller/names.ts'
 import { openPushTalk } from '../../controller/push/delivery.ts'
 import { revocations } from '../../controller/revocations.ts'
 import { readSshKey, SSH_KEY_FILE } from '../../controller/ssh-key.ts'
+import { BoxError } from '../../src/base/errors.ts'
 import type { ZoneKey } from '../../src/base/ids.ts'
+import { memoryStore } from '../../src/base/store.ts'
 import { type Grant, ownerGrant } from '../../src/box/grant.ts'
 import { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import { zoneToText } from '../../src/gns/name.ts'
+import { Resolver } from '../../src/gns/resolver.ts'
+import { ZoneDatabase } from '../../src/gns/zone.ts'
 import { systemClock } from '../../src/sys/clock.ts'
 import { systemRandom } from '../../src/sys/random.ts'
 import { PushHouse } from './push/house.ts'
@@ -200,5 +206,39 @@ describe('box revoke @all', { timeout: 60_000 }, () => {
     const own = zoneToText(context().ego().secret.zone)
     await expect(everywhere(own)).rejects.toMatchObject({ code: 'INPUT_INVALID' })
     expect(revocations(context().state)).toEqual([])
+  })
+})
+
+describe('box rm --lost', { timeout: 60_000 }, () => {
+  /** Whether a name of ours leads anybody else to a device. */
+  async function leads(name: string): Promise<boolean> {
+    const mesh = await context().mesh()
+    const { clock } = context()
+    const database = new ZoneDatabase(memoryStore())
+    const resolver = new Resolver({ mesh, clock, zones: () => null, database })
+    const asked = { labels: [name], zone: context().ego().secret.zone }
+    try {
+      const options = { fresh: true, timeoutMs: 2_000 }
+      return (await resolver.resolve(asked, 'any', options)).chain.length > 1
+    } catch (error) {
+      if (error instanceof BoxError) return false
+      throw error
+    } finally {
+      resolver.close()
+    }
+  }
+
+  test('takes the name of a device out of the mesh, and leaves the others', async () => {
+    for (const name of ['attic', 'cellar']) {
+      const session = await reach(context(), device(name), { service: 'control', timeoutMs: 5_000 })
+      session.channel.close()
+    }
+    await expect.poll(() => leads('cellar'), { timeout: 10_000 }).toBe(true)
+    expect((await run(rm, { name: 'cellar', lost: true })).out).toBe('cellar is forgotten.\n')
+    expect(await leads('cellar')).toBe(false)
+    expect(await leads('attic')).toBe(true)
+    // Nor is it there again after the next command.
+    await publishZone(context())
+    expect(await leads('cellar')).toBe(false)
   })
 })
