@@ -7,6 +7,7 @@
  */
 
 import type { Clock } from '../src/base/clock.ts'
+import type { ZoneKey } from '../src/base/ids.ts'
 import type { Log } from '../src/base/log.ts'
 import type { Random } from '../src/base/random.ts'
 import type { Store } from '../src/base/store.ts'
@@ -28,10 +29,11 @@ import { AuditNotes } from './audit-notes.ts'
 import type { AgentConfig } from './config.ts'
 import { openDeviceKey } from './device-key.ts'
 import { ownAccount } from './environment.ts'
-import { openHostKey } from './host-key.ts'
+import { makeHostKey, openHostKey } from './host-key.ts'
 import { checkMesh } from './mesh-check.ts'
 import { agentMetrics, ownProcess } from './metrics.ts'
 import { watchNetwork } from './network-watch.ts'
+import { OwnerNotices } from './owner-notices.ts'
 import { ParcelShelf } from './parcel-shelf.ts'
 import { measure, ownMachine } from './probes.ts'
 import { type Machine, Pushing } from './pushing.ts'
@@ -40,6 +42,9 @@ import { Rooms } from './rooms.ts'
 import { Services } from './services.ts'
 import { SshServer } from './ssh-server.ts'
 import { StatusPlace } from './status.ts'
+import { Successions } from './successions.ts'
+import { UpgradeService } from './upgrade-service.ts'
+import type { Upgrader } from './upgrader.ts'
 import { Whereabouts } from './whereabouts.ts'
 
 const MINUTE_MS = 60_000
@@ -62,6 +67,8 @@ export interface AgentParts {
   readonly audit: EntryFile
   /** Where configuration can be pushed to; absent where it cannot. */
   readonly machine?: Machine
+  /** How another version of the executable is taken; absent where none is. */
+  readonly upgrader?: Upgrader
   /** Opens a file that only grows, beside the values of the store; absent where no rooms are hosted. */
   readonly openLedger?: (name: string, sizeMax: number) => OpenLedger
 }
@@ -83,7 +90,11 @@ export class Agent {
   private readonly services: Services
   private readonly pushing: Pushing | null
   private readonly rooms: Rooms | null
+  private readonly notices: OwnerNotices
+  private readonly upgrades: UpgradeService | null
   private readonly network: { close(): void }
+  /** The public half of the SSH host key. */
+  private hostKey: Uint8Array
   private readonly startedAt: number
 
   /** Fails with KEY_UNREADABLE, STATE_UNREADABLE, STATE_UNWRITABLE, ADDRESS_IN_USE, CONFIG_INVALID. */
@@ -121,9 +132,7 @@ export class Agent {
     this.grants = grants
     this.startedAt = clock.now()
     const database = new ZoneDatabase(store)
-    const publisher = namestore
-      ? new NamestoreKeeper({ namestore, mesh, clock, log, database })
-      : new Publisher({ mesh, clock, random, log, database })
+    const publisher = keeperOf(database, namestore, { mesh, clock, random, log })
     publisher.publish(device)
     this.publisher = publisher
     this.whereabouts = new Whereabouts({
@@ -136,9 +145,8 @@ export class Agent {
       record: () => this.whereabouts.record(),
       store: ({ zone, ...names }) => grants.set(ownerGrant(zone, names, clock.now())),
     })
-    const account = ownAccount(config.shell)
-    const keepShellsMs = config.keepShellsMinutes * MINUTE_MS
-    this.ssh = new SshServer({ hostKey: hostKey.secret, account, clock, log, keepShellsMs })
+    this.hostKey = hostKey.publicKey
+    this.ssh = sshServerWith(hostKey.secret, parts)
     const audit = new AuditNotes({
       ...{ audit: new AuditLog(parts.audit), grants, device: device.zone, clock, log },
     })
@@ -151,6 +159,7 @@ export class Agent {
           ...{ device, clock, random, log, grants, audit, mesh },
         })
       : null
+    this.upgrades = this.upgradesWith(audit)
     this.statusPlace = new StatusPlace({
       ...{ mesh, device: device.zone, name: config.name, clock, random, log },
       allows: zone => grants.allows(zone, 'status', clock.now()),
@@ -159,13 +168,18 @@ export class Agent {
         configuration: this.pushing?.status() ?? null,
       }),
     })
+    const successions = this.successionsWith(audit)
+    this.notices = this.noticesWith(audit, successions)
     this.services = new Services({
       ...{ mesh, device, clock, random, log, grants, pushing: this.pushing, rooms: this.rooms },
-      desk: this.desk,
-      ssh: this.ssh,
-      hostKey: hostKey.publicKey,
+      ...{ desk: this.desk, ssh: this.ssh },
+      hostKey: () => this.hostKey,
       status: this.statusPlace,
       audit,
+      upgrades: this.upgrades,
+      successions,
+      notices: this.notices,
+      rotateHostKey: () => this.rotateHostKey(),
       shelf: config.relay ? new ParcelShelf(store, () => clock.now()) : null,
       info: () => ({
         version: VERSION,
@@ -179,6 +193,45 @@ export class Agent {
       mesh.networkChanged?.()
     })
     log.note('info', 'agent', 'started', { device: zoneToText(device.zone), version: VERSION })
+  }
+
+  private upgradesWith(audit: AuditNotes): UpgradeService | null {
+    const { clock, log, upgrader } = this.parts
+    if (!upgrader) return null
+    const check = () => this.check()
+    const busy = () =>
+      this.pushing?.status()?.unconfirmed ? 'A pushed configuration is not confirmed yet' : null
+    return new UpgradeService({ clock, log, audit, upgrader, check, busy })
+  }
+
+  private successionsWith(audit: AuditNotes): Successions {
+    const { grants, rooms } = this
+    const { clock, log } = this.parts
+    return new Successions({
+      ...{ grants, rooms, audit, clock, log },
+      ended: zone => this.end(zone),
+    })
+  }
+
+  private noticesWith(audit: AuditNotes, successions: Successions): OwnerNotices {
+    const { clock, log } = this.parts
+    const { mesh, grants } = this
+    const ended = (zone: ZoneKey) => this.end(zone)
+    return new OwnerNotices({ mesh, grants, audit, successions, clock, log, ended })
+  }
+
+  /** What is open ends, of whoever may do nothing any more. */
+  private end(zone: ZoneKey): void {
+    this.ssh.expel(zone)
+    this.statusPlace.review()
+  }
+
+  private rotateHostKey(): void {
+    const { store, random } = this.parts
+    const { secret, publicKey, fingerprint } = makeHostKey(store, random)
+    this.hostKey = publicKey
+    this.ssh.changeHostKey(secret)
+    this.whereabouts.changeHostKey(fingerprint)
   }
 
   /** Opens the pairing window; see PairingDesk. */
@@ -233,9 +286,11 @@ export class Agent {
   async close(): Promise<void> {
     this.network.close()
     this.services.close()
+    this.notices.close()
     this.statusPlace.close()
     this.rooms?.close()
     this.pushing?.close()
+    this.upgrades?.close()
     this.desk.close()
     this.whereabouts.close()
     this.publisher.close()
@@ -243,4 +298,19 @@ export class Agent {
     await this.mesh.close()
     this.parts.log.note('info', 'agent', 'stopped')
   }
+}
+
+const keeperOf = (
+  database: ZoneDatabase,
+  namestore: Namestore | null,
+  parts: Pick<AgentParts, 'clock' | 'random' | 'log'> & { readonly mesh: Mesh },
+): NameKeeper =>
+  namestore
+    ? new NamestoreKeeper({ ...parts, namestore, database })
+    : new Publisher({ ...parts, database })
+
+function sshServerWith(hostKey: string, { config, clock, log }: AgentParts): SshServer {
+  const account = ownAccount(config.shell)
+  const keepShellsMs = config.keepShellsMinutes * MINUTE_MS
+  return new SshServer({ hostKey, account, clock, log, keepShellsMs })
 }

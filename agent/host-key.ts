@@ -3,7 +3,7 @@
 import { BoxError } from '../src/base/errors.ts'
 import type { Random } from '../src/base/random.ts'
 import type { Store } from '../src/base/store.ts'
-import { generateSshKey, readSshKey } from '../src/box/ssh-key.ts'
+import { generateSshKey, readSshKey, type SshKey } from '../src/box/ssh-key.ts'
 import { sha256 } from '../src/crypto/hash.ts'
 
 const FILE = 'ssh-host-key'
@@ -20,11 +20,19 @@ export interface HostKey {
 /** The host key of this state; a new one where there is none yet. Throws KEY_UNREADABLE. */
 export function openHostKey(store: Store, random: Random): HostKey {
   const stored = store.get(FILE)
-  const key = stored
-    ? readSshKey(new TextDecoder().decode(stored))
-    : generateSshKey(random, 'secushare-box')
+  if (!stored) return makeHostKey(store, random)
+  const key = readSshKey(new TextDecoder().decode(stored))
   if (!key) throw new BoxError('KEY_UNREADABLE', `Its file is ${FILE}.`)
-  if (!stored) store.set(FILE, new TextEncoder().encode(key.secret))
-  const { secret, publicKey } = key
-  return { secret, publicKey, fingerprint: sha256(publicKey) }
+  return hostKeyOf(key)
 }
+
+/** Another host key, in place of the one there is. Throws STATE_UNWRITABLE; then that stays. */
+export function makeHostKey(store: Store, random: Random): HostKey {
+  const key = generateSshKey(random, 'secushare-box')
+  store.set(FILE, new TextEncoder().encode(key.secret))
+  return hostKeyOf(key)
+}
+
+const hostKeyOf = ({ secret, publicKey }: SshKey): HostKey => ({
+  ...{ secret, publicKey, fingerprint: sha256(publicKey) },
+})

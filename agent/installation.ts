@@ -174,7 +174,7 @@ export function remove(piece: Piece, root: string, { dryRun }: { dryRun: boolean
 /** Other versions, and what is noted of trials. */
 function removeVersions(directory: string): void {
   for (const name of readdirSync(directory))
-    if (/^(\d+\.\d+\.\d+|trial|failed)$/.test(name))
+    if (/^(\d+\.\d+\.\d+|trial|failed|awaits)$/.test(name))
       rmSync(join(directory, name), { recursive: true })
 }
 

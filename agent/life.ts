@@ -25,6 +25,7 @@ import { answerOrders } from './orders.ts'
 import { openServiceManager } from './service-manager.ts'
 import { type Supervision, supervise } from './supervise.ts'
 import { watchTrial } from './trial.ts'
+import { awaitsHere, giveWayHere, machineUpgrader } from './upgrader.ts'
 import { endTrial, maySettle, trialOf } from './versions.ts'
 import { wipe } from './wipe.ts'
 
@@ -49,14 +50,15 @@ export async function live(
   const openLedger = (name: string, sizeMax: number) =>
     new Journal(join(directory, name), { sizeMax, durable: true })
   const kept = { store, clock: systemClock, random: systemRandom, log, audit, openLedger }
-  const parts = { config, machine, ...kept }
+  const over = new AbortController()
+  const upgrader = machineUpgrader(directory, systemClock.now(), () => over.abort())
+  const parts = { config, machine, upgrader, ...kept }
   const agent = await Agent.start(parts, startEngine)
   let isReset = false
   let hasFailed = false
   let metrics: Listener | null = null
   try {
     metrics = config.metrics && (await tellMetrics(agent, config.metrics, log))
-    const over = new AbortController()
     const reset = () => {
       isReset = true
       over.abort()
@@ -95,9 +97,16 @@ function proveOnTrial(agent: Agent, log: Log, failed: () => void): { close(): vo
   if (!directory || !maySettle(directory)) return null
   if (trialOf(directory)?.version !== VERSION) return null
   return watchTrial({
-    ...{ log, failed, clock: systemClock },
+    ...{ log, clock: systemClock },
+    failed: () => {
+      giveWayHere(directory)
+      failed()
+    },
+    isOver: () => trialOf(directory) === null,
     check: () => agent.check(),
     isReachable: () => {
+      // An owner's word is more than a hub, and ends the trial by itself.
+      if (awaitsHere(directory)) return false
       const { hubs, hubs_configured } = agent.status()
       return hubs_configured === 0 || hubs > 0
     },

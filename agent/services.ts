@@ -16,6 +16,7 @@ import { applyGrant } from '../src/box/granting.ts'
 import { type Admission, acceptHandshake, type Session } from '../src/box/handshake.ts'
 import type { PairingDesk } from '../src/box/pairing-window.ts'
 import { type Service, servicePort } from '../src/box/ports.ts'
+import { readRevocation } from '../src/box/revocation.ts'
 import { type RoomListing, type RoomRequest, roomRequestText } from '../src/box/room-talk.ts'
 import type { Scope } from '../src/box/scope.ts'
 import { decodeSshAnnouncement } from '../src/box/ssh-announcement.ts'
@@ -26,12 +27,15 @@ import { asDuplex } from '../src/mesh/duplex.ts'
 import type { Channel, Listening, Mesh } from '../src/mesh/mesh.ts'
 import { encodeBase32 } from '../src/wire/base32.ts'
 import type { AuditNotes } from './audit-notes.ts'
+import type { OwnerNotices } from './owner-notices.ts'
 import type { ParcelShelf } from './parcel-shelf.ts'
 import type { Pushing } from './pushing.ts'
 import { serveRelay } from './relay-service.ts'
 import type { Rooms } from './rooms.ts'
 import type { SshServer } from './ssh-server.ts'
 import type { StatusPlace } from './status.ts'
+import type { Successions } from './successions.ts'
+import type { UpgradeService } from './upgrade-service.ts'
 
 /** Each costs two signatures and an exponentiation; more than a fleet's worth at once is an attack. */
 const HANDSHAKES_MAX = 32
@@ -49,12 +53,18 @@ export interface ServiceOptions {
   readonly desk: PairingDesk
   readonly ssh: SshServer
   /** Of the SSH server, public. */
-  readonly hostKey: Uint8Array
+  readonly hostKey: () => Uint8Array
   readonly status: StatusPlace
   readonly audit: AuditNotes
+  readonly successions: Successions
+  readonly notices: Pick<OwnerNotices, 'revoke'>
+  /** Throws STATE_UNWRITABLE. */
+  readonly rotateHostKey: () => void
   readonly info: () => DeviceInfo
   /** Null where this device takes no configuration. */
   readonly pushing: Pushing | null
+  /** Null where the executable is not ours to change. */
+  readonly upgrades: UpgradeService | null
   /** Null where it hosts no rooms. */
   readonly rooms: Rooms | null
   /** Null where this device keeps nothing for others. */
@@ -83,7 +93,7 @@ export class Services {
       ),
       this.listen(
         'control',
-        zone => this.admit(zone),
+        (zone, payload) => this.admitSuccessor(zone, payload),
         s => this.serveControl(s),
       ),
       this.listen(
@@ -92,6 +102,7 @@ export class Services {
         s => options.status.serve(s),
       ),
       ...(options.pushing ? [this.listenForPushes(options.pushing)] : []),
+      ...(options.upgrades ? [this.listenForUpgrades(options.upgrades)] : []),
       ...(options.rooms ? [this.listenForMembers(options.rooms)] : []),
       ...(options.shelf ? [this.listenAsRelay(options.shelf)] : []),
     ]
@@ -106,6 +117,13 @@ export class Services {
     const serve = (session: Session) =>
       void pushing.serve(session, right => grants.allows(session.peerZone, right, clock.now()))
     return this.listen('push', zone => this.admit(zone), serve)
+  }
+
+  private listenForUpgrades(upgrades: UpgradeService): Listening {
+    const { grants, clock } = this.options
+    const serve = (session: Session) =>
+      void upgrades.serve(session, () => grants.allows(session.peerZone, 'admin', clock.now()))
+    return this.listen('upgrade', zone => this.admit(zone), serve)
   }
 
   private listenForMembers(rooms: Rooms): Listening {
@@ -173,6 +191,12 @@ export class Services {
     return { refused: 'NOT_PERMITTED' }
   }
 
+  /** Whoever has a new key says so on the way in: what the old one was granted goes on with it. */
+  private admitSuccessor(zone: ZoneKey, payload: Uint8Array): Admission {
+    if (payload.length > 0) this.options.successions.take(payload, zone)
+    return this.admit(zone)
+  }
+
   /** Those who may see the status are told which place it is. */
   private admitStatus(zone: ZoneKey): Admission {
     const { grants, clock, status } = this.options
@@ -184,7 +208,7 @@ export class Services {
   private admitSsh(zone: ZoneKey, payload: Uint8Array): Admission {
     if (!decodeSshAnnouncement(payload)) return { refused: 'NOT_PERMITTED' }
     const admission = this.admit(zone)
-    return 'refused' in admission ? admission : { payload: this.options.hostKey }
+    return 'refused' in admission ? admission : { payload: this.options.hostKey() }
   }
 
   private serveSsh({ peerZone: zone, payload, channel }: Session): void {
@@ -223,6 +247,11 @@ export class Services {
       },
       administration: {
         grant: signed => this.grant(zone, signed),
+        revoke: signed => this.revoke(zone, signed),
+        rotateHostKey: () => {
+          this.options.rotateHostKey()
+          this.note(zone, '', 'rotate', 'host key', 'done')
+        },
         grants: () => grants.all().map(grant => ({ ...grant, zone: zoneToText(grant.zone) })),
         audit: from => this.options.audit.all().filter(({ number }) => number >= from),
         rooms: request => this.rooms(zone, request),
@@ -247,6 +276,14 @@ export class Services {
       note(about, 'refused')
       throw error
     }
+  }
+
+  /** Throws BoxError where it is not taken. */
+  private revoke(caller: ZoneKey, signed: Uint8Array): void {
+    const revocation = readRevocation(signed)
+    // In the owner's zone it may be said by anybody; here somebody else would only be confusing.
+    if (!equalBytes(revocation.issuer, caller)) throw new BoxError('NOT_PERMITTED')
+    this.options.notices.revoke(revocation)
   }
 
   /** Throws BoxError where it is not done. */

@@ -58,7 +58,7 @@ interface Line {
 }
 
 export class SshServer {
-  private readonly options: SshServerOptions
+  private options: SshServerOptions
   private readonly lines = new Set<Line>()
   private readonly shells: LastingShells
   private timer: Timer | null = null
@@ -89,6 +89,11 @@ export class SshServer {
     const { options, shells } = this
     if (!carrier.destroyed)
       line.connection = new SshConnection(carrier, { ...options, caller, shells })
+  }
+
+  /** Whoever comes from now on is shown this key; connections that are open go on. */
+  changeHostKey(hostKey: string): void {
+    this.options = { ...this.options, hostKey }
   }
 
   /** How many connections are open. */

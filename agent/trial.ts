@@ -1,6 +1,7 @@
 /**
- * A new version proves itself: its mesh works, and it has reached a hub if it has any. Then it stays; until
- * then, each start counts (agent/launcher.ts), and where it takes too long it ends itself to be counted.
+ * A new version proves itself: its mesh works, and it has reached a hub if it has any; one that came over the
+ * mesh, by an owner who reaches it and says so (agent/upgrade-service.ts). Then it stays; until then, each start
+ * counts (agent/launcher.ts), and where it takes too long it ends itself to be counted, or to give way at once.
  */
 
 import type { Clock, Timer } from '../src/base/clock.ts'
@@ -17,13 +18,15 @@ export interface TrialOptions {
   readonly check: () => Promise<void>
   /** Whether it can be reached by its owners, as far as it can tell. */
   readonly isReachable: () => boolean
+  /** Whether somebody else has ended the trial. */
+  readonly isOver: () => boolean
   readonly passed: () => void
   readonly failed: () => void
 }
 
 /** Looks until it is proven, or time is over; or until closed. */
 export function watchTrial(options: TrialOptions): { close(): void } {
-  const { clock, log, check, isReachable, passed, failed } = options
+  const { clock, log, check, isReachable, isOver, passed, failed } = options
   const deadline = clock.elapsed() + TRIAL_MS
   let timer: Timer
   let over = false
@@ -36,6 +39,7 @@ export function watchTrial(options: TrialOptions): { close(): void } {
   }
   const look = () => {
     timer = clock.after(LOOK_EVERY_MS, () => {
+      if (isOver()) return end(passed, 'proven')
       if (clock.elapsed() >= deadline) return end(failed, 'not proven in time')
       look()
       if (isReachable())

@@ -20,8 +20,10 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { BoxError } from '../src/base/errors.ts'
+import { mustSuit, releaseRefused as refused } from '../src/box/executable-release.ts'
 import { attempt, syncDirectory } from '../src/sys/file-store.ts'
-import { compareVersions, type Release } from './release.ts'
+import { TRIES_MAX } from './launcher.ts'
+import type { Release } from './release.ts'
 
 /** A new executable says its version within this, on a slow card too. */
 const ANSWER_MS = 60_000
@@ -34,6 +36,8 @@ export interface UpgradeOptions {
   /** What this machine is: `linux-x64`. */
   readonly machine: string
   readonly downgrade: boolean
+  /** The trial ends only with the word of an owner, over the mesh; see `awaitsOwner`. */
+  readonly awaitOwner: boolean
   /** Told before each step; for tests that cut it off there. */
   readonly before?: (step: string) => void
 }
@@ -49,13 +53,10 @@ export const currentVersion = (directory: string): string =>
  * STATE_UNREADABLE, STATE_UNWRITABLE; then the current version is what it was.
  */
 export function takeRelease({ directory, release, machine, ...rest }: UpgradeOptions): string {
-  const { downgrade, before: step = () => {} } = rest
-  const { version, machine: wanted } = release.manifest
+  const { downgrade, awaitOwner, before: step = () => {} } = rest
+  const { version } = release.manifest
   const before = currentVersion(directory)
-  if (wanted !== machine) throw refused(`It is for ${wanted}, and this is ${machine}`)
-  if (version === before) throw refused(`${version} is the current version`)
-  if (compareVersions(version, before) < 0 && !downgrade)
-    throw refused(`${version} is older than ${before}: say --downgrade if you mean it`)
+  mustSuit(release.manifest, { version: before, machine, downgrade })
   return attempt('STATE_UNWRITABLE', directory, () => {
     tidyUp(directory, before)
     step('unpack')
@@ -74,6 +75,9 @@ export function takeRelease({ directory, release, machine, ...rest }: UpgradeOpt
       rmSync(incoming, { recursive: true, force: true })
     }
     step('begin the trial')
+    rmSync(join(directory, 'failed'), { force: true })
+    if (awaitOwner) replaceText(directory, 'awaits', `${version}\n`)
+    else rmSync(join(directory, 'awaits'), { force: true })
     replaceText(directory, 'trial', `${version} ${before} 0\n`)
     step('switch')
     switchTo(directory, version)
@@ -139,19 +143,33 @@ export function maySettle(directory: string): boolean {
 
 /** The trial that goes on; null where there is none. */
 export function trialOf(directory: string): Trial | null {
-  let text: string
-  try {
-    text = readFileSync(join(directory, 'trial'), 'utf8')
-  } catch {
-    return null
-  }
-  const [version, before] = text.trim().split(' ')
+  const [version, before] = textOf(directory, 'trial')?.split(' ') ?? []
   return version && before ? { version, before } : null
 }
 
 /** The version on trial has proven itself. */
 export function endTrial(directory: string): void {
   rmSync(join(directory, 'trial'), { force: true })
+  rmSync(join(directory, 'awaits'), { force: true })
 }
 
-const refused = (why: string) => new BoxError('RELEASE_REFUSED', `${why}.`)
+/** Whether the trial of this version ends only when an owner has reached it and says so. */
+export const awaitsOwner = (directory: string, version: string): boolean =>
+  textOf(directory, 'awaits') === version
+
+/** The version that gave way last, by the launcher's word; null where none did since the last trial began. */
+export const failedVersion = (directory: string): string | null => textOf(directory, 'failed')
+
+/** Has the version on trial give way at the next start, however often it was started. */
+export function giveWay(directory: string): void {
+  const trial = trialOf(directory)
+  if (trial) replaceText(directory, 'trial', `${trial.version} ${trial.before} ${TRIES_MAX}\n`)
+}
+
+function textOf(directory: string, name: string): string | null {
+  try {
+    return readFileSync(join(directory, name), 'utf8').trim()
+  } catch {
+    return null
+  }
+}

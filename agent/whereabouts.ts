@@ -47,12 +47,14 @@ export class Whereabouts {
   private readonly hubs: readonly HubRecord[]
   private readonly up = new Set<HubRecord>()
   private readonly watching: Listening
+  private hostKey: Uint8Array
   private current: DeviceRecord
   private settling: Timer | null = null
   private renewing: Timer
 
   constructor(options: WhereaboutsOptions) {
     this.options = options
+    this.hostKey = options.hostKey
     this.hubs = options.hubs.map(hello => ({ pid: helloPeer(hello), hello }))
     this.watching = options.mesh.watch({
       up: peer => this.changed(peer, true),
@@ -66,6 +68,12 @@ export class Whereabouts {
   /** What is published now. */
   record(): DeviceRecord {
     return this.current
+  }
+
+  /** Says another host key from now on; SHA-256 of it. */
+  changeHostKey(hostKey: Uint8Array): void {
+    this.hostKey = hostKey
+    this.refresh()
   }
 
   /** How many of the configured hubs have a link to us now. */
@@ -111,7 +119,8 @@ export class Whereabouts {
   }
 
   private look(): DeviceRecord {
-    const { mesh, hostKey } = this.options
+    const { mesh } = this.options
+    const { hostKey } = this
     const own = mesh.hello()
     // Without addresses it is only the name of the peer.
     const self = own.includes('+tcp') ? [{ pid: mesh.self, hello: own }] : []

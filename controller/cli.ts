@@ -64,6 +64,10 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
     describe: 'end what somebody was granted on a device',
     load: async () => (await import('./commands/revoke.ts')).revoke,
   },
+  rotate: {
+    describe: 'a new key in place of an old one, without pairing anything again',
+    load: async () => (await import('./commands/rotate.ts')).rotate,
+  },
   audit: {
     describe: 'show who did what on a device',
     load: async () => (await import('./commands/audit.ts')).audit,
@@ -135,6 +139,10 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
   sync: {
     describe: 'bring devices that were off what they should have got',
     load: async () => (await import('./commands/sync.ts')).sync,
+  },
+  upgrade: {
+    describe: 'bring another version of the agent to devices, which go back where it fails',
+    load: async () => (await import('./commands/upgrade.ts')).upgrade,
   },
   bundle: {
     describe: 'look for mistakes in a bundle of configuration',

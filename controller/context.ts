@@ -22,7 +22,7 @@ import { ownProgram } from '../src/sys/own-programs.ts'
 import { stateDirectory, surroundings } from '../src/sys/paths.ts'
 import { systemRandom } from '../src/sys/random.ts'
 import type { Common } from './command.ts'
-import { type Ego, readEgo } from './ego.ts'
+import { type Ego, egoIn, egoText } from './ego.ts'
 import { Fleet } from './fleet.ts'
 import { readHubs } from './hubs.ts'
 import { EXIT_INTERRUPTED, Interrupted, type Output } from './output.ts'
@@ -96,7 +96,7 @@ export function createContext({ startMesh, ...parts }: ContextParts): Context {
   // Each device of a fleet listens: many are no leak.
   setMaxListeners(0, signal)
   const fleet = new Fleet(state)
-  let ego: Ego | null = null
+  let ego: { readonly text: string; readonly is: Ego } | null = null
   let mesh: Promise<ControllerMesh> | null = null
   const beside = new Set<Promise<void>>()
   const start = async () => {
@@ -108,8 +108,11 @@ export function createContext({ startMesh, ...parts }: ContextParts): Context {
     ...parts,
     fleet,
     ego: () => {
-      ego ??= readEgo(state)
-      return ego
+      // Another process may have given us another key meanwhile (box rotate).
+      const text = egoText(state)
+      if (text === null) throw new BoxError('NO_EGO')
+      if (ego?.text !== text) ego = { text, is: egoIn(state, text) }
+      return ego.is
     },
     mesh: () => {
       mesh ??= start()

@@ -1,12 +1,16 @@
 /** A session with a device of the fleet: reached by its name, both sides proven by their zone keys. */
 
 import { BoxError } from '../src/base/errors.ts'
+import { askRevoke } from '../src/box/control.ts'
 import { authenticate, type Session } from '../src/box/handshake.ts'
 import { type Service, servicePort } from '../src/box/ports.ts'
+import { successionChain } from '../src/box/succession.ts'
+import { zoneToText } from '../src/gns/name.ts'
 import type { Context } from './context.ts'
 import { type Found, sameRecord, search } from './device-search.ts'
 import type { Device, LastKnown } from './fleet.ts'
 import { openResolver, publishZone } from './names.ts'
+import { told, untoldTo } from './revocations.ts'
 
 /** What a device said is written down again when it has changed, or is as old as this. */
 const REMEMBER_EVERY_MS = 10 * 60_000
@@ -28,6 +32,27 @@ export interface ReachOptions {
 
 /** Fails as `search` and `authenticate`. */
 export async function reach(
+  context: Context,
+  device: Device,
+  options: ReachOptions,
+): Promise<DeviceSession> {
+  const { chain } = context.ego()
+  if (chain.length === 0) return await reachOnce(context, device, options)
+  const payload = successionChain(chain)
+  if (options.service === 'control')
+    return await reachOnce(context, device, { payload, ...options })
+  try {
+    return await reachOnce(context, device, options)
+  } catch (error) {
+    if (!(error instanceof BoxError) || error.code !== 'NOT_PERMITTED') throw error
+    // It may know an earlier key of ours, and not yet what came after it.
+    const told = await reachOnce(context, device, { ...options, service: 'control', payload })
+    told.channel.close()
+    return await reachOnce(context, device, options)
+  }
+}
+
+async function reachOnce(
   context: Context,
   device: Device,
   { service, timeoutMs, payload, forget = false, keep }: ReachOptions,
@@ -60,10 +85,50 @@ export async function reach(
     const session = { ...met, ...found, device }
     const keepIn = keep ?? (last => context.fleet.remember(device.zone, last))
     context.meanwhile(remember(context, session, keepIn).then(() => publishOnce(context)))
+    context.meanwhile(tellRevocations(context, device, timeoutMs))
     return session
   } finally {
     resolver.close()
   }
+}
+
+const telling = new WeakMap<Context, Set<string>>()
+
+/** Tells a device which keys are revoked, where it has not heard of some. Fails as `reach`, and with what it says. */
+export async function tellRevocations(
+  context: Context,
+  device: Device,
+  timeoutMs?: number,
+): Promise<void> {
+  const { state } = context
+  const name = zoneToText(device.zone)
+  const busy = telling.get(context) ?? new Set()
+  telling.set(context, busy)
+  // Telling means reaching, and that means telling.
+  if (busy.has(name)) return
+  busy.add(name)
+  try {
+    const all = untoldTo(state, device.zone, context.ego().secret)
+    for (const signed of all) await tellOne(context, device, signed, timeoutMs)
+    if (all.length > 0) await told(state, device.zone)
+  } catch (error) {
+    // It has heard it, and does not have to do what we say: asking again would change nothing.
+    if (error instanceof BoxError && error.code === 'NOT_PERMITTED') await told(state, device.zone)
+    throw error
+  } finally {
+    busy.delete(name)
+  }
+}
+
+async function tellOne(
+  context: Context,
+  device: Device,
+  signed: Uint8Array,
+  timeoutMs?: number,
+): Promise<void> {
+  const { clock, signal } = context
+  const options = { service: 'control', ...(timeoutMs && { timeoutMs }) } as const
+  await askRevoke(await reach(context, device, options), signed, { clock, signal })
 }
 
 const publishing = new WeakMap<Context, Promise<void>>()

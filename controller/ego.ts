@@ -5,6 +5,7 @@
 
 import { BoxError } from '../src/base/errors.ts'
 import type { Random } from '../src/base/random.ts'
+import { CHAIN_MAX, readSuccession, signSuccession } from '../src/box/succession.ts'
 import { ZoneSecret } from '../src/crypto/zone-key.ts'
 import { nameOf } from './fleet.ts'
 import type { State } from './state.ts'
@@ -16,6 +17,10 @@ export interface Ego {
   /** What its owner calls it: `home` in `kitchen.home`. */
   readonly name: string
   readonly secret: ZoneSecret
+  /** What says how the key came after those before it, signed, the oldest first. */
+  readonly chain: readonly Uint8Array[]
+  /** The key before, whose zone still says which one is after it; null where there was none. */
+  readonly before: ZoneSecret | null
 }
 
 /** The ego of this state directory. Throws NO_EGO, KEY_UNREADABLE. */
@@ -27,19 +32,37 @@ export function readEgo(state: State): Ego {
 
 /** The same, or null where none was made yet. Throws KEY_UNREADABLE. */
 export function findEgo(state: State): Ego | null {
-  let text: string | null
+  const text = egoText(state)
+  return text === null ? null : egoIn(state, text)
+}
+
+/** The text that holds it, or null where none was made yet. Throws KEY_UNREADABLE. */
+export function egoText(state: State): string | null {
   try {
-    text = state.readText(EGO_FILE)
+    return state.readText(EGO_FILE)
   } catch (cause) {
     throw unreadable(state, cause)
   }
-  if (text === null) return null
+}
+
+/** What such a text says. Throws KEY_UNREADABLE. */
+export function egoIn(state: State, text: string): Ego {
   try {
-    const { version, name, type, secret } = JSON.parse(text) as Record<string, unknown>
-    const bytes = Buffer.from(secret as string, 'hex')
-    if (version !== 1 || bytes.length !== SECRET_SIZE || (type !== 'EDKEY' && type !== 'PKEY'))
-      throw new TypeError('not an ego')
-    return { name: nameOf(name as string), secret: ZoneSecret.fromBytes(type, bytes) }
+    const {
+      version,
+      name,
+      type,
+      secret,
+      chain = [],
+      before,
+    } = JSON.parse(text) as Record<string, unknown>
+    if (version !== 1 || !Array.isArray(chain)) throw new TypeError('not an ego')
+    return {
+      name: nameOf(name as string),
+      secret: secretOf(type, secret),
+      chain: chain.map(link => Uint8Array.from(Buffer.from(String(link), 'base64'))),
+      before: before ? secretOf(type, before) : null,
+    }
   } catch {
     // Without its cause: that may quote what is in the file.
     throw unreadable(state, undefined)
@@ -48,18 +71,59 @@ export function findEgo(state: State): Ego | null {
 
 /** Makes the ego. Fails with NAME_TAKEN where there is one: it is never replaced. */
 export const makeEgo = (state: State, name: string, random: Random): Promise<Ego> =>
-  keepEgo(state, { name: nameOf(name), secret: ZoneSecret.generate('EDKEY', random) })
+  keepEgo(state, newEgo(nameOf(name), ZoneSecret.generate('EDKEY', random)))
+
+/** One that was never another one. */
+export const newEgo = (name: string, secret: ZoneSecret): Ego => ({
+  ...{ name, secret, chain: [], before: null },
+})
 
 /** Keeps an ego that was made elsewhere. Fails as makeEgo. */
 export async function keepEgo(state: State, ego: Ego): Promise<Ego> {
-  const { type, bytes } = ego.secret
   await state.exclusively(() => {
     const old = findEgo(state)
     if (old) throw new BoxError('NAME_TAKEN', `This state directory belongs to "${old.name}".`)
-    const secret = Buffer.from(bytes).toString('hex')
-    state.writeText(EGO_FILE, `${JSON.stringify({ version: 1, name: ego.name, type, secret })}\n`)
+    writeEgo(state, ego)
   })
   return ego
+}
+
+/**
+ * A new key for the same person, and what says so, in one step: the file is the old or the new one. Fails with
+ * NO_EGO, KEY_UNREADABLE, STATE_UNWRITABLE.
+ */
+export const rotateEgo = (state: State, random: Random, now: number): Promise<Ego> =>
+  state.exclusively(() => {
+    const { name, secret: before, chain } = readEgo(state)
+    const secret = ZoneSecret.generate(before.type, random)
+    const last = chain.at(-1)
+    // Numbers grow, also where the clock was set back.
+    const number = Math.max(now, last ? readSuccession(last).number + 1 : 0)
+    const links = [...chain, signSuccession(before, secret, number)]
+    const ego = { name, secret, before, chain: links.slice(-CHAIN_MAX) }
+    writeEgo(state, ego)
+    return ego
+  })
+
+function writeEgo(state: State, { name, secret, chain, before }: Ego): void {
+  const asText = ({ bytes }: ZoneSecret) => Buffer.from(bytes).toString('hex')
+  const more =
+    chain.length === 0
+      ? {}
+      : {
+          chain: chain.map(link => Buffer.from(link).toString('base64')),
+          before: before && asText(before),
+        }
+  const ego = { version: 1, name, type: secret.type, secret: asText(secret), ...more }
+  state.writeText(EGO_FILE, `${JSON.stringify(ego)}\n`)
+}
+
+/** Throws TypeError. */
+function secretOf(type: unknown, secret: unknown): ZoneSecret {
+  const bytes = Buffer.from(secret as string, 'hex')
+  if (bytes.length !== SECRET_SIZE || (type !== 'EDKEY' && type !== 'PKEY'))
+    throw new TypeError('not an ego')
+  return ZoneSecret.fromBytes(type, bytes)
 }
 
 const unreadable = ({ directory }: State, cause: unknown) =>

@@ -23,6 +23,15 @@ export async function makeSshKey(state: State, random: Random): Promise<void> {
   })
 }
 
+/** Another key, in place of the one there is. Fails with NO_EGO where there is none, STATE_UNWRITABLE. */
+export async function renewSshKey(state: State, random: Random): Promise<void> {
+  const { secret: key } = generateSshKey(random, 'box')
+  await state.exclusively(() => {
+    if (state.readText(SSH_KEY_FILE) === null) throw new BoxError('NO_EGO')
+    state.writeText(SSH_KEY_FILE, key)
+  })
+}
+
 /** Fails with NO_EGO, KEY_UNREADABLE. */
 export async function readSshKey(state: State): Promise<SshKey> {
   const unreadable = (cause?: unknown) =>

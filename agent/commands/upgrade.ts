@@ -27,9 +27,15 @@ export const upgrade = command({
   options: {
     file: { type: 'string', describe: 'the release file' },
     downgrade: { type: 'boolean', default: false, describe: 'take it although it is older' },
+    'await-owner': {
+      type: 'boolean',
+      default: false,
+      describe:
+        'leave the start to the agent, and the end of the trial to an owner (how the agent itself calls this)',
+    },
     wait: { type: 'boolean', default: true, describe: 'wait until it has proven itself' },
   },
-  run: async ({ terminal, signal }, { file, downgrade, wait }) => {
+  run: async ({ terminal, signal }, { file, downgrade, wait, 'await-owner': awaitOwner }) => {
     const directory = versionsDirectory()
     if (!directory)
       throw new BoxError(
@@ -42,11 +48,11 @@ export const upgrade = command({
     let before: string
     try {
       const machine = `${process.platform}-${process.arch}`
-      before = takeRelease({ directory, release, machine, downgrade })
+      before = takeRelease({ directory, release, machine, downgrade, awaitOwner })
     } finally {
       release.close()
     }
-    const running = isActive()
+    const running = !awaitOwner && isActive()
     if (running) systemctl('restart', '--no-block', SERVICES.device)
     if (running && wait) await verdict(directory, version, signal)
     const on = running && wait ? 'has proven itself' : 'is on trial'

@@ -6,7 +6,7 @@ import { zoneToText } from '../../src/gns/name.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
 import { daemonEgo } from '../daemon-egos.ts'
-import { keepEgo, makeEgo } from '../ego.ts'
+import { keepEgo, makeEgo, newEgo } from '../ego.ts'
 import { nameOf } from '../fleet.ts'
 import { makeSshKey } from '../ssh-key.ts'
 
@@ -34,7 +34,7 @@ export const init = command<{ ego: string; 'gnunet-ego': string | undefined }>({
     const ego =
       known === undefined
         ? await makeEgo(state, args.ego, random)
-        : await keepEgo(state, { name: nameOf(known), secret: await egoOfDaemon(context, known) })
+        : await keepEgo(state, newEgo(nameOf(known), await egoOfDaemon(context, known)))
     await makeSshKey(state, random)
     const id = zoneToText(ego.secret.zone)
     output.result(id, { ego: ego.name, id })

@@ -7,7 +7,7 @@ import type { Context } from '../context.ts'
 import type { Device } from '../fleet.ts'
 import { inParallel } from '../parallel.ts'
 import { type Delivered, deliver, handOver } from '../push/delivery.ts'
-import { desiredFor, desiredZones, dropDesired } from '../push/desired.ts'
+import { desiredZones, dropDesired, signedDesired } from '../push/desired.ts'
 import { exitCode, tell, widest } from '../push/report.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
 
@@ -57,7 +57,7 @@ const waitingDevices = ({ state, fleet }: Context): readonly Device[] => {
 /** What was decided one way or the other waits no longer. */
 async function catchUp(context: Context, device: Device, timeoutMs: number): Promise<Delivered> {
   const { state } = context
-  const desired = desiredFor(state, device.zone)!
+  const desired = signedDesired(state, device.zone, context.ego().secret)!
   const following = { timeoutMs, note: () => {} }
   const delivered = await deliver(context, device, following, async (talk, status, progress) => {
     // A relay, or another owner, was there before us.

@@ -5,9 +5,11 @@
 
 import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { equalBytes } from '../../src/base/bytes.ts'
 import { BoxError } from '../../src/base/errors.ts'
 import type { ZoneKey } from '../../src/base/ids.ts'
-import { contentsOf, openRelease } from '../../src/box/bundle/release.ts'
+import { contentsOf, openRelease, signRelease } from '../../src/box/bundle/release.ts'
+import type { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import { zoneToText } from '../../src/gns/name.ts'
 import type { State } from '../state.ts'
 
@@ -60,6 +62,15 @@ export function desiredFor(state: State, zone: ZoneKey): Desired | null {
       cause,
     )
   }
+}
+
+/** The same, signed by the key that we have now: what one before it has signed counts no longer. Throws as desiredFor. */
+export function signedDesired(state: State, zone: ZoneKey, own: ZoneSecret): Desired | null {
+  const desired = desiredFor(state, zone)
+  if (!desired) return null
+  const release = openRelease(desired.signed)
+  if (equalBytes(release.signer, own.zone)) return desired
+  return { ...desired, signed: signRelease({ ...release, signer: own.zone }, own) }
 }
 
 export async function dropDesired(state: State, zone: ZoneKey): Promise<void> {

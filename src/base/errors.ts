@@ -62,6 +62,7 @@ export const ERRORS = {
   HOST_KEY_WRONG: ['refused', 'The host key is not the one the device publishes.'],
   API_REFUSED: ['refused', 'The local API does not take this request.'],
   RELEASE_REFUSED: ['refused', 'The release is not taken.'],
+  RELEASE_GAVE_WAY: ['refused', 'The new version did not prove itself and has given way.'],
   STATE_LOCKED: ['setup', 'Another process uses this state directory.'],
   STATE_UNREADABLE: ['setup', 'The state cannot be read.'],
   STATE_UNWRITABLE: ['setup', 'The state cannot be written.'],

@@ -28,6 +28,8 @@ const GRANT = 3
 const GRANTS = 4
 const AUDIT = 5
 const ROOMS = 6
+const REVOKE = 7
+const ROTATE_HOST_KEY = 8
 /** Status of answers. */
 const DONE = 0
 const UNKNOWN_KIND = 1
@@ -80,6 +82,20 @@ export async function askGrant(
   await ask(session, GRANT, options, signed)
 }
 
+/** Has the device take a signed revocation (revocation.ts). Fails with what the device says, and as askInfo. */
+export async function askRevoke(
+  session: Session,
+  signed: Uint8Array,
+  options: AskOptions,
+): Promise<void> {
+  await ask(session, REVOKE, options, signed, revocationRefusal)
+}
+
+/** Has the device make a new SSH host key. Fails as askInfo. */
+export async function askRotateHostKey(session: Session, options: AskOptions): Promise<void> {
+  await ask(session, ROTATE_HOST_KEY, options)
+}
+
 /** One page of everybody's grants, from the one with this place on. Fails as askInfo. */
 export const askGrants = (session: Session, from: number, options: AskOptions): Promise<Page> =>
   askPage(session, GRANTS, from, options)
@@ -114,6 +130,11 @@ async function askPage(
   return { entries, more: more === true }
 }
 
+const revocationRefusal = (code: unknown): BoxError =>
+  code === 'NOT_PERMITTED'
+    ? new BoxError('NOT_PERMITTED', 'Only who may grant there can revoke.')
+    : new BoxError('STATE_UNEXPECTED', 'The device does not take this revocation.')
+
 /** The device's reason, in our words: it may say anything. */
 function grantRefusal(code: unknown): BoxError {
   if (code === 'INPUT_INVALID')
@@ -140,6 +161,10 @@ export interface ControlOptions {
 export interface Administration {
   /** Takes a signed statement (grant-statement.ts). Throws BoxError. */
   grant(signed: Uint8Array): void
+  /** Takes a signed revocation (revocation.ts). Throws BoxError. */
+  revoke(signed: Uint8Array): void
+  /** Makes a new SSH host key. Throws STATE_UNWRITABLE. */
+  rotateHostKey(): void
   /** Everybody's grants, oldest first, as JSON. */
   grants(): readonly object[]
   /** The audit journal from this number on. */
@@ -174,6 +199,15 @@ function answerTo(
 ): Uint8Array {
   const answer = (status: number, value: object = {}) =>
     ControlAnswer.encode({ status, body: encoder.encode(JSON.stringify(value)) })
+  const done = (work: () => void): Uint8Array => {
+    try {
+      work()
+    } catch (error) {
+      if (error instanceof BoxError) return answer(REFUSED, { code: error.code })
+      throw error
+    }
+    return answer(DONE)
+  }
   switch (kind) {
     case INFO:
       return allows('status') ? answer(DONE, info()) : answer(NOT_PERMITTED)
@@ -186,13 +220,11 @@ function answerTo(
       }
       return answer(DONE)
     case GRANT:
-      try {
-        administration.grant(body)
-      } catch (error) {
-        if (error instanceof BoxError) return answer(REFUSED, { code: error.code })
-        throw error
-      }
-      return answer(DONE)
+      return done(() => administration.grant(body))
+    case REVOKE:
+      return done(() => administration.revoke(body))
+    case ROTATE_HOST_KEY:
+      return allows('admin') ? done(() => administration.rotateHostKey()) : answer(NOT_PERMITTED)
     case ROOMS:
       if (!allows('admin')) return answer(NOT_PERMITTED)
       try {

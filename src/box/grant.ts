@@ -10,6 +10,7 @@ import type { ZoneKey } from '../base/ids.ts'
 import type { Store } from '../base/store.ts'
 import { zoneFromText, zoneToText } from '../gns/name.ts'
 import { parseScope, type Scope, WHOLE_SCOPE } from './scope.ts'
+import type { Succession } from './succession.ts'
 
 /** `admin` is to grant, revoke and pair. */
 export const RIGHTS = ['status', 'shell', 'exec', 'files', 'forward', 'push', 'admin'] as const
@@ -35,15 +36,32 @@ const FILE = 'grants'
 const VERSION = 1
 /** Far more people than look after one device; each costs a line of a file read at every login. */
 const GRANTS_MAX = 256
+/** By which clocks of owner and device may differ. */
+const SKEW_MS = 24 * 3_600_000
+
+/** A key that its holder has given up for another one, and the number of the statement that said so. */
+interface Retired {
+  readonly zone: ZoneKey
+  readonly after: ZoneKey
+  readonly number: number
+}
+
+interface Pages {
+  readonly grants: readonly Grant[]
+  readonly retired: readonly Retired[]
+}
 
 export class GrantBook {
   private readonly store: Store
   private grants: readonly Grant[]
+  private retired: readonly Retired[]
 
   /** Throws STATE_UNREADABLE. */
   constructor(store: Store) {
     this.store = store
-    this.grants = read(store)
+    const { grants, retired } = read(store)
+    this.grants = grants
+    this.retired = retired
   }
 
   all(): readonly Grant[] {
@@ -82,11 +100,61 @@ export class GrantBook {
     return true
   }
 
+  /**
+   * Whether this key may still give way to another one: a statement that is older than one that was followed,
+   * or much older than the grant, is said again by somebody else.
+   */
+  mayRetire({ before, number }: Succession, now: number): boolean {
+    const last = this.retired.find(({ zone }) => equalBytes(zone, before))
+    const since = this.grants.find(({ zone }) => equalBytes(zone, before))?.since ?? 0
+    return number > (last?.number ?? 0) && number > since - SKEW_MS && number <= now + SKEW_MS
+  }
+
+  /** The key that has what this one had: itself where nothing came after it. */
+  heirOf(zone: ZoneKey): ZoneKey {
+    let heir = zone
+    // As many steps as there are: what was damaged may lead in a circle.
+    for (let steps = 0; steps < this.retired.length; steps++) {
+      const next = this.retired.find(one => equalBytes(one.zone, heir))
+      if (!next) break
+      heir = next.after
+    }
+    return heir
+  }
+
+  /** What the key before had, the key after it has from now on. False where that was nothing. Throws STATE_UNWRITABLE. */
+  succeed({ before, after, number }: Succession, now: number): boolean {
+    const old = this.find(before, now)
+    if (!old) return false
+    const isEither = (zone: ZoneKey) => equalBytes(zone, before) || equalBytes(zone, after)
+    const others = this.grants.filter(({ zone }) => !isEither(zone))
+    const own = this.find(after, now)
+    // Who may grant keeps that, whatever else the new key was granted before.
+    const next = own && !old.rights.includes('admin') ? own : { ...old, zone: after }
+    // A key that comes back has an heir no longer.
+    const retired = this.retired.filter(({ zone }) => !isEither(zone))
+    this.write({
+      grants: [...others, next],
+      retired: [...retired, { zone: before, after, number }].slice(-GRANTS_MAX),
+    })
+    return true
+  }
+
   private replace(grants: readonly Grant[]): void {
-    const entries = grants.map(grant => ({ ...grant, zone: zoneToText(grant.zone) }))
-    const text = `${JSON.stringify({ version: VERSION, grants: entries }, null, 1)}\n`
-    this.store.set(FILE, new TextEncoder().encode(text))
+    this.write({ grants, retired: this.retired })
+  }
+
+  private write({ grants, retired }: Pages): void {
+    const pages = {
+      version: VERSION,
+      grants: grants.map(grant => ({ ...grant, zone: zoneToText(grant.zone) })),
+      retired: retired.map(({ zone, after, number }) => ({
+        ...{ zone: zoneToText(zone), after: zoneToText(after), number },
+      })),
+    }
+    this.store.set(FILE, new TextEncoder().encode(`${JSON.stringify(pages, null, 1)}\n`))
     this.grants = grants
+    this.retired = retired
   }
 }
 
@@ -105,19 +173,32 @@ export const ownerGrant = (
   number: 0,
 })
 
-function read(store: Store): readonly Grant[] {
+function read(store: Store): Pages {
   const bytes = store.get(FILE)
-  if (!bytes) return []
+  if (!bytes) return { grants: [], retired: [] }
   try {
-    const { version, grants } = JSON.parse(new TextDecoder().decode(bytes)) as Partial<{
+    const {
+      version,
+      grants,
+      retired = [],
+    } = JSON.parse(new TextDecoder().decode(bytes)) as Partial<{
       version: unknown
       grants: unknown
+      retired: unknown
     }>
-    if (version !== VERSION || !Array.isArray(grants)) throw new TypeError('no list of grants')
-    return grants.map(parseGrant)
+    if (version !== VERSION || !Array.isArray(grants) || !Array.isArray(retired))
+      throw new TypeError('no list of grants')
+    return { grants: grants.map(parseGrant), retired: retired.map(parseRetired) }
   } catch (cause) {
     throw new BoxError('STATE_UNREADABLE', `The list of owners (${FILE}) is damaged.`, cause)
   }
+}
+
+function parseRetired(entry: unknown): Retired {
+  const { zone, after, number } = (entry ?? {}) as Record<keyof Retired, unknown>
+  if (typeof zone !== 'string' || typeof after !== 'string' || typeof number !== 'number')
+    throw new TypeError('no retired key')
+  return { zone: zoneFromText(zone), after: zoneFromText(after), number }
 }
 
 /** From JSON. Throws TypeError. */

@@ -18,6 +18,14 @@
  *     WAITING {}                   -> { parcels: [{ id, sequence, size }] }  for the device that asks
  *     COLLECT { id }               -> { size }, parts
  *     COLLECTED { id }             -> {}                             it is needed no longer
+ *
+ * And these to the service `upgrade`, about the executable (executable-release.ts), by whoever has `admin`:
+ *
+ *     VERSION {}                   -> UpgradeState
+ *     RELEASE { downgrade, head, size }, parts -> { missing: [[first, count], …] }   its head, and the hashes of its pieces
+ *     PIECES { first, size }, parts -> {}                            some of the missing, one after the other
+ *     UPGRADE {}                   -> PROGRESS { step } …, { before }   it is current, and on trial; the agent starts anew
+ *     PROVE { version }            -> {}                             on a channel to the version that is on trial
  */
 
 import type { Clock } from '../base/clock.ts'
@@ -43,6 +51,11 @@ export const PUSH_KIND = {
   waiting: 12,
   collect: 13,
   collected: 14,
+  version: 20,
+  release: 21,
+  pieces: 22,
+  upgrade: 23,
+  prove: 24,
 } as const
 export type PushKind = keyof typeof PUSH_KIND
 

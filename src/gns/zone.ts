@@ -8,7 +8,7 @@ import { equalBytes } from '../base/bytes.ts'
 import { BoxError } from '../base/errors.ts'
 import type { ZoneKey } from '../base/ids.ts'
 import type { Store } from '../base/store.ts'
-import { encodeBase32 } from '../wire/base32.ts'
+import { decodeBase32, encodeBase32 } from '../wire/base32.ts'
 import { constant, items, struct } from '../wire/fields.ts'
 import { counted, lengthOf, u8, u16, u32, u64 } from '../wire/layout.ts'
 import { decodeText, encodeText } from '../wire/text.ts'
@@ -128,6 +128,18 @@ export class ZoneDatabase {
   /** Notes the expiry of a block before it leaves, so that it cannot be used again after a crash. */
   noteExpiry(zone: ZoneKey, label: string, expiry: bigint): void {
     this.store.set(nameOf(EXPIRY_PREFIX, zone, label), expiryFile.encode(expiry))
+  }
+
+  /** Labels that had a block and have no records now, with the expiry of that block, in microseconds. */
+  gone(zone: ZoneKey): readonly { readonly label: string; readonly expiry: bigint }[] {
+    const prefix = `${EXPIRY_PREFIX}${zoneToText(zone)}.`
+    const noted = this.store.names().filter(name => name.startsWith(prefix))
+    return noted.flatMap(name => {
+      const digits = name.slice(prefix.length)
+      const label = decodeText(decodeBase32(digits, Math.floor((digits.length * 5) / 8)))
+      const isGone = this.records(zone, label).length === 0
+      return isGone ? [{ label, expiry: this.lastExpiry(zone, label) }] : []
+    })
   }
 
   private admit(key: ZoneKey): Zone {

@@ -21,7 +21,7 @@ const FOLDERS = { box: 'controller', 'box-agent': 'agent' } as const
 export function ownProgram(name: OwnProgram): readonly string[] {
   if (isSea()) return [lastingPath(process.execPath), name]
   if (typeof BUNDLED !== 'undefined')
-    return [process.execPath, fileURLToPath(import.meta.url), name]
+    return [process.execPath, lastingPath(fileURLToPath(import.meta.url)), name]
   const main =
     typeof PROGRAMS_BESIDE === 'undefined' ? `../../${FOLDERS[name]}/main.js` : `./${name}.js`
   return [process.execPath, fileURLToPath(new URL(main, import.meta.url))]
@@ -39,8 +39,16 @@ function lastingPath(path: string): string {
 
 /** The folder in which this executable lies beside its other versions; null where it does not. */
 export function versionsDirectory(): string | null {
-  const directory = dirname(dirname(process.execPath))
-  return isSea() && existsSync(join(directory, 'current', 'box')) ? directory : null
+  const file = ownFile()
+  if (file === null) return null
+  const directory = dirname(dirname(file))
+  return existsSync(join(directory, 'current', 'box')) ? directory : null
+}
+
+/** All of us in one file: the executable, or the script that a Node runs; null where we are many. */
+function ownFile(): string | null {
+  if (isSea()) return process.execPath
+  return typeof BUNDLED === 'undefined' ? null : fileURLToPath(import.meta.url)
 }
 
 /** Whether this process is the one executable. */

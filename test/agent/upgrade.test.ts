@@ -1,33 +1,31 @@
 /** Upgrades that go wrong in every way: afterwards the machine starts a version that works. */
 
 import { spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import {
   appendFileSync,
   chmodSync,
-  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
-  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { launcher, TRIES_MAX } from '../../agent/launcher.ts'
-import { compareVersions, openRelease, pinnedKeys, releaseHead } from '../../agent/release.ts'
+import { TRIES_MAX } from '../../agent/launcher.ts'
+import { openRelease, pinnedKeys } from '../../agent/release.ts'
 import { TRIAL_MS, watchTrial } from '../../agent/trial.ts'
 import { currentVersion, endTrial, takeRelease, trialOf } from '../../agent/versions.ts'
 import { silentLog } from '../../src/base/log.ts'
+import { compareVersions, releaseHead } from '../../src/box/executable-release.ts'
 import { SigningKey } from '../../src/crypto/signing.ts'
 import { World } from '../sim/world.ts'
 import { compile } from '../sys/program.ts'
 import { scratchDirectory } from '../sys/scratch.ts'
+import { executable, KEY, machine, releaseFile } from './small-release.ts'
 
-const KEY = SigningKey.fromSeed(new Uint8Array(32).fill(7))
 const STEPS = ['unpack', 'try', 'put beside', 'begin the trial', 'switch', 'end']
 const refused = expect.objectContaining({ code: 'RELEASE_REFUSED' })
 
@@ -39,50 +37,14 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(programs, { recursive: true }))
 
-/** Stands for the executable: says its version, and runs, or crashes when it is to run. */
-const executable = (version: string, runs = true) =>
-  `#!/bin/sh\ncase "$2" in --version) echo ${version} ;; *) ${runs ? `echo running ${version}` : 'kill -SEGV $$'} ;; esac\n`
-
-/** A machine on which version 1.0.0 was installed. */
-function machine() {
-  const directory = join(scratchDirectory(), 'secushare-box')
-  mkdirSync(join(directory, '1.0.0'), { recursive: true })
-  writeFileSync(join(directory, '1.0.0', 'box'), executable('1.0.0'), { mode: 0o755 })
-  symlinkSync('1.0.0', join(directory, 'current'))
-  writeFileSync(join(directory, 'start'), launcher(), { mode: 0o755 })
-  /** What a start says; the service manager would start it again where it fails. */
-  const start = () => spawnSync(join(directory, 'start'), ['run'], { encoding: 'utf8' }).stdout
-  /** How often it has to be started until something runs. */
-  const running = () => {
-    for (let starts = 1; starts <= TRIES_MAX + 1; starts++) {
-      const said = start()
-      if (said.startsWith('running')) return { said: said.trim(), starts }
-    }
-    return null
-  }
-  return { directory, start, running }
-}
-
-interface Wish {
-  readonly content?: string
-  readonly machine?: string
-  readonly key?: SigningKey
-}
-
-/** A release file of a version. */
-function releaseFile(version: string, { content, machine = 'linux-x64', key = KEY }: Wish = {}) {
-  const bytes = Buffer.from(content ?? executable(version))
-  const sha256 = createHash('sha256').update(bytes).digest('hex')
-  const head = releaseHead({ format: 1, version, machine, size: bytes.length, sha256 }, key)
-  const path = join(scratchDirectory(), `${version}.release`)
-  writeFileSync(path, Buffer.concat([head, bytes]))
-  return path
-}
-
-function take(directory: string, file: string, { downgrade = false } = {}): string {
+function take(
+  directory: string,
+  file: string,
+  { downgrade = false, awaitOwner = false } = {},
+): string {
   const release = openRelease(file, [KEY.publicKey])
   try {
-    return takeRelease({ directory, release, machine: 'linux-x64', downgrade })
+    return takeRelease({ directory, release, machine: 'linux-x64', downgrade, awaitOwner })
   } finally {
     release.close()
   }
@@ -219,7 +181,7 @@ function onTrial(isWell: () => boolean, isReachable: () => boolean) {
   const world = new World(1)
   const said: string[] = []
   const trial = watchTrial({
-    ...{ clock: world, log: silentLog, isReachable },
+    ...{ clock: world, log: silentLog, isReachable, isOver: () => false },
     check: () => (isWell() ? Promise.resolve() : Promise.reject(new Error('not well'))),
     passed: () => void said.push('passed'),
     failed: () => void said.push('failed'),

@@ -15,6 +15,7 @@ takeRelease({
   release,
   machine: 'linux-x64',
   downgrade: false,
+  awaitOwner: true,
   before: step => {
     if (step === killedBefore) process.kill(process.pid, 'SIGKILL')
   },

@@ -17,7 +17,14 @@ async function sessions(options: Partial<ControlOptions> = {}) {
     info: () => info,
     leave: () => void left.push(1),
     allows: () => true,
-    administration: { grant: () => {}, grants: () => [], audit: () => [], rooms: () => [] },
+    administration: {
+      grant: () => {},
+      revoke: () => {},
+      rotateHostKey: () => {},
+      grants: () => [],
+      audit: () => [],
+      rooms: () => [],
+    },
     ...options,
   })
   return { pair, mine, left, served }

@@ -200,6 +200,8 @@ export class RigDevice {
                 allows: () => true,
                 administration: {
                   grant: () => {},
+                  revoke: () => {},
+                  rotateHostKey: () => {},
                   grants: () => [],
                   audit: () => [],
                   rooms: request => this.handleRooms(request, session.peerZone),

@@ -5,11 +5,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { listFiles, readFileFor } from '../../agent/file-reading.ts'
 import * as proc from '../../agent/proc-text.ts'
-import { openRelease, releaseHead } from '../../agent/release.ts'
+import { openRelease } from '../../agent/release.ts'
 import { openBundle } from '../../controller/bundle-directory.ts'
 import { parseSocks, parseTunnel } from '../../controller/tunnels.ts'
+import { BoxError } from '../../src/base/errors.ts'
 import { hashCode } from '../../src/base/ids.ts'
+import { openReleaseHead, readReleaseHead, releaseHead } from '../../src/box/executable-release.ts'
 import { parseShells, shellsText } from '../../src/box/kept-shells.ts'
+import type { Json } from '../../src/box/push-talk.ts'
+import { readMissingPieces, readUpgradeState } from '../../src/box/upgrade-report.ts'
 import { SigningKey } from '../../src/crypto/signing.ts'
 import { decodeStored, encodeStored } from '../../src/gns/namestore-keeper.ts'
 import * as data from '../../src/gns/record-data.ts'
@@ -175,6 +179,57 @@ const releaseLine = {
   sha256: '0'.repeat(64),
 }
 const releaseText = Buffer.concat([releaseHead(releaseLine, key), EXECUTABLE]).toString('latin1')
+
+const head = releaseHead(releaseLine, key)
+const UPGRADE_STATE = {
+  ...{
+    version: '1.0.0',
+    machine: 'linux-x64',
+    refusal: null,
+    awaiting: true,
+    taking: false,
+    failed: '0.9.0',
+  },
+  trial: { version: '1.0.0', before: '0.9.0' },
+}
+
+export const RELEASE_BYTE_DOORS: readonly ByteDoor[] = [
+  {
+    name: 'head of a release',
+    of: ['openReleaseHead', 'readReleaseHead'],
+    right: [head, new Uint8Array(Buffer.concat([head, EXECUTABLE]))],
+    read: bytes => {
+      expected(() => openReleaseHead(bytes, [key.publicKey]))
+      return readReleaseHead(bytes)
+    },
+  },
+]
+
+export const RELEASE_TEXT_DOORS: readonly TextDoor[] = [
+  {
+    name: 'state of an upgrade',
+    of: ['readUpgradeState'],
+    right: [JSON.stringify(UPGRADE_STATE), JSON.stringify({ ...UPGRADE_STATE, trial: null })],
+    read: text => readUpgradeState(objectIn(text)),
+  },
+  {
+    name: 'pieces that a device lacks',
+    of: ['readMissingPieces'],
+    right: ['{"missing":[]}', '{"missing":[[0,4],[7,1]]}'],
+    also: ['{"missing":[[-1,1]]}', '{"missing":[[7,9]]}', '{"missing":[null,{}]}'],
+    read: text => readMissingPieces(objectIn(text), 8),
+  },
+]
+
+/** As what was asked of a device: an object, whatever is in it. */
+function objectIn(text: string): Json {
+  try {
+    const value: unknown = JSON.parse(text)
+    return value !== null && typeof value === 'object' ? (value as Json) : {}
+  } catch {
+    throw new BoxError('STATE_UNEXPECTED')
+  }
+}
 
 /** Doors that need files; each test of one leaves nothing behind but what lies below `directory`. */
 export function machineDirectoryDoors(directory: string): readonly TextDoor[] {

@@ -9,13 +9,14 @@ import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { Agent } from '../../../agent/agent.ts'
 import type { AgentConfig } from '../../../agent/config.ts'
+import type { Upgrader } from '../../../agent/upgrader.ts'
 import { type Context, createContext } from '../../../controller/context.ts'
 import { makeEgo } from '../../../controller/ego.ts'
 import { Output } from '../../../controller/output.ts'
 import { directoryState } from '../../../controller/state.ts'
 import { silentLog } from '../../../src/base/log.ts'
 import { memoryStore, type Store } from '../../../src/base/store.ts'
-import { memoryEntries } from '../../../src/box/audit.ts'
+import { type EntryFile, memoryEntries, parseAuditEntry } from '../../../src/box/audit.ts'
 import { GrantBook, ownerGrant } from '../../../src/box/grant.ts'
 import { systemClock as clock } from '../../../src/sys/clock.ts'
 import { type Disk, realDisk } from '../../../src/sys/disk.ts'
@@ -35,10 +36,13 @@ export class PushHouse {
   readonly controller: { readonly context: Context; readonly said: { out: string; err: string } }
   /** What every device knows as the directory of its configuration. */
   readonly shared = '/etc/box-house'
+  /** How the next device that is started takes another version of its agent; by its directory. */
+  upgrader: (directory: string) => Upgrader | null = () => null
   private readonly net = new FakeNet({ clock, random, latencyMs: 0 })
   private readonly hub = this.net.peer()
   private readonly top: string
   private readonly devices = new Map<string, Inhabitant>()
+  private readonly audits = new Map<string, EntryFile>()
 
   static async open(): Promise<PushHouse> {
     const house = new PushHouse(mkdtempSync(join(tmpdir(), 'box-house-')))
@@ -97,6 +101,15 @@ export class PushHouse {
     return join(this.devices.get(name)!.directory, 'etc')
   }
 
+  /** What the journal of a device says: what, about what, how it ended. */
+  audit(name: string): readonly string[] {
+    const entries = this.audits.get(join(this.top, name))?.entries() ?? []
+    return entries.flatMap(entry => {
+      const read = parseAuditEntry(entry)
+      return read ? [`${read.what} ${read.detail} ${read.result}`] : []
+    })
+  }
+
   /** The agent as it runs now. */
   agent(name: string): Agent {
     return this.devices.get(name)!.agent
@@ -121,8 +134,14 @@ export class PushHouse {
     const disk = mappedDisk(this.shared, join(directory, 'etc'))
     const machine = { disk, directory: join(directory, 'state'), network: tcpNetwork }
     const config = { ...CONFIG, hubs: [this.hub.hello()], roots: [this.shared], ...more }
+    const upgrader = this.upgrader(directory)
+    const audit = this.audits.get(directory) ?? memoryEntries()
+    this.audits.set(directory, audit)
     return Agent.start(
-      { ...{ config, store, clock, random, log: silentLog, audit: memoryEntries() }, machine },
+      {
+        ...{ config, store, clock, random, log: silentLog, audit, machine },
+        ...(upgrader && { upgrader }),
+      },
       async () => {
         const mesh = this.net.peer()
         mesh.introduce(this.hub.hello())

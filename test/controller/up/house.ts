@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import { type Context, createContext } from '../../../controller/context.ts'
-import { keepEgo } from '../../../controller/ego.ts'
+import { keepEgo, newEgo } from '../../../controller/ego.ts'
 import { Output } from '../../../controller/output.ts'
 import { makeSshKey } from '../../../controller/ssh-key.ts'
 import { directoryState } from '../../../controller/state.ts'
@@ -45,7 +45,7 @@ export class House {
       commands: [],
       startMesh: async () => this.home.net.peer(),
     })
-    await keepEgo(state, { name: 'home', secret: this.home.owner })
+    await keepEgo(state, newEgo('home', this.home.owner))
     await makeSshKey(state, random)
     const last = { record: paired.record, hostKey: null, at: clock.now() }
     const { zone } = this.home.agent.device

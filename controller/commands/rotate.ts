@@ -1,0 +1,103 @@
+/** box rotate: a new key in place of an old one, without pairing anything again. */
+
+import { BoxError } from '../../src/base/errors.ts'
+import { askInfo, askRotateHostKey } from '../../src/box/control.ts'
+import { zoneToText } from '../../src/gns/name.ts'
+import { command } from '../command.ts'
+import type { Context } from '../context.ts'
+import { reach } from '../device-session.ts'
+import { rotateEgo } from '../ego.ts'
+import type { Device } from '../fleet.ts'
+import { publishZone } from '../names.ts'
+import { selected } from '../push/selection.ts'
+import { renewSshKey } from '../ssh-key.ts'
+import { tellAll } from '../telling.ts'
+import { TIMEOUT, timeoutMs } from '../timeout.ts'
+
+const KEYS = ['ego', 'ssh', 'host'] as const
+
+interface Arguments {
+  readonly key: (typeof KEYS)[number]
+  readonly selector: string | undefined
+  readonly timeout: number
+}
+
+export const rotate = command<Arguments>({
+  usage: 'rotate <key> [selector]',
+  examples: [
+    ['box rotate ego', 'a new identity; devices take it for the old one as they are reached'],
+    ['box rotate ssh', 'a new key for ssh to log in with; no device has to know'],
+    ['box rotate host @all', 'new SSH host keys on all devices'],
+  ],
+  options: yargs =>
+    yargs
+      .positional('key', {
+        choices: KEYS,
+        demandOption: true,
+        describe: 'your identity, the key your ssh logs in with, or the host keys of devices',
+      })
+      .positional('selector', {
+        type: 'string',
+        describe: 'host: a name, @tag, or @all for every device',
+      })
+      .option('timeout', TIMEOUT)
+      .epilogue(
+        'After `rotate ego` make a new backup: the old one holds the old key. A device that is off learns of the new key\n' +
+          'when it is reached, or from your zone. Exit code: 75 where some devices are off.',
+      ),
+  run: async (context, { key, selector, timeout }) => {
+    if ((key === 'host') !== (selector !== undefined))
+      throw new BoxError('INPUT_INVALID', 'Say which devices with `host`, and only there.')
+    const options = { timeoutMs: timeoutMs(timeout) }
+    switch (key) {
+      case 'ssh':
+        return await rotateSsh(context)
+      case 'ego':
+        return await rotateIdentity(context, options)
+      case 'host':
+        return await rotateHosts(context, selected(context, selector!), options)
+    }
+  },
+})
+
+async function rotateSsh({ state, random, output }: Context): Promise<number> {
+  await renewSshKey(state, random)
+  output.result('ssh logs in with a new key from now on.', { key: 'ssh' })
+  return 0
+}
+
+async function rotateIdentity(
+  context: Context,
+  { timeoutMs }: { readonly timeoutMs: number },
+): Promise<number> {
+  const { state, random, clock, output, engine, fleet, signal } = context
+  if (engine.mesh === 'gnunet')
+    throw new BoxError('INPUT_INVALID', 'The ego is one of GNUnet: make another one there.')
+  const before = context.ego()
+  const { secret } = await rotateEgo(state, random, clock.now())
+  const id = zoneToText(secret.zone)
+  output.result(id, { key: 'ego', id, before: zoneToText(before.secret.zone) })
+  output.remark('This is you from now on. Make a new backup: box backup FILE')
+  if (fleet.devices().length > 0) await publishZone(context)
+  return await tellAll(context, fleet.devices(), 'knows the new key', async device => {
+    const session = await reach(context, device, { service: 'control', timeoutMs })
+    await askInfo(session, { clock, signal }).catch(notPermitted)
+  })
+}
+
+/** Whoever was let in is known; not everybody may ask what a device is. */
+function notPermitted(error: unknown): void {
+  if (!(error instanceof BoxError) || error.code !== 'NOT_PERMITTED') throw error
+}
+
+async function rotateHosts(
+  context: Context,
+  devices: readonly Device[],
+  { timeoutMs }: { readonly timeoutMs: number },
+): Promise<number> {
+  const { clock, signal } = context
+  return await tellAll(context, devices, 'has a new host key', async device => {
+    const session = await reach(context, device, { service: 'control', timeoutMs })
+    await askRotateHostKey(session, { clock, signal })
+  })
+}

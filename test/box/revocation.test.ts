@@ -1,0 +1,107 @@
+import { describe, expect, test } from 'vitest'
+import { BoxError } from '../../src/base/errors.ts'
+import { memoryStore } from '../../src/base/store.ts'
+import { GrantBook, ownerGrant } from '../../src/box/grant.ts'
+import { noticeRecords, type OwnerNotice, readNotices } from '../../src/box/owner-notices.ts'
+import { applyRevocation, readRevocation, signRevocation } from '../../src/box/revocation.ts'
+import { readSuccession, signSuccession } from '../../src/box/succession.ts'
+import { ZoneSecret } from '../../src/crypto/zone-key.ts'
+import { txtRecord } from '../../src/gns/record-data.ts'
+import { seededRandom } from '../sim/random.ts'
+
+const random = seededRandom(12)
+const key = () => ZoneSecret.generate('EDKEY', random)
+const [owner, lost, other, thief] = [key(), key(), key(), key()]
+const DAY = 24 * 3_600_000
+const NOW = 100 * DAY
+const names = { holder: 'home', deviceName: 'kitchen' }
+
+function book(): GrantBook {
+  const made = new GrantBook(memoryStore())
+  for (const { zone } of [owner, lost]) made.set(ownerGrant(zone, names, NOW))
+  return made
+}
+
+function revoke(from: GrantBook, by: ZoneSecret, revoked: ZoneSecret, number = NOW + 1): unknown {
+  try {
+    return applyRevocation(from, readRevocation(signRevocation(by, revoked.zone, number)), NOW + 1)
+  } catch (error) {
+    if (error instanceof BoxError) return error.code
+    throw error
+  }
+}
+
+describe('a revocation', () => {
+  test('that was changed anywhere is not believed', () => {
+    const signed = signRevocation(owner, lost.zone, NOW)
+    expect(readRevocation(signed)).toEqual({
+      ...{ issuer: owner.zone, revoked: lost.zone, number: NOW },
+    })
+    for (let at = 0; at < signed.length; at += 5) {
+      const changed = signed.slice()
+      changed[at]! ^= 1
+      expect(() => readRevocation(changed)).toThrow(BoxError)
+    }
+  })
+
+  test('ends all that the key had, once', () => {
+    const grants = book()
+    expect(revoke(grants, owner, lost)).toBe(true)
+    expect(grants.find(lost.zone, NOW + 2)).toBeNull()
+    expect(grants.allows(owner.zone, 'admin', NOW + 2)).toBe(true)
+    expect(revoke(grants, owner, lost)).toBe(false)
+  })
+
+  test('of an earlier time does nothing to what was granted after it', () => {
+    const grants = book()
+    expect(revoke(grants, owner, lost, NOW - 1)).toBe(false)
+    revoke(grants, owner, lost)
+    grants.set(ownerGrant(lost.zone, names, NOW + 5))
+    expect(revoke(grants, owner, lost)).toBe(false)
+    expect(grants.allows(lost.zone, 'shell', NOW + 6)).toBe(true)
+  })
+
+  test('counts only by whoever may grant there, and not from a time to come', () => {
+    const grants = book()
+    grants.set({ ...ownerGrant(other.zone, names, NOW), rights: ['shell', 'push'] })
+    expect(revoke(grants, other, lost)).toBe('NOT_PERMITTED')
+    expect(revoke(grants, thief, lost)).toBe('NOT_PERMITTED')
+    expect(revoke(grants, owner, lost, NOW + 2 * DAY)).toBe('INPUT_INVALID')
+    grants.set({ ...ownerGrant(other.zone, names, NOW), until: NOW + DAY })
+    expect(revoke(grants, other, lost)).toBe('NOT_PERMITTED')
+    expect(grants.allows(lost.zone, 'admin', NOW + 2)).toBe(true)
+  })
+
+  test('ends the key that a thief has put in place of the revoked one', () => {
+    const grants = book()
+    grants.succeed(readSuccession(signSuccession(lost, thief, NOW + 1)), NOW + 1)
+    expect(grants.allows(thief.zone, 'admin', NOW + 1)).toBe(true)
+    expect(revoke(grants, owner, lost)).toBe(true)
+    expect(grants.find(thief.zone, NOW + 2)).toBeNull()
+  })
+
+  test('of an own key that was given up does nothing to the one after it', () => {
+    const grants = book()
+    const next = key()
+    grants.succeed(readSuccession(signSuccession(owner, next, NOW + 1)), NOW + 1)
+    expect(revoke(grants, next, owner)).toBe(false)
+    expect(grants.allows(next.zone, 'admin', NOW + 2)).toBe(true)
+  })
+})
+
+describe('what an owner says in their zone', () => {
+  test('is read as it was said, and what is none of ours is left out', () => {
+    const notices: readonly OwnerNotice[] = [
+      { is: 'revocation', signed: signRevocation(owner, lost.zone, NOW) },
+      { is: 'succession', signed: signSuccession(owner, other, NOW) },
+    ]
+    const expiry = { afterMs: DAY }
+    const records = [
+      ...noticeRecords(notices, expiry),
+      ...['hello', 'box1-revoked', 'box1-revoked !!', 'box1-unknown 00'].map(text =>
+        txtRecord(text, expiry),
+      ),
+    ]
+    expect(readNotices(records).filter(({ signed }) => signed.length > 0)).toEqual(notices)
+  })
+})

@@ -1,0 +1,48 @@
+/** The doors of what is said about keys: who came after whom, and which is revoked. See doors.ts. */
+
+import { noticeRecords, readNotices } from '../../src/box/owner-notices.ts'
+import { readRevocation, signRevocation } from '../../src/box/revocation.ts'
+import {
+  readSuccession,
+  readSuccessionChain,
+  signSuccession,
+  successionChain,
+} from '../../src/box/succession.ts'
+import { ZoneSecret } from '../../src/crypto/zone-key.ts'
+import { RECORD_TYPE } from '../../src/gns/record.ts'
+import { utf8 } from '../vectors.ts'
+import { type ByteDoor, expected, random } from './doors.ts'
+
+const [a, b] = [ZoneSecret.generate('EDKEY', random), ZoneSecret.generate('PKEY', random)]
+const link = signSuccession(a, b, 5)
+const notice = { is: 'revocation', signed: signRevocation(a, b.zone, 5) } as const
+
+export const KEY_BYTE_DOORS: readonly ByteDoor[] = [
+  {
+    name: 'succession of keys',
+    of: ['readSuccession', 'readSuccessionChain'],
+    right: [link],
+    read: bytes => {
+      expected(() => readSuccessionChain(bytes, null))
+      expected(() => readSuccessionChain(successionChain([bytes, bytes]), b.zone))
+      return readSuccession(bytes)
+    },
+    isSlow: true,
+  },
+  {
+    name: 'revocation',
+    of: ['readRevocation'],
+    right: [notice.signed],
+    read: readRevocation,
+    isSlow: true,
+  },
+  {
+    name: 'notices of an owner',
+    of: ['readNotices'],
+    right: [
+      ...noticeRecords([notice], { afterMs: 1 }).map(({ data }) => data),
+      utf8('box1-after 0'),
+    ],
+    read: data => readNotices([{ type: RECORD_TYPE.TXT, data, flags: 0 }]),
+  },
+]

@@ -1,0 +1,80 @@
+/** New identities with real programs, killed at any moment: a controller has the old key or the new one, and is known. */
+
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { seededRandom } from '../sim/random.ts'
+import { Agent, Controller } from './fleet.ts'
+import { cleanUp, Program } from './program.ts'
+
+const HUB = `127.0.0.1:${Number(process.env.LAB_PORT ?? 38_000) + 61}`
+const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000)
+/** From the start of Node to the last device that was told. */
+const KILL_MS_MAX = 2_500
+/** A device that is on has been told by then. */
+const AFTER_MS_MAX = 1_000
+const TIMES = 8
+
+let device: Agent
+let controller: Controller
+
+beforeAll(async () => {
+  const hub = new Agent('hub', ['--hub', '--listen', HUB])
+  const { hello } = await hub.status(({ hello }) => hello.includes('tcp'))
+  device = new Agent('device', ['--hub-url', hello])
+  await device.linked()
+  controller = new Controller('controller')
+  await controller.must('init', '--ego', 'home')
+  await controller.must('pair', await device.pairingCode(), '--as', 'kitchen', '--json')
+})
+afterAll(cleanUp)
+
+const pause = (ms: number) => new Promise<void>(resolve => void setTimeout(resolve, ms))
+const egoText = () => readFileSync(join(controller.state, 'ego'), 'utf8')
+const id = async () => (await controller.must('id')).trim()
+const works = async () =>
+  expect(await controller.must('exec', 'kitchen', '--', 'echo', 'here')).toContain('here')
+
+test('a new identity, SSH key and host key work at once, also with a device that was off', {
+  timeout: 240_000,
+}, async () => {
+  const before = await id()
+  expect(await controller.must('rotate', 'ego')).toMatch(/^000G.*\nkitchen {2}knows the new key\n$/)
+  expect(await id()).not.toBe(before)
+  await works()
+  await controller.must('rotate', 'ssh')
+  await works()
+  expect(await controller.must('rotate', 'host', 'kitchen')).toBe('kitchen  has a new host key\n')
+  await works()
+  device.program.kill()
+  await device.program.ended()
+  expect((await controller.box('rotate', 'ego', '--timeout', '2')).code).toBe(75)
+  device.restart()
+  await device.linked()
+  await works()
+  const { owners } = await device.status()
+  expect(owners).toHaveLength(1)
+})
+
+test('killed at any moment, a rotation has happened or not', { timeout: 480_000 }, async () => {
+  const random = seededRandom(SEED)
+  const seen = { old: 0, new: 0 }
+  for (let times = 0; times < TIMES; times++) {
+    const before = await id()
+    const program = new Program(controller.command('rotate', 'ego'))
+    // Every other time right after the key has changed, while devices are told.
+    if (times % 2 === 0) await pause(random.below(KILL_MS_MAX))
+    else {
+      const text = egoText()
+      while (egoText() === text) await pause(5)
+      await pause(random.below(AFTER_MS_MAX))
+    }
+    program.kill('SIGKILL')
+    await program.ended().catch(() => {})
+    const after = await id()
+    seen[after === before ? 'old' : 'new']++
+    await works()
+  }
+  console.log(`SEED=${SEED}: ${seen.old} times the old key, ${seen.new} times the new one`)
+  expect((await device.status()).owners).toHaveLength(1)
+})

@@ -1,0 +1,230 @@
+/**
+ * `box upgrade` over a real hub, of a device that was installed as `box-agent install` does it. Its versions are
+ * our code in one script for the Node of this machine: what is shipped holds the same script, and Node.
+ */
+
+import { createHash } from 'node:crypto'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { launcher } from '../../agent/launcher.ts'
+import { buildScript } from '../../deploy/script.ts'
+import { VERSION } from '../../src/base/version.ts'
+import { releaseHead } from '../../src/box/executable-release.ts'
+import { SigningKey } from '../../src/crypto/signing.ts'
+import { Agent, Controller } from './fleet.ts'
+import { cleanUp, folder, Program, ROOT, run } from './program.ts'
+
+const HUB = `127.0.0.1:${Number(process.env.LAB_PORT ?? 38_000) + 60}`
+const KEY = SigningKey.fromSeed(new Uint8Array(32).fill(7))
+const STRANGER = SigningKey.fromSeed(new Uint8Array(32).fill(8))
+const MACHINE = `${process.platform}-${process.arch}`
+/** A start, a link to the hub, and a search for the device, on a machine that does much else. */
+const UPGRADE_MS = 240_000
+/** Time for a version that nobody reaches (agent/trial.ts), and what comes before and after. */
+const UNREACHED_MS = 420_000
+
+let script: string
+let top: string
+let hello: string
+let hub: Agent
+let controller: Controller
+let device: Device
+
+beforeAll(async () => {
+  top = folder('upgrade')
+  process.env.BOX_RELEASE_KEY = Buffer.from(KEY.publicKey).toString('hex')
+  await buildScript(ROOT, join(top, 'box.cjs')).finally(() => delete process.env.BOX_RELEASE_KEY)
+  script = readFileSync(join(top, 'box.cjs'), 'utf8')
+  hub = new Agent('hub', ['--hub', '--listen', HUB])
+  hello = (await hub.status(({ hello }) => hello.includes('tcp'))).hello
+  device = new Device()
+  controller = new Controller('controller')
+  await controller.must('init', '--ego', 'home')
+  await controller.must('pair', await device.pairingCode(), '--as', 'kitchen', '--json')
+}, UPGRADE_MS)
+afterAll(cleanUp)
+
+/** Our code as another version, changed here and there. */
+function executable(version: string, edit: (text: string) => string = text => text): string {
+  const text = script.replaceAll(`"${VERSION}"`, `"${version}"`)
+  expect(text).toContain(`"${version}"`)
+  return `#!${process.execPath}\n${edit(text)}`
+}
+
+/** A signed file in a directory of its own. */
+function release(version: string, content = executable(version), key = KEY): string {
+  const bytes = Buffer.from(content)
+  const sha256 = createHash('sha256').update(bytes).digest('hex')
+  const manifest = { format: 1, version, machine: MACHINE, size: bytes.length, sha256 } as const
+  const path = join(folder('release'), `${version}.release`)
+  writeFileSync(path, Buffer.concat([releaseHead(manifest, key), bytes]))
+  return path
+}
+
+/** An installed device, and what starts it again whenever it ends. */
+class Device {
+  readonly library = join(top, 'lib')
+  readonly state = folder('device')
+  readonly program: Program
+
+  constructor() {
+    mkdirSync(join(this.library, VERSION), { recursive: true })
+    writeFileSync(join(this.library, VERSION, 'box'), executable(VERSION), { mode: 0o755 })
+    symlinkSync(VERSION, join(this.library, 'current'))
+    writeFileSync(join(this.library, 'start'), launcher(), { mode: 0o755 })
+    const words = `'${this.library}/start' run --state '${this.state}' --hub-url '${hello}'`
+    const loop = `trap 'kill $!; exit' TERM; while :; do ${words} & echo $! >'${top}/pid'; wait $!; sleep 0.5; done`
+    // Somebody who would be told, and who starts it again; that nobody listens is said once.
+    this.program = new Program(['sh', '-c', loop], { env: { NOTIFY_SOCKET: join(top, 'nobody') } })
+  }
+
+  get pid(): number {
+    return Number(readFileSync(join(top, 'pid'), 'utf8'))
+  }
+
+  current(): string {
+    return readlinkSync(join(this.library, 'current'))
+  }
+
+  has(name: string): boolean {
+    return existsSync(join(this.library, name))
+  }
+
+  files(): readonly string[] {
+    return readdirSync(this.library)
+  }
+
+  async pairingCode(): Promise<string> {
+    const words = ['box-agent', 'pair', '--state', this.state, '--json', '--no-wait']
+    for (let tries = 0; ; tries++) {
+      const said = await run([join(this.library, 'current', 'box'), ...words])
+      if (said.code === 0) return (JSON.parse(said.out) as { code: string }).code
+      if (tries > 100) throw new Error(`${said.err}\n${this.program.err.slice(-2_000)}`)
+      await new Promise(resolve => setTimeout(resolve, 200))
+    }
+  }
+}
+
+const upgrade = (path: string, ...words: string[]) =>
+  controller.boxWithin(UNREACHED_MS, 'upgrade', 'kitchen', '--release', path, ...words)
+
+/** The version that answers over the mesh: that it is there already is told by its answer alone. */
+async function answers(version: string): Promise<void> {
+  const said = await upgrade(release(version))
+  expect(said.out, said.err).toBe(`kitchen  had ${version} already\n`)
+  expect(said.code).toBe(0)
+}
+
+test('an upgrade is found over the mesh and kept; with --json for programs', {
+  timeout: UPGRADE_MS,
+}, async () => {
+  const said = await upgrade(release('0.2.0'), '--json')
+  expect(JSON.parse(said.out), said.err).toEqual({
+    ...{ name: 'kitchen', result: 'upgraded', version: '0.2.0', before: VERSION, error: null },
+  })
+  expect(said.code).toBe(0)
+  expect(device.current()).toBe('0.2.0')
+  expect(device.has('trial')).toBe(false)
+  await answers('0.2.0')
+  const status = await controller.must('status', 'kitchen', '--json')
+  expect(status).toContain('"agent_version":"0.2.0"')
+  const audit = await controller.must('audit', 'kitchen')
+  expect(audit).toMatch(/begun +0\.2\.0[\s\S]*on trial +0\.2\.0[\s\S]*proven +0\.2\.0/)
+})
+
+test('a wrong signature and an older version are refused, and nothing is touched', {
+  timeout: UPGRADE_MS,
+}, async () => {
+  const before = device.files()
+  const stranger = await upgrade(release('0.9.0', executable('0.9.0'), STRANGER))
+  expect(stranger.out).toBe(
+    'kitchen  refused: The release is not taken. No pinned key has signed it.\n',
+  )
+  const older = await upgrade(release('0.1.9'))
+  expect(older.out).toBe(
+    'kitchen  refused: The release is not taken. 0.1.9 is older than 0.2.0: say --downgrade if you mean it.\n',
+  )
+  expect([stranger.code, older.code]).toEqual([77, 77])
+  expect(device.files()).toEqual(before)
+  expect(existsSync(join(device.state, 'release.part'))).toBe(false)
+})
+
+test('a version that crashes at its start gives way, and the device is back', {
+  timeout: UPGRADE_MS,
+}, async () => {
+  const crash = `#!/bin/sh\ncase "$2" in --version) echo 0.3.0 ;; *) kill -SEGV $$ ;; esac\n`
+  const said = await upgrade(release('0.3.0', crash))
+  expect(said.out, said.err).toBe('kitchen  0.3.0 did not prove itself; 0.2.0 is back\n')
+  expect(said.code).toBe(77)
+  expect(device.current()).toBe('0.2.0')
+  await answers('0.2.0')
+})
+
+/** By what is seen on the disk that a step has begun. */
+const STEPS: Readonly<Record<string, () => boolean>> = {
+  'while it is handed over': () => existsSync(join(device.state, 'release.part')),
+  'while it is unpacked': () => device.files().some(name => name.startsWith('.incoming-')),
+  'when the trial has begun': () => device.has('trial'),
+  'when it is current': () => device.current() === '0.4.0',
+  'when the new version runs': () => /^\S+ \S+ [1-9]/.test(trial()),
+}
+const trial = () => (device.has('trial') ? readFileSync(join(device.library, 'trial'), 'utf8') : '')
+
+test.for(Object.keys(STEPS))(
+  'killed %s, a whole version runs, and the upgrade can be finished',
+  {
+    timeout: 2 * UPGRADE_MS,
+  },
+  async step => {
+    const path = release('0.4.0')
+    const going = upgrade(path)
+    const deadline = Date.now() + UPGRADE_MS
+    while (!STEPS[step]!()) {
+      if (Date.now() > deadline) throw new Error(`not seen: ${step}`)
+      await new Promise(resolve => setTimeout(resolve, 2))
+    }
+    process.kill(device.pid, 'SIGKILL')
+    const said = await going
+    console.log(`${step}: ${said.out.trim()}`)
+    // Whatever it is, it is whole: it starts, and is found over the mesh.
+    expect(['0.2.0', '0.4.0']).toContain(device.current())
+    expect((await upgrade(path)).code).toBe(0)
+    await answers('0.4.0')
+    expect((await upgrade(release('0.2.0'), '--downgrade')).code).toBe(0)
+    await answers('0.2.0')
+    expect(device.files().filter(name => name.startsWith('.'))).toEqual([])
+  },
+)
+
+test('a version that runs, but is not found by its owner, gives way', {
+  timeout: UNREACHED_MS,
+}, async () => {
+  const deaf = executable('0.5.0', text => text.replaceAll('`secushare-box ${', '`elsewhere ${'))
+  expect(deaf).toContain('`elsewhere ${')
+  const said = await upgrade(release('0.5.0', deaf))
+  expect(said.out, said.err).toBe('kitchen  0.5.0 did not prove itself; 0.2.0 is back\n')
+  expect(said.code).toBe(77)
+  await answers('0.2.0')
+})
+
+test('an agent that was not installed from the executable says how it is upgraded', {
+  timeout: UPGRADE_MS,
+}, async () => {
+  const other = new Agent('sources', ['--hub-url', hello])
+  await other.linked()
+  await controller.must('pair', await other.pairingCode(), '--as', 'shed', '--json')
+  const said = await controller.box('upgrade', 'shed', '--release', release('0.2.0'))
+  expect(said.out).toBe(
+    'shed  refused: The release is not taken. It runs from sources or from npm: upgrade these on the machine, or `box-agent install` the one executable.\n',
+  )
+  expect(said.code).toBe(77)
+})
