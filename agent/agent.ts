@@ -185,7 +185,7 @@ export class Agent {
         version: VERSION,
         hostName: config.name,
         startedAt: this.startedAt,
-        owners: grants.all().length,
+        owners: grants.held().length,
       }),
     })
     this.network = watchNetwork(clock, () => {
@@ -252,7 +252,7 @@ export class Agent {
       pid: this.mesh.self,
       hello: this.mesh.hello(),
       device: this.device.zone,
-      grants: this.grants.all(),
+      grants: this.grants.held(),
       hubsUp: this.whereabouts.hubsUp,
       sessions: this.ssh.size,
       keptShells: this.ssh.keptShells,

@@ -96,8 +96,9 @@ export class OwnerNotices {
     try {
       return readNotices((await this.resolver.resolve(name, RECORD_TYPE.TXT, options)).records)
     } catch (error) {
-      if (error instanceof BoxError) return []
-      throw error
+      if (!(error instanceof BoxError)) throw error
+      this.options.log.note('debug', 'notices', 'none', { code: error.code, why: error.detail })
+      return []
     }
   }
 

@@ -31,6 +31,8 @@ const COVER_MIN_MS = 60_000
 const PUBLISH_EVERY_MS = 6 * 3_600_000
 /** A command that has nothing else to do waits so long for its names to leave. */
 const PUBLISH_WAIT_MS = 2_000
+/** One that is there for that: a link to a hub comes up first. */
+export const PUBLISH_PATIENCE_MS = 15_000
 const LOOK_EVERY_MS = 25
 const FILE = 'published'
 
@@ -85,7 +87,10 @@ interface Published {
  * Publishes the ego's zone where something has changed or it was long ago; resolves when all of it has
  * left, or after a moment. A zone that could not be published this time will be the next time.
  */
-export async function publishZone(context: Context): Promise<void> {
+export async function publishZone(
+  context: Context,
+  { waitMs = PUBLISH_WAIT_MS }: { readonly waitMs?: number } = {},
+): Promise<void> {
   const { state, fleet, clock, random, log } = context
   const ego = context.ego()
   const devices = fleet.devices()
@@ -118,7 +123,7 @@ export async function publishZone(context: Context): Promise<void> {
     [...devices.map(({ name }) => name), ...gone].every(one => isThere(ego.secret.zone, one)) &&
     (notices.now.length === 0 || isThere(ego.secret.zone, NOTICES_LABEL)) &&
     (!ego.before || isThere(ego.before.zone, NOTICES_LABEL))
-  const deadline = clock.elapsed() + PUBLISH_WAIT_MS
+  const deadline = clock.elapsed() + waitMs
   while (!isOut() && clock.elapsed() < deadline)
     await new Promise<void>(resolve => void clock.after(LOOK_EVERY_MS, resolve))
   const isComplete = isOut()

@@ -14,7 +14,7 @@ import type { Context } from '../context.ts'
 import { grantsOf } from '../device-pages.ts'
 import { reach, tellRevocations } from '../device-session.ts'
 import type { Device } from '../fleet.ts'
-import { publishZone } from '../names.ts'
+import { PUBLISH_PATIENCE_MS, publishZone } from '../names.ts'
 import { inParallel } from '../parallel.ts'
 import { keepRevocation } from '../revocations.ts'
 import { tellAll } from '../telling.ts'
@@ -76,7 +76,7 @@ async function revokeEverywhere(
   const signed = signRevocation(own, zone, clock.now())
   await keepRevocation(state, { signed, untold: devices.map(device => device.zone) })
   output.remark(`${zoneToText(zone)} is revoked.`)
-  await publishZone(context)
+  await publishZone(context, { waitMs: PUBLISH_PATIENCE_MS })
   return await tellAll(context, devices, 'has heard it', async device => {
     await tellRevocations(context, device, timeoutMs)
   })

@@ -2,7 +2,7 @@
 
 import { zoneToText } from '../../src/gns/name.ts'
 import { command } from '../command.ts'
-import { publishZone } from '../names.ts'
+import { PUBLISH_PATIENCE_MS, publishZone } from '../names.ts'
 import { dropDesired } from '../push/desired.ts'
 
 export const rm = command<{ name: string; lost: boolean }>({
@@ -24,7 +24,7 @@ export const rm = command<{ name: string; lost: boolean }>({
     const { name: gone, zone } = await fleet.remove(name)
     await dropDesired(state, zone)
     output.result(`${gone} is forgotten.`, { name: gone, zone: zoneToText(zone) })
-    if (lost) await publishZone(context)
+    if (lost) await publishZone(context, { waitMs: PUBLISH_PATIENCE_MS })
     else output.remark('It still trusts your key: `box-agent reset` on the device ends that.')
   },
 })

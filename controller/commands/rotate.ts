@@ -8,7 +8,7 @@ import type { Context } from '../context.ts'
 import { reach } from '../device-session.ts'
 import { rotateEgo } from '../ego.ts'
 import type { Device } from '../fleet.ts'
-import { publishZone } from '../names.ts'
+import { PUBLISH_PATIENCE_MS, publishZone } from '../names.ts'
 import { selected } from '../push/selection.ts'
 import { renewSshKey } from '../ssh-key.ts'
 import { tellAll } from '../telling.ts'
@@ -78,7 +78,7 @@ async function rotateIdentity(
   const id = zoneToText(secret.zone)
   output.result(id, { key: 'ego', id, before: zoneToText(before.secret.zone) })
   output.remark('This is you from now on. Make a new backup: box backup FILE')
-  if (fleet.devices().length > 0) await publishZone(context)
+  if (fleet.devices().length > 0) await publishZone(context, { waitMs: PUBLISH_PATIENCE_MS })
   return await tellAll(context, fleet.devices(), 'knows the new key', async device => {
     const session = await reach(context, device, { service: 'control', timeoutMs })
     await askInfo(session, { clock, signal }).catch(notPermitted)

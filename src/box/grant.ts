@@ -68,6 +68,11 @@ export class GrantBook {
     return this.grants
   }
 
+  /** Those that give something, though perhaps no longer: not what is kept of those that were ended. */
+  held(): readonly Grant[] {
+    return this.grants.filter(({ rights }) => rights.length > 0)
+  }
+
   /** The grant of this zone that holds at `now`; null where there is none. */
   find(zone: ZoneKey, now: number): Grant | null {
     const grant = this.grants.find(one => equalBytes(one.zone, zone))

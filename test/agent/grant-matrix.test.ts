@@ -9,9 +9,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { AUDIT_BEGIN, type AuditEntry, firstBroken } from '../../src/box/audit.ts'
-import { askAudit, askGrant, askGrants, askInfo, askRooms } from '../../src/box/control.ts'
+import {
+  askAudit,
+  askGrant,
+  askGrants,
+  askInfo,
+  askRevoke,
+  askRooms,
+  askRotateHostKey,
+} from '../../src/box/control.ts'
 import { RIGHTS, type Right } from '../../src/box/grant.ts'
 import { type GrantStatement, signGrant } from '../../src/box/grant-statement.ts'
+import { signRevocation } from '../../src/box/revocation.ts'
 import type { RoomRequest } from '../../src/box/room-talk.ts'
 import { type Scope, WHOLE_SCOPE } from '../../src/box/scope.ts'
 import { encodeSshAnnouncement } from '../../src/box/ssh-announcement.ts'
@@ -91,6 +100,18 @@ const attempts: Readonly<Record<string, readonly [Right, () => Promise<unknown>]
   'the audit journal': [
     'admin',
     async () => askAudit(await home.open('control', guest), 0, { clock }),
+  ],
+  'another host key': [
+    'admin',
+    async () => askRotateHostKey(await home.open('control', guest), { clock }),
+  ],
+  'the end of a key': [
+    'admin',
+    async () => {
+      const stranger = ZoneSecret.generate('EDKEY', systemRandom)
+      const signed = signRevocation(guest, stranger.zone, Date.now())
+      await askRevoke(await home.open('control', guest), signed, { clock })
+    },
   ],
   'a room': ['admin', async () => askForRoom()],
   'the list of rooms': [

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { seededRandom } from '../sim/random.ts'
-import { Agent, Controller } from './fleet.ts'
+import { Agent, type AgentStatus, Controller } from './fleet.ts'
 import { cleanUp, Program } from './program.ts'
 
 const HUB = `127.0.0.1:${Number(process.env.LAB_PORT ?? 38_000) + 61}`
@@ -14,6 +14,8 @@ const KILL_MS_MAX = 2_500
 /** A device that is on has been told by then. */
 const AFTER_MS_MAX = 1_000
 const TIMES = 8
+/** A start, a link, the first look into the zones of owners, and a busy machine. */
+const HEARD_MS = 150_000
 
 let device: Agent
 let controller: Controller
@@ -77,4 +79,28 @@ test('killed at any moment, a rotation has happened or not', { timeout: 480_000 
   }
   console.log(`SEED=${SEED}: ${seen.old} times the old key, ${seen.new} times the new one`)
   expect((await device.status()).owners).toHaveLength(1)
+})
+
+test('a stolen key is ended on a device that was off, by what its other owner says in their zone', {
+  timeout: 300_000,
+}, async () => {
+  const laptop = new Controller('laptop')
+  await laptop.must('init', '--ego', 'laptop')
+  await laptop.must('pair', await device.pairingCode(), '--as', 'kitchen', '--json')
+  const stolen = (await laptop.must('id')).trim()
+  // The thief is quick, and names another key.
+  await laptop.must('rotate', 'ego')
+  await laptop.must('exec', 'kitchen', '--', 'true')
+  device.program.kill()
+  await device.program.ended()
+  const revoked = await controller.box('revoke', '@all', stolen, '--timeout', '2')
+  expect(revoked.out, revoked.err).toMatch(/^kitchen {2}off: /)
+  expect(revoked.code).toBe(75)
+  device.restart()
+  const only = ({ owners }: AgentStatus) => owners.length === 1 && owners[0]!.name === 'home'
+  // Nobody reaches it: it looks by itself.
+  await device.status(only, HEARD_MS)
+  expect((await laptop.box('exec', 'kitchen', '--', 'true')).code).not.toBe(0)
+  await works()
+  expect(await controller.must('audit', 'kitchen')).toContain('revoke')
 })
