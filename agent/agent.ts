@@ -7,6 +7,7 @@
  */
 
 import type { Clock } from '../src/base/clock.ts'
+import { BoxError } from '../src/base/errors.ts'
 import type { Log } from '../src/base/log.ts'
 import type { Random } from '../src/base/random.ts'
 import type { Store } from '../src/base/store.ts'
@@ -27,17 +28,19 @@ import { type AgentStatus, agentStatus } from './agent-status.ts'
 import { AuditNotes } from './audit-notes.ts'
 import type { AgentConfig } from './config.ts'
 import { openDeviceKey } from './device-key.ts'
-import { ownAccount } from './environment.ts'
+import { type Account, ownAccount } from './environment.ts'
 import { openHostKey } from './host-key.ts'
+import { runJobs } from './job-run.ts'
+import { Jobs } from './jobs.ts'
 import { checkMesh } from './mesh-check.ts'
 import { agentMetrics, ownProcess } from './metrics.ts'
 import { watchNetwork } from './network-watch.ts'
-import { ParcelShelf } from './parcel-shelf.ts'
+import { ParcelShelf, type ShelfName } from './parcel-shelf.ts'
 import { measure, ownMachine } from './probes.ts'
 import { type Machine, Pushing } from './pushing.ts'
 import type { OpenLedger } from './room.ts'
 import { Rooms } from './rooms.ts'
-import { Services } from './services.ts'
+import { type Relay, Services } from './services.ts'
 import { SshServer } from './ssh-server.ts'
 import { StatusPlace } from './status.ts'
 import { Whereabouts } from './whereabouts.ts'
@@ -79,6 +82,7 @@ export class Agent {
   private readonly services: Services
   private readonly pushing: Pushing | null
   private readonly rooms: Rooms | null
+  private readonly jobs: Jobs | null
   private readonly network: { close(): void }
   private readonly startedAt: number
 
@@ -141,10 +145,11 @@ export class Agent {
     const { machine, openLedger } = parts
     const self = { peer: mesh.self, zone: device.zone }
     this.rooms = openLedger ? new Rooms({ self, clock, random, log, store, openLedger }) : null
+    this.jobs = this.openJobs(account, audit)
     this.pushing = machine
       ? new Pushing({
           ...{ ...machine, ...config },
-          ...{ device, clock, random, log, grants, audit, mesh },
+          ...{ device, clock, random, log, grants, audit, mesh, jobs: this.jobs },
         })
       : null
     this.statusPlace = new StatusPlace({
@@ -161,7 +166,8 @@ export class Agent {
       ssh: this.ssh,
       status: this.statusPlace,
       audit,
-      shelf: config.relay ? new ParcelShelf(store, () => clock.now()) : null,
+      jobs: this.jobs,
+      relay: config.relay ? openRelay(store, clock) : null,
       info: () => ({
         version: VERSION,
         hostName: config.name,
@@ -174,6 +180,21 @@ export class Agent {
       mesh.networkChanged?.()
     })
     log.note('info', 'agent', 'started', { device: zoneToText(device.zone), version: VERSION })
+  }
+
+  /** Null where what is kept of them is damaged: whoever mends that must get in. */
+  private openJobs(account: Account, audit: AuditNotes): Jobs | null {
+    const { store, clock, log } = this.parts
+    const { grants } = this
+    const device = this.device.zone
+    const run = runJobs(account, clock)
+    try {
+      return new Jobs({ store, clock, log, device, grants, audit, user: account.name, run })
+    } catch (error) {
+      if (!(error instanceof BoxError)) throw error
+      log.note('error', 'jobs', 'no jobs', { code: error.code, why: error.detail })
+      return null
+    }
   }
 
   /** Opens the pairing window; see PairingDesk. */
@@ -225,6 +246,7 @@ export class Agent {
     this.services.close()
     this.statusPlace.close()
     this.rooms?.close()
+    this.jobs?.close()
     this.pushing?.close()
     this.desk.close()
     this.whereabouts.close()
@@ -233,4 +255,9 @@ export class Agent {
     await this.mesh.close()
     this.parts.log.note('info', 'agent', 'stopped')
   }
+}
+
+const openRelay = (store: Store, clock: Clock): Relay => {
+  const shelf = (name: ShelfName) => new ParcelShelf(store, () => clock.now(), name)
+  return { shelf: shelf('parcel'), post: { jobs: shelf('jobs'), results: shelf('results') } }
 }

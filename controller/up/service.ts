@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { BoxError } from '../../src/base/errors.ts'
 import { type Context, LOAN_SOCKET } from '../context.ts'
+import { watchJobs } from '../jobs/job-watch.ts'
 import { Output } from '../output.ts'
 import { createApi } from './api.ts'
 import { FleetWatch } from './fleet-watch.ts'
@@ -21,6 +22,8 @@ export async function stayUp(context: Context, port: number): Promise<void> {
   const mesh = await context.mesh()
   const lending = await lendMesh(join(state.directory, LOAN_SOCKET), mesh)
   const watch = new FleetWatch(quiet)
+  const end = new AbortController()
+  const jobs = watchJobs(quiet, AbortSignal.any([signal, end.signal]))
   try {
     const app = await createApi({ context: quiet, watch, mesh, token })
     try {
@@ -35,6 +38,8 @@ export async function stayUp(context: Context, port: number): Promise<void> {
   } finally {
     lending.close()
     await watch.close()
+    end.abort()
+    await jobs
   }
 }
 

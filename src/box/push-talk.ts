@@ -18,6 +18,19 @@
  *     WAITING {}                   -> { parcels: [{ id, sequence, size }] }  for the device that asks
  *     COLLECT { id }               -> { size }, parts
  *     COLLECTED { id }             -> {}                             it is needed no longer
+ *
+ * and about other shelves of it, for jobs (job-statement.ts) on their way to a device, and results on theirs back:
+ *
+ *     LEAVE { shelf, to, sequence, size }, parts -> {}
+ *     FIND { shelf }               -> as WAITING                     for whoever asks
+ *     TAKE { shelf, id }           -> { size }, parts
+ *     TAKEN { shelf, id }          -> {}
+ *
+ * On the port of jobs:
+ *
+ *     JOB { size }, parts          -> { id }                         a statement, signed by anybody
+ *     JOBS { ids | null }          -> { size }, parts                reports, signed by the device for who asks
+ *     FORGET { ids }               -> {}                             those that are over
  */
 
 import type { Clock } from '../base/clock.ts'
@@ -43,6 +56,13 @@ export const PUSH_KIND = {
   waiting: 12,
   collect: 13,
   collected: 14,
+  leave: 15,
+  find: 16,
+  take: 17,
+  taken: 18,
+  job: 19,
+  jobs: 20,
+  forget: 21,
 } as const
 export type PushKind = keyof typeof PUSH_KIND
 
