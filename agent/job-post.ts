@@ -54,30 +54,33 @@ export class JobPost {
     for (const { id } of waiting.slice(0, PARCELS_MAX)) {
       const about = { shelf: 'jobs', id }
       const [, sealed] = await talk.fetch('take', about, PARCEL_BYTES_MAX)
-      this.open(sealed)
-      await talk.ask('taken', about)
+      if (this.open(sealed)) await talk.ask('taken', about)
     }
   }
 
-  /** Each statement by itself: that one is refused says nothing about the others. */
-  private open(sealed: Uint8Array): void {
-    const { device, log, jobs } = this.options
+  /** Each statement by itself: one that is refused says nothing about the others. False where it is to stay there. */
+  private open(sealed: Uint8Array): boolean {
+    const { device, log } = this.options
     try {
       const { contents } = openParcel(device, sealed)
-      for (const signed of contents.slice(0, STATEMENTS_MAX)) take(signed)
+      return contents.slice(0, STATEMENTS_MAX).filter(signed => !this.take(signed)).length === 0
     } catch (error) {
-      if (!(error instanceof BoxError) || error.family === 'setup') throw error
+      if (!(error instanceof BoxError)) throw error
       log.note('warn', 'jobs', 'parcel refused', { why: error.detail })
+      return true
     }
-    function take(signed: Uint8Array): void {
-      try {
-        jobs.take(signed)
-      } catch (error) {
-        if (!(error instanceof BoxError)) throw error
-        // What the disk has no room for, or the clock is not set for yet, stays with the relay.
-        if (error.family === 'setup') throw error
-        log.note('info', 'jobs', 'refused', { why: error.detail })
-      }
+  }
+
+  /** False where the disk has no room for it, or the clock is not set for it yet. */
+  private take(signed: Uint8Array): boolean {
+    const { jobs, log } = this.options
+    try {
+      jobs.take(signed)
+      return true
+    } catch (error) {
+      if (!(error instanceof BoxError)) throw error
+      log.note('info', 'jobs', 'refused', { code: error.code, why: error.detail })
+      return error.family !== 'setup'
     }
   }
 

@@ -135,9 +135,9 @@ export class Jobs {
       throw new BoxError('JOB_REFUSED', 'Another job has this number.')
     if (known) return id
     if (this.memory.knows(about)) throw new BoxError('JOB_REFUSED', 'It was here already.')
-    const now = this.rules.mustHold(said)
     const fault = this.rules.faultOf(signer, work.line)
     if (fault) throw new BoxError('NOT_PERMITTED', fault)
+    const now = this.rules.mustHold(said)
     this.makeRoom(about.signer, work.every !== null)
     const is = work.every === null ? 'waiting' : 'scheduled'
     this.memory.add(
