@@ -4,10 +4,11 @@ import { readFile } from 'node:fs/promises'
 import { addAbortSignal } from 'node:stream'
 import { concat } from '../../src/base/bytes.ts'
 import { BoxError, ERRORS, EXIT_CODES } from '../../src/base/errors.ts'
+import { mustFitJob } from '../../src/box/job-statement.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
 import type { Device } from '../fleet.ts'
-import { letWait, schedule } from '../jobs/later.ts'
+import { letWait, mustLast, schedule } from '../jobs/later.ts'
 import { LinePrefix } from '../line-prefix.ts'
 import { inParallel } from '../parallel.ts'
 import { type CommandEnd, runCommand } from '../remote-command.ts'
@@ -96,6 +97,7 @@ export const exec = command<Arguments>({
     const line = args.script === undefined ? commandLine(words) : scriptLine(words)
     const input = await inputOf(context, args)
     const later = { line, input, limit: args.limit, every: args.every ?? null }
+    if (args.queue || args.every !== undefined) mustFitJob(later)
     if (args.every !== undefined) return await schedule(context, devices, later, args)
     const outcomes = await inParallel(devices, args.parallel, async device => {
       const outcome = await runOn(context, device, { line, input, width, ...args })
@@ -116,6 +118,8 @@ function mustFit({ queue, every, expires }: Arguments): void {
     throw new BoxError('INPUT_INVALID', 'What comes again waits for its device anyway: no --queue.')
   if (expires !== undefined && !queue && every === undefined)
     throw new BoxError('INPUT_INVALID', '--expires goes with --queue or --every.')
+  // Before anything runs anywhere.
+  mustLast({ every: every ?? null, expires })
 }
 
 /** Never begun, because there was no way to the device. */

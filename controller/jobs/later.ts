@@ -1,5 +1,6 @@
 /** What box exec does not run at once: it waits for devices that are off, or is kept by them to come again. */
 
+import { BoxError } from '../../src/base/errors.ts'
 import { JOB_LIMIT_SECONDS_MAX } from '../../src/box/job-statement.ts'
 import { parseSchedule } from '../../src/box/schedule.ts'
 import type { Context } from '../context.ts'
@@ -9,7 +10,7 @@ import { timeoutMs } from '../timeout.ts'
 import { settle } from './courier.ts'
 import { JobBook } from './job-book.ts'
 import { exitCode, tell } from './job-view.ts'
-import { queueJobs } from './queue.ts'
+import { JOB_WAITS_MS_MAX, queueJobs } from './queue.ts'
 
 /** Unless told otherwise. */
 const WAITS = '7d'
@@ -30,6 +31,14 @@ export interface LaterOptions {
   readonly timeout: number
 }
 
+/** How long it may wait, or come again. Throws INPUT_INVALID, also where the schedule is none. */
+export function mustLast({ every, expires }: Pick<Later, 'every'> & Pick<LaterOptions, 'expires'>) {
+  if (every !== null) parseSchedule(every)
+  const lastsMs = durationMs(expires ?? (every === null ? WAITS : COMES_AGAIN), 'expires')
+  if (lastsMs <= JOB_WAITS_MS_MAX) return lastsMs
+  throw new BoxError('INPUT_INVALID', 'A job lasts a year at most.')
+}
+
 /** Lets it wait for these devices, with the relays too. Throws INPUT_INVALID. */
 export async function letWait(
   context: Context,
@@ -38,7 +47,7 @@ export async function letWait(
   { expires, timeout }: LaterOptions,
 ): Promise<void> {
   if (devices.length === 0) return
-  const lastsMs = durationMs(expires ?? WAITS, 'expires')
+  const lastsMs = mustLast({ every: later.every, expires })
   const jobs = await queueJobs(context, devices, workOf(later), lastsMs)
   // They were just looked for: this leaves it with the relays, or meets one that has come back.
   await settle(context, devices, timeoutMs(timeout))
@@ -52,8 +61,7 @@ export async function schedule(
   later: Later,
   { expires, timeout }: LaterOptions,
 ): Promise<number> {
-  parseSchedule(later.every!)
-  const lastsMs = durationMs(expires ?? COMES_AGAIN, 'expires')
+  const lastsMs = mustLast({ every: later.every, expires })
   const jobs = await queueJobs(context, devices, workOf(later), lastsMs)
   await settle(context, devices, timeoutMs(timeout))
   const settled = fresh(context, jobs[0]!.id)

@@ -1,6 +1,5 @@
 /** Signs jobs for devices, and their ends, and keeps them until the devices have them. */
 
-import { BoxError } from '../../src/base/errors.ts'
 import { JOB_LASTS_MS_MAX, jobId, signJob, type Work } from '../../src/box/job-statement.ts'
 import type { Context } from '../context.ts'
 import type { Device } from '../fleet.ts'
@@ -9,7 +8,7 @@ import { JobBook, type QueuedJob } from './job-book.ts'
 /** A cancellation outlives the job, so that it reaches a device on which the job runs on. */
 const CANCEL_LASTS_MS = 30 * 24 * 3_600_000
 /** The clock of the device may be a day behind. */
-const CANCEL_LASTS_MS_MAX = JOB_LASTS_MS_MAX - 24 * 3_600_000
+export const JOB_WAITS_MS_MAX = JOB_LASTS_MS_MAX - 24 * 3_600_000
 
 /** One job for each device, under one number. Throws INPUT_INVALID; fails with STATE_UNWRITABLE. */
 export async function queueJobs(
@@ -22,8 +21,6 @@ export async function queueJobs(
   const signer = secret.zone
   const book = new JobBook(state)
   const queuedAt = clock.now()
-  if (lastsMs > CANCEL_LASTS_MS_MAX)
-    throw new BoxError('INPUT_INVALID', 'A job lasts a year at most.')
   const number = await book.number(queuedAt)
   const expiresAt = queuedAt + lastsMs
   const jobs = devices.map(({ zone, name }) => ({
@@ -45,7 +42,7 @@ export async function cancelJob({ state, clock, ego }: Context, job: QueuedJob):
   const number = await book.number(now)
   const cancel = signJob(secret, {
     ...{ device: job.zone, number },
-    expiresAt: Math.min(Math.max(now, job.expiresAt) + CANCEL_LASTS_MS, now + CANCEL_LASTS_MS_MAX),
+    expiresAt: Math.min(Math.max(now, job.expiresAt) + CANCEL_LASTS_MS, now + JOB_WAITS_MS_MAX),
     demand: { do: 'cancel', signer, job: job.number },
   })
   await book.change(job, found =>

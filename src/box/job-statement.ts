@@ -104,11 +104,16 @@ function termsOf(demand: Work | Cancellation): { terms: object; input: Uint8Arra
     return { terms: { do: 'cancel', signer: zoneToText(signer), job }, input: new Uint8Array(0) }
   }
   const { input, ...terms } = demand
-  if (encoder.encode(terms.line).length > LINE_MAX)
-    throw new BoxError('INPUT_INVALID', `The command is longer than ${LINE_MAX} bytes.`)
-  if (input.length > JOB_INPUT_MAX)
-    throw new BoxError('INPUT_INVALID', `The input is longer than ${JOB_INPUT_MAX} bytes.`)
+  mustFitJob(demand)
   return { terms, input }
+}
+
+/** Throws INPUT_INVALID where the line or the input is too long for a job. */
+export function mustFitJob({ line, input }: Pick<Work, 'line' | 'input'>): void {
+  if (encoder.encode(line).length > LINE_MAX)
+    throw new BoxError('INPUT_INVALID', `A command of a job has at most ${LINE_MAX} bytes.`)
+  if (input.length > JOB_INPUT_MAX)
+    throw new BoxError('INPUT_INVALID', `The input of a job has at most ${JOB_INPUT_MAX} bytes.`)
 }
 
 /** Throws SIGNATURE_INVALID, WIRE_MALFORMED. */

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { AuditNotes } from '../../agent/audit-notes.ts'
 import { serveJobs } from '../../agent/job-service.ts'
 import { Jobs } from '../../agent/jobs.ts'
+import { exec as execCommand } from '../../controller/commands/exec.ts'
 import { jobs as command } from '../../controller/commands/jobs.ts'
 import { settle } from '../../controller/jobs/courier.ts'
 import { JobBook } from '../../controller/jobs/job-book.ts'
@@ -207,4 +208,47 @@ test('a job that the device refuses is over, with its reason', async () => {
   await look()
   expect(states()).toEqual(['refused: Its signer may run no commands here.'])
   expect(await typed({ action: 'show', id: book().all()[0]!.id })).toBe(77)
+})
+
+describe('box exec', () => {
+  const exec = (args: object) =>
+    rig.world.until(
+      execCommand.run(owner.context, {
+        ...{ selector: 'kitchen', all: false, parallel: 4, timeout: 5, limit: undefined },
+        ...{ stdin: false, script: undefined, queue: false, every: undefined, expires: undefined },
+        ...{ json: true, state: undefined, '--': ['uptime'], ...args },
+      } as never),
+      20 * TIMEOUT_MS,
+    )
+
+  test('--queue keeps for a device that is off what it would have run; without it nothing is kept', async () => {
+    kitchen.stop()
+    expect(await exec({})).toBe(75)
+    expect(book().all()).toEqual([])
+    owner.said.out = ''
+    expect(await exec({ queue: true, expires: '2d' })).toBe(0)
+    const said = JSON.parse(owner.said.out) as Record<string, string>
+    expect(said).toMatchObject({ device: 'kitchen', line: 'uptime', state: 'waiting', every: null })
+    expect(Date.parse(said.expires_at!) - Date.parse(said.queued_at!)).toBe(2 * DAY_MS)
+    kitchen.move()
+    expect(await typed({})).toBe(0)
+    expect(started).toEqual(['uptime'])
+  })
+
+  test('--every leaves a schedule with the device, and wants to be understood', async () => {
+    expect(await exec({ every: 'daily 03:30' })).toBe(0)
+    expect(states()[0]).toMatch(/^every daily 03:30, next \d{4}-/)
+    for (const wrong of [
+      { every: 'sometimes' },
+      { every: '1h', queue: true },
+      { expires: '2d' },
+      { queue: true, expires: 'soon' },
+      { queue: true, expires: '500d' },
+      { queue: true, '--': ['x'.repeat(9_000)] },
+    ])
+      await expect(exec(wrong)).rejects.toMatchObject({ family: 'usage' })
+    expect(book().all()).toHaveLength(1)
+    expect(await typed({ action: 'cancel', id: book().all()[0]!.id })).toBe(0)
+    expect(states()).toEqual(['cancelled'])
+  })
 })
