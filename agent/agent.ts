@@ -7,6 +7,7 @@
  */
 
 import type { Clock } from '../src/base/clock.ts'
+import { BoxError } from '../src/base/errors.ts'
 import type { ZoneKey } from '../src/base/ids.ts'
 import type { Log } from '../src/base/log.ts'
 import type { Random } from '../src/base/random.ts'
@@ -28,18 +29,20 @@ import { type AgentStatus, agentStatus } from './agent-status.ts'
 import { AuditNotes } from './audit-notes.ts'
 import type { AgentConfig } from './config.ts'
 import { openDeviceKey } from './device-key.ts'
-import { ownAccount } from './environment.ts'
+import { type Account, ownAccount } from './environment.ts'
 import { makeHostKey, openHostKey } from './host-key.ts'
+import { runJobs } from './job-run.ts'
+import { Jobs } from './jobs.ts'
 import { checkMesh } from './mesh-check.ts'
 import { agentMetrics, ownProcess } from './metrics.ts'
 import { watchNetwork } from './network-watch.ts'
 import { OwnerNotices } from './owner-notices.ts'
-import { ParcelShelf } from './parcel-shelf.ts'
+import { ParcelShelf, type ShelfName } from './parcel-shelf.ts'
 import { measure, ownMachine } from './probes.ts'
 import { type Machine, Pushing } from './pushing.ts'
 import type { OpenLedger } from './room.ts'
 import { Rooms } from './rooms.ts'
-import { Services } from './services.ts'
+import { type Relay, Services } from './services.ts'
 import { SshServer } from './ssh-server.ts'
 import { StatusPlace } from './status.ts'
 import { Successions } from './successions.ts'
@@ -92,6 +95,7 @@ export class Agent {
   private readonly rooms: Rooms | null
   private readonly notices: OwnerNotices
   private readonly upgrades: UpgradeService | null
+  private readonly jobs: Jobs | null
   private readonly network: { close(): void }
   /** The public half of the SSH host key. */
   private hostKey: Uint8Array
@@ -146,17 +150,19 @@ export class Agent {
       store: ({ zone, ...names }) => grants.set(ownerGrant(zone, names, clock.now())),
     })
     this.hostKey = hostKey.publicKey
-    this.ssh = sshServerWith(hostKey.secret, parts)
+    const account = ownAccount(config.shell)
+    this.ssh = sshServerWith(hostKey.secret, account, parts)
     const audit = new AuditNotes({
       ...{ audit: new AuditLog(parts.audit), grants, device: device.zone, clock, log },
     })
     const { machine, openLedger } = parts
     const self = { peer: mesh.self, zone: device.zone }
     this.rooms = openLedger ? new Rooms({ self, clock, random, log, store, openLedger }) : null
+    this.jobs = this.openJobs(account, audit)
     this.pushing = machine
       ? new Pushing({
           ...{ ...machine, ...config },
-          ...{ device, clock, random, log, grants, audit, mesh },
+          ...{ device, clock, random, log, grants, audit, mesh, jobs: this.jobs },
         })
       : null
     this.upgrades = this.upgradesWith(audit)
@@ -180,19 +186,21 @@ export class Agent {
       successions,
       notices: this.notices,
       rotateHostKey: () => this.rotateHostKey(),
-      shelf: config.relay ? new ParcelShelf(store, () => clock.now()) : null,
-      info: () => ({
-        version: VERSION,
-        hostName: config.name,
-        startedAt: this.startedAt,
-        owners: grants.held().length,
-      }),
+      jobs: this.jobs,
+      relay: config.relay ? openRelay(store, clock) : null,
+      info: () => this.info(),
     })
     this.network = watchNetwork(clock, () => {
       log.note('info', 'agent', 'network changed')
       mesh.networkChanged?.()
     })
     log.note('info', 'agent', 'started', { device: zoneToText(device.zone), version: VERSION })
+  }
+
+  private info(): DeviceInfo {
+    const { startedAt, grants } = this
+    const hostName = this.parts.config.name
+    return { version: VERSION, hostName, startedAt, owners: grants.held().length }
   }
 
   private upgradesWith(audit: AuditNotes): UpgradeService | null {
@@ -232,6 +240,21 @@ export class Agent {
     this.hostKey = publicKey
     this.ssh.changeHostKey(secret)
     this.whereabouts.changeHostKey(fingerprint)
+  }
+
+  /** Null where what is kept of them is damaged: whoever mends that must get in. */
+  private openJobs(account: Account, audit: AuditNotes): Jobs | null {
+    const { store, clock, log } = this.parts
+    const { grants } = this
+    const device = this.device.zone
+    const run = runJobs(account, clock)
+    try {
+      return new Jobs({ store, clock, log, device, grants, audit, user: account.name, run })
+    } catch (error) {
+      if (!(error instanceof BoxError)) throw error
+      log.note('error', 'jobs', 'no jobs', { code: error.code, why: error.detail })
+      return null
+    }
   }
 
   /** Opens the pairing window; see PairingDesk. */
@@ -289,6 +312,7 @@ export class Agent {
     this.notices.close()
     this.statusPlace.close()
     this.rooms?.close()
+    this.jobs?.close()
     this.pushing?.close()
     this.upgrades?.close()
     this.desk.close()
@@ -309,8 +333,16 @@ const keeperOf = (
     ? new NamestoreKeeper({ ...parts, namestore, database })
     : new Publisher({ ...parts, database })
 
-function sshServerWith(hostKey: string, { config, clock, log }: AgentParts): SshServer {
-  const account = ownAccount(config.shell)
+function sshServerWith(
+  hostKey: string,
+  account: Account,
+  { config, clock, log }: AgentParts,
+): SshServer {
   const keepShellsMs = config.keepShellsMinutes * MINUTE_MS
   return new SshServer({ hostKey, account, clock, log, keepShellsMs })
+}
+
+const openRelay = (store: Store, clock: Clock): Relay => {
+  const shelf = (name: ShelfName) => new ParcelShelf(store, () => clock.now(), name)
+  return { shelf: shelf('parcel'), post: { jobs: shelf('jobs'), results: shelf('results') } }
 }

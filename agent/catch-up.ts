@@ -22,6 +22,7 @@ import type { ZoneSecret } from '../src/crypto/zone-key.ts'
 import { zoneToText } from '../src/gns/name.ts'
 import type { Mesh } from '../src/mesh/mesh.ts'
 import type { Applier } from './apply/applier.ts'
+import type { JobPost } from './job-post.ts'
 import { type PushAudit, releaseText } from './push-audit.ts'
 
 /** The links to the hubs come up first. */
@@ -29,6 +30,8 @@ const FIRST_MS = 10_000
 /** No relay was reached: again so soon, then twice as late each time. */
 const RETRY_MS = 60_000
 const EVERY_MS = 15 * 60_000
+/** What is to be told may be followed by more. */
+const SOON_MS = 3_000
 /** A fleet that came up at once, after a power cut, does not ask at once each time: up to a quarter more. */
 const SPREAD = 4
 /** To find the relay and to prove who both are; a hub that is no relay does not answer. */
@@ -55,6 +58,8 @@ export interface CatchUpOptions {
   readonly audit: PushAudit
   /** Whether a new connection to a hub can be made now. */
   readonly dials: () => Promise<boolean>
+  /** Looks there for jobs as well, and leaves what is to be told of them. */
+  readonly post?: JobPost | null
 }
 
 interface Relay {
@@ -68,6 +73,8 @@ export class CatchUp {
   /** Until when, by clock.elapsed, it is not fetched again; by its name. */
   private readonly refused = new Map<string, number>()
   private timer: Timer
+  private isLooking = false
+  private isAsked = false
   private retryMs = RETRY_MS
 
   constructor(options: CatchUpOptions) {
@@ -88,6 +95,14 @@ export class CatchUp {
     return isAnswered
   }
 
+  /** There is something to tell: it need not wait for the next time. */
+  lookSoon(): void {
+    this.isAsked = true
+    if (this.isLooking || this.over.signal.aborted) return
+    this.timer.cancel()
+    this.timer = this.later(SOON_MS)
+  }
+
   close(): void {
     this.over.abort()
     this.timer.cancel()
@@ -96,10 +111,14 @@ export class CatchUp {
   private later(ms: number): Timer {
     const { clock, random } = this.options
     return clock.after(ms + random.below(Math.ceil(ms / SPREAD)), () => {
+      this.isAsked = false
+      this.isLooking = true
       void this.look().then(isAnswered => {
+        this.isLooking = false
         if (this.over.signal.aborted) return
         this.retryMs = isAnswered ? RETRY_MS : Math.min(2 * this.retryMs, EVERY_MS)
-        this.timer = this.later(isAnswered ? EVERY_MS : this.retryMs)
+        const againMs = this.isAsked ? SOON_MS : EVERY_MS
+        this.timer = this.later(isAnswered ? againMs : this.retryMs)
       })
     })
   }
@@ -108,6 +127,8 @@ export class CatchUp {
   private async lookAt(relay: Relay): Promise<boolean> {
     try {
       await this.talking(relay, async talk => {
+        // Before the configuration: that may cost us the way to the relay.
+        await this.options.post?.visit(talk, zoneToText(relay.zone))
         const waiting = readWaiting(await talk.ask('waiting', {}))
         const seen = this.options.applier.state.history().sequence
         const done = waiting.filter(({ sequence }) => sequence <= seen).slice(0, DONE_MAX)

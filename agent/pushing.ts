@@ -19,6 +19,8 @@ import type { Journal, Outcome } from './apply/push-state.ts'
 import type { AuditNotes } from './audit-notes.ts'
 import { CatchUp } from './catch-up.ts'
 import { dialsAny } from './hub-dial.ts'
+import { JobPost } from './job-post.ts'
+import type { Jobs } from './jobs.ts'
 import { PushAudit } from './push-audit.ts'
 import { servePush } from './push-service.ts'
 
@@ -50,6 +52,8 @@ export interface PushingOptions extends Machine {
   /** Where to ask for what was pushed while this device was off. */
   readonly relays: readonly ZoneKey[]
   readonly mesh: Pick<Mesh, 'self' | 'connect'>
+  /** Those that wait at relays too; null where this device takes none. */
+  readonly jobs: Jobs | null
 }
 
 export class Pushing {
@@ -86,7 +90,9 @@ export class Pushing {
         : new CatchUp({
             ...{ ...options, hubs: hubs.map(helloPeer), audit: this.audit, applier: this.applier },
             dials: () => this.dials(),
+            post: options.jobs && new JobPost({ ...options, jobs: options.jobs }),
           })
+    options.jobs?.listen(() => this.catchUp?.lookSoon())
   }
 
   /** Puts right what has drifted, where the bundle says so. */

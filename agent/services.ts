@@ -27,10 +27,12 @@ import { asDuplex } from '../src/mesh/duplex.ts'
 import type { Channel, Listening, Mesh } from '../src/mesh/mesh.ts'
 import { encodeBase32 } from '../src/wire/base32.ts'
 import type { AuditNotes } from './audit-notes.ts'
+import { serveJobs } from './job-service.ts'
+import type { Jobs } from './jobs.ts'
 import type { OwnerNotices } from './owner-notices.ts'
 import type { ParcelShelf } from './parcel-shelf.ts'
 import type { Pushing } from './pushing.ts'
-import { serveRelay } from './relay-service.ts'
+import { type Post, serveRelay } from './relay-service.ts'
 import type { Rooms } from './rooms.ts'
 import type { SshServer } from './ssh-server.ts'
 import type { StatusPlace } from './status.ts'
@@ -67,8 +69,16 @@ export interface ServiceOptions {
   readonly upgrades: UpgradeService | null
   /** Null where it hosts no rooms. */
   readonly rooms: Rooms | null
+  /** Null where what is kept of them is damaged. */
+  readonly jobs: Jobs | null
   /** Null where this device keeps nothing for others. */
-  readonly shelf: ParcelShelf | null
+  readonly relay: Relay | null
+}
+
+/** What is kept for others. */
+export interface Relay {
+  readonly shelf: ParcelShelf
+  readonly post: Post
 }
 
 export class Services {
@@ -104,7 +114,8 @@ export class Services {
       ...(options.pushing ? [this.listenForPushes(options.pushing)] : []),
       ...(options.upgrades ? [this.listenForUpgrades(options.upgrades)] : []),
       ...(options.rooms ? [this.listenForMembers(options.rooms)] : []),
-      ...(options.shelf ? [this.listenAsRelay(options.shelf)] : []),
+      ...(options.jobs ? [this.listenForJobs(options.jobs)] : []),
+      ...(options.relay ? [this.listenAsRelay(options.relay)] : []),
     ]
   }
 
@@ -134,13 +145,24 @@ export class Services {
     )
   }
 
-  private listenAsRelay(shelf: ParcelShelf): Listening {
+  private listenForJobs(jobs: Jobs): Listening {
+    const { device, clock, log, grants } = this.options
+    const serve = (session: Session) => {
+      const isKnown = () => grants.find(session.peerZone, clock.now()) !== null
+      void serveJobs(session, { jobs, device, clock, log, isKnown })
+    }
+    return this.listen('jobs', zone => this.admit(zone), serve)
+  }
+
+  private listenAsRelay({ shelf, post }: Relay): Listening {
     const { audit, grants, clock, log } = this.options
+    const isAwaited = (zone: ZoneKey) =>
+      shelf.waitingFor(zone).length > 0 || post.jobs.knows(zone) || post.results.knows(zone)
     const admit = (zone: ZoneKey): Admission =>
-      shelf.waitingFor(zone).length > 0 ? { payload: NOTHING } : this.admit(zone)
+      isAwaited(zone) ? { payload: NOTHING } : this.admit(zone)
     const serve = (session: Session) => {
       const allows = () => grants.allows(session.peerZone, 'push', clock.now())
-      void serveRelay(session, { clock, log, shelf, audit, allows })
+      void serveRelay(session, { clock, log, shelf, post, audit, allows })
     }
     return this.listen('relay', admit, serve)
   }

@@ -96,6 +96,10 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
     describe: 'run a command on many devices at once',
     load: async () => (await import('./commands/exec.ts')).exec,
   },
+  jobs: {
+    describe: 'list commands that wait for devices or come again, and what came of them',
+    load: async () => (await import('./commands/jobs.ts')).jobs,
+  },
   cp: {
     describe: 'copy files to a device, or from it',
     load: async () => (await import('./commands/cp.ts')).cp,

@@ -8,6 +8,7 @@ import { asDuplex } from '../src/mesh/duplex.ts'
 import type { Context } from './context.ts'
 import { type DeviceSession, type ReachOptions, reach } from './device-session.ts'
 import type { Device } from './fleet.ts'
+import { hasOpenJobs } from './jobs/job-names.ts'
 import { login, type SshSession } from './ssh-client.ts'
 import { readSshKey, type SshKey } from './ssh-key.ts'
 
@@ -40,6 +41,7 @@ export async function openShell(
 ): Promise<DeviceShell> {
   const { hostKey, ...shell } = await enter(context, device, options)
   context.meanwhile(keepHostKey(context, shell.session, hostKey))
+  if (hasOpenJobs(context.state, device.zone)) context.meanwhile(passBy(context, device))
   return shell
 }
 
@@ -61,6 +63,10 @@ export async function learnHostKey(context: Context, reached: DeviceSession): Pr
   ssh.destroy()
   await keepHostKey(context, session, hostKey)
 }
+
+/** Brings what waits for the device, and fetches what came of it. Loaded here: it is rarely needed. */
+const passBy = async (context: Context, device: Device): Promise<void> =>
+  (await import('./jobs/courier.ts')).settleInPassing(context, device)
 
 type Entered = DeviceShell & { readonly hostKey: Uint8Array }
 

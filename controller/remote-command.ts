@@ -23,6 +23,8 @@ export interface CommandEnd {
   readonly exit_code: number | null
   readonly error: { readonly code: ErrorCode; readonly message: string } | null
   readonly ms: number
+  /** Whether it may have begun. */
+  readonly begun: boolean
 }
 
 /** Told what the command prints; where it returns a promise, the device is held back until then. */
@@ -40,6 +42,7 @@ export async function runCommand(
   let exitCode: number | null = null
   let error: CommandEnd['error'] = null
   let isOver = false
+  let isBegun = false
   let timer: Timer | null = null
   try {
     const { ssh } = await openShell(context, device, { timeoutMs })
@@ -51,6 +54,7 @@ export async function runCommand(
         end()
       })
     try {
+      isBegun = true
       const remote = await ssh.start({ line, terminal: null })
       remote.input.end(input)
       passOn(remote.output, piece => heard('out', piece))
@@ -69,7 +73,7 @@ export async function runCommand(
       : cause
     error = { code: reason.code, message: reason.message }
   }
-  return { exit_code: exitCode, error, ms: Math.round(clock.elapsed() - begun) }
+  return { exit_code: exitCode, error, ms: Math.round(clock.elapsed() - begun), begun: isBegun }
 }
 
 function passOn(from: Readable, heard: (piece: Uint8Array) => Promise<void> | void): void {

@@ -4,9 +4,11 @@ import { readFile } from 'node:fs/promises'
 import { addAbortSignal } from 'node:stream'
 import { concat } from '../../src/base/bytes.ts'
 import { BoxError, ERRORS, EXIT_CODES } from '../../src/base/errors.ts'
+import { mustFitJob } from '../../src/box/job-statement.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
 import type { Device } from '../fleet.ts'
+import { letWait, mustLast, schedule } from '../jobs/later.ts'
 import { LinePrefix } from '../line-prefix.ts'
 import { inParallel } from '../parallel.ts'
 import { type CommandEnd, runCommand } from '../remote-command.ts'
@@ -29,6 +31,9 @@ interface Arguments {
   readonly limit: number | undefined
   readonly stdin: boolean
   readonly script: string | undefined
+  readonly queue: boolean
+  readonly expires: string | undefined
+  readonly every: string | undefined
 }
 
 /** What became of the command on one device. */
@@ -48,6 +53,8 @@ export const exec = command<Arguments>({
     ["box exec kitchen -- 'dmesg | tail -3'", 'one word is a line for the shell'],
     ['box exec @routers --script fix.sh -- now', 'runs a script of here there, with an argument'],
     ['box exec --all --stdin -- tee /etc/motd < motd', 'gives its input to all of them'],
+    ['box exec @routers --queue -- opkg update', 'where a device is off, runs when it is back'],
+    ['box exec kitchen --every "daily 03:30" -- fstrim /', 'runs there every night; see box jobs'],
   ],
   options: yargs =>
     yargs
@@ -58,6 +65,19 @@ export const exec = command<Arguments>({
       .option('limit', { type: 'number', describe: 'end the command after so many seconds' })
       .option('stdin', { type: 'boolean', default: false, describe: 'give our input to all' })
       .option('script', { type: 'string', describe: 'run this file there, with sh' })
+      .option('queue', {
+        type: 'boolean',
+        default: false,
+        describe: 'for devices that are off, let it wait for them: see box jobs',
+      })
+      .option('every', {
+        type: 'string',
+        describe: 'have the devices run it again and again: 1h, "daily 03:30", "15 3 * * 1"',
+      })
+      .option('expires', {
+        type: 'string',
+        describe: 'until when what waits, or comes again, may begin: 12h, 7d (30d with --every)',
+      })
       .epilogue(
         'Exit code: that of the command where it is the same on all devices, 1 where it differs,\n' +
           'and 69 to 78 as box itself would end where a device could not be asked.',
@@ -71,18 +91,43 @@ export const exec = command<Arguments>({
       throw new BoxError('INPUT_INVALID', '--limit takes seconds.')
     if (!Number.isInteger(args.parallel) || args.parallel < 1)
       throw new BoxError('INPUT_INVALID', '--parallel takes a whole number from 1.')
+    mustFit(args)
     const devices = select(fleet.devices(), args.selector, { all: args.all })
     const width = Math.max(...devices.map(({ name }) => name.length))
     const line = args.script === undefined ? commandLine(words) : scriptLine(words)
     const input = await inputOf(context, args)
+    const later = { line, input, limit: args.limit, every: args.every ?? null }
+    if (args.queue || args.every !== undefined) mustFitJob(later)
+    if (args.every !== undefined) return await schedule(context, devices, later, args)
     const outcomes = await inParallel(devices, args.parallel, async device => {
       const outcome = await runOn(context, device, { line, input, width, ...args })
-      if (output.json) output.result('', outcome)
+      if (output.json && !(args.queue && isAway(outcome))) output.result('', outcome)
       return outcome
     })
-    return conclude(context, outcomes)
+    if (!args.queue) return conclude(context, outcomes)
+    const away = devices.filter((_, i) => isAway(outcomes[i]!))
+    await letWait(context, away, later, args)
+    const done = outcomes.filter(outcome => !isAway(outcome))
+    return done.length > 0 ? conclude(context, done) : 0
   },
 })
+
+/** Throws INPUT_INVALID. */
+function mustFit({ queue, every, expires }: Arguments): void {
+  if (queue && every !== undefined)
+    throw new BoxError('INPUT_INVALID', 'What comes again waits for its device anyway: no --queue.')
+  if (expires !== undefined && !queue && every === undefined)
+    throw new BoxError('INPUT_INVALID', '--expires goes with --queue or --every.')
+  // Before anything runs anywhere.
+  mustLast({ every: every ?? null, expires })
+}
+
+/** Never begun, because there was no way to the device. */
+const isAway = ({ error, begun }: Outcome): boolean => {
+  if (!error || begun) return false
+  const family = ERRORS[error.code][0]
+  return family === 'unreachable' || family === 'unknown'
+}
 
 /** `sh` reads the script from its input; the words are its arguments. */
 const scriptLine = (words: readonly string[]): string => commandLine(['sh', '-s', '--', ...words])

@@ -6,6 +6,7 @@ import { BoxError } from '../../src/base/errors.ts'
 import { LOANS_MAX, lender } from '../../src/mesh/loan/lender.ts'
 import { listenUnix } from '../../src/sys/unix-socket.ts'
 import { type Context, LOAN_SOCKET } from '../context.ts'
+import { watchJobs } from '../jobs/job-watch.ts'
 import { Output } from '../output.ts'
 import { createApi } from './api.ts'
 import { FleetWatch } from './fleet-watch.ts'
@@ -23,6 +24,8 @@ export async function stayUp(context: Context, port: number): Promise<void> {
   const socket = join(state.directory, LOAN_SOCKET)
   const lending = await listenUnix(socket, lender(mesh), { connectionsMax: LOANS_MAX })
   const watch = new FleetWatch(quiet)
+  const end = new AbortController()
+  const jobs = watchJobs(quiet, AbortSignal.any([signal, end.signal]))
   try {
     const app = await createApi({ context: quiet, watch, mesh, token })
     try {
@@ -37,6 +40,8 @@ export async function stayUp(context: Context, port: number): Promise<void> {
   } finally {
     lending.close()
     await watch.close()
+    end.abort()
+    await jobs
   }
 }
 

@@ -11,7 +11,16 @@ import { sha512 } from '../crypto/hash.ts'
 import { encodeBase32 } from '../wire/base32.ts'
 
 /** What a device can be asked for; also the purpose that both sides sign in the handshake. */
-export type Service = 'ssh' | 'pair' | 'control' | 'place' | 'push' | 'relay' | 'room' | 'upgrade'
+export type Service =
+  | 'ssh'
+  | 'pair'
+  | 'control'
+  | 'place'
+  | 'push'
+  | 'relay'
+  | 'room'
+  | 'upgrade'
+  | 'jobs'
 
 const encoder = new TextEncoder()
 

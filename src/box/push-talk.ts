@@ -19,6 +19,19 @@
  *     COLLECT { id }               -> { size }, parts
  *     COLLECTED { id }             -> {}                             it is needed no longer
  *
+ * and about other shelves of it, for jobs (job-statement.ts) on their way to a device, and results on theirs back:
+ *
+ *     LEAVE { shelf, to, sequence, size }, parts -> {}
+ *     FIND { shelf }               -> as WAITING                     for whoever asks
+ *     TAKE { shelf, id }           -> { size }, parts
+ *     TAKEN { shelf, id }          -> {}
+ *
+ * On the port of jobs:
+ *
+ *     JOB { size }, parts          -> { id }                         a statement, signed by anybody
+ *     JOBS { ids | null }          -> { size }, parts                reports, signed by the device for who asks
+ *     FORGET { ids }               -> {}                             those that are over
+ *
  * And these to the service `upgrade`, about the executable (executable-release.ts), by whoever has `admin`:
  *
  *     VERSION {}                   -> UpgradeState
@@ -51,11 +64,18 @@ export const PUSH_KIND = {
   waiting: 12,
   collect: 13,
   collected: 14,
-  version: 20,
-  release: 21,
-  pieces: 22,
-  upgrade: 23,
-  prove: 24,
+  leave: 15,
+  find: 16,
+  take: 17,
+  taken: 18,
+  job: 19,
+  jobs: 20,
+  forget: 21,
+  version: 22,
+  release: 23,
+  pieces: 24,
+  upgrade: 25,
+  prove: 26,
 } as const
 export type PushKind = keyof typeof PUSH_KIND
 

@@ -20,6 +20,8 @@ import {
 } from '../../src/box/control.ts'
 import { RIGHTS, type Right } from '../../src/box/grant.ts'
 import { type GrantStatement, signGrant } from '../../src/box/grant-statement.ts'
+import { signJob } from '../../src/box/job-statement.ts'
+import { PushTalk } from '../../src/box/push-talk.ts'
 import { signRevocation } from '../../src/box/revocation.ts'
 import type { RoomRequest } from '../../src/box/room-talk.ts'
 import { type Scope, WHOLE_SCOPE } from '../../src/box/scope.ts'
@@ -90,6 +92,8 @@ const attempts: Readonly<Record<string, readonly [Right, () => Promise<unknown>]
   'a shell without a terminal': ['shell', async () => (await shell(await enter(), false)).end()],
   'a command': ['exec', async () => run(await enter(), 'true')],
   'a command on a terminal': ['exec', async () => run(await enter(), 'true', { pty: true })],
+  'a command for later': ['exec', async () => leaveJob({ every: null })],
+  'a command that comes again': ['exec', async () => leaveJob({ every: '1h' })],
   files: ['files', async () => asked(await enter(), 'sftp')],
   'a connection': ['forward', async () => asked(await enter(), 'lead')],
   'a listener': ['forward', async () => asked(await enter(), 'listen')],
@@ -118,6 +122,20 @@ const attempts: Readonly<Record<string, readonly [Right, () => Promise<unknown>]
     'admin',
     async () => askRooms(await home.open('control', guest), { do: 'list' }, { clock }),
   ],
+}
+
+/** Signed by the guest, and by nobody else. */
+const leaveJob = async ({ every }: { every: string | null }) => {
+  const talk = new PushTalk((await home.open('jobs', guest)).channel, clock)
+  const signed = signJob(guest, {
+    ...{ device: home.agent.device.zone, number: ++number, expiresAt: Date.now() + 60_000 },
+    demand: { do: 'run', line: 'true', input: new Uint8Array(0), limitSeconds: 9, every },
+  })
+  try {
+    await talk.give('job', signed)
+  } finally {
+    talk.close()
+  }
 }
 
 const askForRoom = async () =>

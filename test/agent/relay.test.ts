@@ -32,6 +32,7 @@ let relay: ZoneSecret
 let relayMesh: FakeMesh
 let deviceMesh: FakeMesh
 let fetched: string[]
+const posted = memoryStore()
 let canDial: boolean
 const entries = { current: memoryEntries() }
 
@@ -77,6 +78,10 @@ function listen(audit: AuditNotes): void {
       session =>
         serveRelay(session, {
           ...{ clock, log: silentLog, audit, allows: () => allows(session.peerZone) },
+          post: {
+            jobs: new ParcelShelf(posted, () => clock.now(), 'jobs'),
+            results: new ParcelShelf(posted, () => clock.now(), 'results'),
+          },
           shelf: Object.assign(Object.create(shelf) as ParcelShelf, {
             get: (kept: Parameters<ParcelShelf['get']>[0]) => {
               fetched.push(String(kept.sequence))

@@ -15,9 +15,9 @@ import { silentLog } from '../../src/base/log.ts'
 import { memoryStore } from '../../src/base/store.ts'
 import { serveControl } from '../../src/box/control.ts'
 import { type DeviceRecord, deviceRecords } from '../../src/box/device-record.ts'
-import { acceptHandshake, type Refusal } from '../../src/box/handshake.ts'
+import { acceptHandshake, type Refusal, type Session } from '../../src/box/handshake.ts'
 import { type NewOwner, PairingDesk } from '../../src/box/pairing-window.ts'
-import { servicePort } from '../../src/box/ports.ts'
+import { type Service, servicePort } from '../../src/box/ports.ts'
 import type { RoomListing, RoomRequest } from '../../src/box/room-talk.ts'
 import { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import { Publisher } from '../../src/gns/publisher.ts'
@@ -126,6 +126,8 @@ export class RigDevice {
   refusal: Refusal | null = null
   /** What owners ask of its rooms. */
   handleRooms: (request: RoomRequest, by: ZoneKey) => readonly RoomListing[] = () => []
+  /** What it does beside pairing and control. */
+  serving: Partial<Record<Service, (session: Session) => void>> = {}
   /** What controllers said with their proofs. */
   readonly payloads: Uint8Array[] = []
   readonly desk: PairingDesk
@@ -177,7 +179,7 @@ export class RigDevice {
   private start(): Publisher {
     const { world, hub } = this.rig
     this.mesh.introduce(hub.hello())
-    for (const service of ['ssh', 'control', 'pair'] as const)
+    for (const service of ['ssh', 'control', 'pair', 'jobs', 'relay'] as const)
       this.mesh.listen(servicePort(service, this.secret.zone), channel => {
         void acceptHandshake(channel, {
           self: this.mesh.self,
@@ -191,6 +193,7 @@ export class RigDevice {
           },
         }).then(
           session => {
+            this.serving[service]?.(session)
             if (service === 'pair') void this.desk.serve(session)
             if (service === 'control')
               void serveControl(session, {
