@@ -13,6 +13,7 @@ const CASES: readonly (readonly [Message<never>, fc.Arbitrary<object>])[] = [
   [messages.HandshakeAnswer, fc.record({ ephemeral: bytes(32), sealed: rest })],
   [messages.HandshakeProof, fc.record({ sealed: rest })],
   [messages.HandshakeVerdict, fc.record({ sealed: rest })],
+  [messages.SealedMessage, fc.record({ sealed: rest })],
   [
     messages.Identity,
     fc.record({ zone: bytes(36), signature: bytes(64), confirmation: bytes(32), payload: rest }),
