@@ -16,7 +16,9 @@ import { deviceRoutes } from './device-routes.ts'
 import { metricsRoute } from './fleet-metrics.ts'
 import { fleetRoutes } from './fleet-routes.ts'
 import type { FleetWatch } from './fleet-watch.ts'
+import { type PageFiles, pagePaths, pageRoutes } from './page-routes.ts'
 import { DEVICE, ERROR } from './schemas.ts'
+import { Sessions } from './sessions.ts'
 import { eventRoute, execRoute } from './streams.ts'
 
 /** The input of a command is the largest. */
@@ -43,6 +45,8 @@ export interface ApiParts {
   readonly watch: FleetWatch
   readonly mesh: Mesh
   readonly token: string
+  /** Of the page. */
+  readonly files: PageFiles
 }
 
 /** The server, ready to listen. */
@@ -51,6 +55,7 @@ export async function createApi({
   watch,
   mesh,
   token,
+  files,
 }: ApiParts): Promise<FastifyInstance> {
   const app = fastify({
     bodyLimit: BODY_MAX,
@@ -67,7 +72,10 @@ export async function createApi({
   })
   app.server.maxConnections = CONNECTIONS_MAX
   tellErrors(app, context)
-  admitOnly(app, token)
+  const sessions = new Sessions(context)
+  app.addHook('onClose', async () => sessions.close())
+  const openPaths = new Set(['/openapi.json', ...pagePaths(files)])
+  admitOnly(app, { token, sessions, openPaths })
   app.addSchema(ERROR)
   app.addSchema(DEVICE)
   await app.register(swagger, { openapi: DOCUMENT, refResolver: { buildLocalReference: nameOf } })
@@ -77,6 +85,7 @@ export async function createApi({
     eventRoute(routes, context, watch)
     execRoute(routes, context)
     metricsRoute(routes, context, watch)
+    pageRoutes(routes, files, sessions)
   })
   const hidden = { schema: { hide: true } }
   app.get('/openapi.json', hidden, async () => app.swagger())

@@ -141,6 +141,10 @@ export const NAME = object({
 
 export const TAGS = object({ tags: texts })
 
+export const LOGIN_LINK = object({ url: text, expires_at: time })
+
+export const LOGIN = object({ key: text, expires_at: time })
+
 /** Of routes that answer with a stream. */
 export const streamed = (type: string, description: string) => ({
   description,
@@ -158,11 +162,13 @@ interface RouteAbout {
   readonly querystring?: object
 }
 
+export const ERROR_ANSWERS = { '4xx': { $ref: 'Error#' }, '5xx': { $ref: 'Error#' } }
+
 /** What a route says about itself; every one of them may fail. */
 export const about = ({ summary, answer, ...more }: RouteAbout) => ({
   summary,
   ...more,
-  response: { 200: answer, '4xx': { $ref: 'Error#' }, '5xx': { $ref: 'Error#' } },
+  response: { 200: answer, ...ERROR_ANSWERS },
 })
 
 /** The same of a route about one device or name. */

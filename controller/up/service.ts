@@ -5,9 +5,11 @@ import type { FastifyInstance } from 'fastify'
 import { BoxError } from '../../src/base/errors.ts'
 import { type Context, LOAN_SOCKET } from '../context.ts'
 import { Output } from '../output.ts'
+import { dropAddress, keepAddress } from './address.ts'
 import { createApi } from './api.ts'
 import { FleetWatch } from './fleet-watch.ts'
 import { lendMesh } from './lender.ts'
+import { pageFiles } from './page-files.ts'
 import { ownToken, TOKEN_FILE } from './token.ts'
 
 const LOOPBACK = '127.0.0.1'
@@ -20,16 +22,19 @@ export async function stayUp(context: Context, port: number): Promise<void> {
   const quiet = { ...context, output: silent(context) }
   const mesh = await context.mesh()
   const lending = await lendMesh(join(state.directory, LOAN_SOCKET), mesh)
+  await dropAddress(state)
   const watch = new FleetWatch(quiet)
   try {
-    const app = await createApi({ context: quiet, watch, mesh, token })
+    const app = await createApi({ context: quiet, watch, mesh, token, files: pageFiles() })
     try {
       const api = await listen(app, port)
+      await keepAddress(state, api)
       const path = join(state.directory, TOKEN_FILE)
       const devices = fleet.devices().length
       output.result(`up at ${api}, token in ${path}`, { api, token: path, devices })
       await aborted(signal)
     } finally {
+      await dropAddress(state)
       await app.close()
     }
   } finally {
