@@ -141,6 +141,35 @@ export const NAME = object({
 
 export const TAGS = object({ tags: texts })
 
+const points = { type: 'array', items: numberOrNull } as const
+export const HISTORY = object(
+  {
+    at: { type: 'array', items: time },
+    series: object({
+      ...{ load: points, memory: points, disk: points },
+      ...{ heat: points, received: points, sent: points },
+    }),
+  },
+  { description: 'Shares of 1, degrees, bytes by the second; null where it is not known.' },
+)
+
+export const GRANTED = object({ holder: text, rights: texts, until: orNull(time) })
+export const REVOKED = object({ holder: text, holder_zone: text })
+
+export const MAP = object({
+  self: text,
+  neighbours: { type: 'array', items: object({ peer: text, address: text, is_up: truth }) },
+  devices: {
+    type: 'array',
+    items: object({ name: text, stale: truth, peer: textOrNull, hubs: texts, path: texts }),
+  },
+})
+
+export const ROOMS = object({
+  rooms: { type: 'array', items: object({ name: text, address: text, host: text }) },
+})
+export const NOTHING = object({})
+
 export const LOGIN_LINK = object({ url: text, expires_at: time })
 
 export const LOGIN = object({ key: text, expires_at: time })

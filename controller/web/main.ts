@@ -1,16 +1,29 @@
 /** The page: logs in with the code of its address, follows the fleet, and shows the view that the address names. */
 
 import { logIn, logOut, ownKey, reasonOf, watchLogin } from './api.ts'
+import { deviceView } from './device-view.ts'
 import { h, replace } from './dom.ts'
 import { Fleet } from './fleet.ts'
 import { fleetView } from './fleet-view.ts'
 import { heading, note, type View } from './views.ts'
 
-/** By the first word of the address. What few need is loaded when it is wanted. */
+/** By the first word of the address, and that behind the name of a device. What few need is loaded when it is wanted. */
 const VIEWS: Readonly<Record<string, () => Promise<View>>> = {
   '': async () => fleetView,
+  device: async () => deviceView,
+  'device push': async () => (await import('./push-view.ts')).pushView,
+  'device access': async () => (await import('./access-view.ts')).accessView,
+  push: async () => (await import('./push-view.ts')).pushView,
+  rooms: async () => (await import('./rooms-view.ts')).roomsView,
+  map: async () => (await import('./map-view.ts')).mapView,
+  'device terminal': async () => (await import('./terminal-view.ts')).terminalView,
 }
-const LINKS = [['', 'Devices']] as const
+const LINKS = [
+  ['', 'Devices'],
+  ['push', 'Push'],
+  ['rooms', 'Rooms'],
+  ['map', 'Map'],
+] as const
 
 const main = document.getElementById('main')!
 const nav = document.getElementById('nav')!
@@ -59,7 +72,7 @@ async function navigate(fleet: Fleet): Promise<void> {
   leave.abort()
   leave = new AbortController()
   const { signal } = leave
-  const view = await (VIEWS[name] ?? VIEWS[''])!()
+  const view = await (VIEWS[`${name} ${words[1]}`] ?? VIEWS[name] ?? VIEWS[''])!()
   if (signal.aborted) return
   for (const one of nav.querySelectorAll('a')) {
     const isIn = one.dataset.view === (name === 'device' ? '' : name)
@@ -70,7 +83,8 @@ async function navigate(fleet: Fleet): Promise<void> {
   main.replaceChildren()
   view({ main, words, fleet, signal })
   // Whoever reads by ear hears where they are now.
-  if (!isFirst) main.querySelector<HTMLElement>('h1')?.focus()
+  if (!isFirst && !main.contains(document.activeElement))
+    main.querySelector<HTMLElement>('h1')?.focus()
 }
 
 let lostAt: string | null = null

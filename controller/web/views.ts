@@ -49,16 +49,16 @@ export function load<T>(
   void begin()
 }
 
-/** Holds the button while it works, and says how it ended. */
+/** Holds the button while it works, and says how it ended; null: that is said already. */
 export async function working(
   button: HTMLButtonElement,
   said: HTMLElement,
-  work: () => Promise<string>,
+  work: () => Promise<string | null>,
 ): Promise<void> {
   button.disabled = true
   try {
     const text = await work()
-    replace(said, text === '' ? null : note('good', text))
+    if (text !== null) replace(said, text === '' ? null : note('good', text))
   } catch (error) {
     replace(said, note('bad', reasonOf(error)))
   } finally {
