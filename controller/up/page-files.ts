@@ -2,6 +2,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { extname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { BoxError } from '../../src/base/errors.ts'
 
 /** Set in the bundle (deploy/script.ts): the texts by the names of the files. */
@@ -32,7 +33,7 @@ export function pageFiles(): ReadonlyMap<string, PageFile> {
 }
 
 function builtFiles(): Readonly<Record<string, string>> {
-  const folder = join(import.meta.dirname, '..', 'web')
+  const folder = fileURLToPath(new URL('../web/', import.meta.url))
   try {
     const names = readdirSync(folder).filter(name => TYPES[extname(name)] !== undefined)
     return Object.fromEntries(names.map(name => [name, readFileSync(join(folder, name), 'utf8')]))

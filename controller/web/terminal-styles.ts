@@ -3,6 +3,12 @@
  * work, not even empty ones. While it sets itself up, it gets something in their place that fills a sheet of the document.
  */
 
+/** Colours of single letters it sets as attributes, which are forbidden likewise; what scripts do to `style` is not. */
+HTMLSpanElement.prototype.setAttribute = function (name: string, value: string) {
+  if (name === 'style') this.style.cssText = value
+  else Element.prototype.setAttribute.call(this, name, value)
+}
+
 /** Runs what makes such elements. */
 export function adoptStyles(run: () => void): void {
   const { createElement } = document

@@ -110,6 +110,12 @@ describe.skipIf(missing(['chromium']))('the page of box up', { timeout: 120_000 
     await owner.page.getByRole('button', { name: 'Paste' }).click()
     await owner.page.keyboard.press('Enter')
     await shows(/pasted-4711/)
+    await type("printf '\\e[38;2;250;120;40mred-%s\\e[0m\\n' hot")
+    await shows(/red-hot/)
+    const spans = "[...document.querySelectorAll('.xterm-rows span')]"
+    const last = `${spans}.filter(one => one.textContent.includes('red-hot')).at(-1)`
+    const colour = await owner.page.evaluate(`getComputedStyle(${last}).color`)
+    expect(colour).toBe('rgb(250, 120, 40)')
 
     up.kill('SIGKILL')
     await up.ended()
@@ -143,7 +149,10 @@ describe.skipIf(missing(['chromium']))('the page of box up', { timeout: 120_000 
     await visible('kitchen: confirmed, generation 1')
     expect(readFileSync(path, 'utf8')).toBe('hello\n')
     await owner.page.getByRole('button', { name: 'Go back to generation 0' }).click()
-    await owner.page.locator('section.panel').getByText(/^kitchen: confirmed/).waitFor()
+    await owner.page
+      .locator('section.panel')
+      .getByText(/^kitchen: confirmed/)
+      .waitFor()
     expect(existsSync(path)).toBe(false)
   })
 
