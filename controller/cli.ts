@@ -76,6 +76,10 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
     describe: 'keep the way to your devices open, and let programs ask',
     load: async () => (await import('./commands/up.ts')).up,
   },
+  dashboard: {
+    describe: 'open the page of box up in your browser',
+    load: async () => (await import('./commands/dashboard.ts')).dashboard,
+  },
   ssh: {
     describe: 'open a shell on a device, or run a command there',
     load: async () => (await import('./commands/ssh.ts')).ssh,

@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { build, type Plugin } from 'esbuild'
+import { buildPage } from './page.ts'
 
 /** Runs in the bundle before anything else: what stands for the address of every module. */
 const BANNER = `const bundleUrl=require('node:url').pathToFileURL(__filename).href;`
@@ -28,7 +29,12 @@ export async function buildScript(root: string, outfile: string): Promise<void> 
     target: 'node20',
     // The executable's own require knows what is built in; its import() does not.
     supported: { 'dynamic-import': false },
-    define: { 'import.meta.url': 'bundleUrl', BUNDLED: 'true', ...releaseKey() },
+    define: {
+      'import.meta.url': 'bundleUrl',
+      BUNDLED: 'true',
+      ...releaseKey(),
+      ...(await page(root)),
+    },
     banner: { js: BANNER },
     // Optional and native: ssh2 does without.
     external: ['cpu-features', './crypto/build/Release/sshcrypto.node'],
@@ -45,6 +51,11 @@ function releaseKey(): Record<string, string> {
   if (!/^[0-9a-f]{64}$/.test(key)) throw new Error('BOX_RELEASE_KEY is no key in hexadecimal')
   return { RELEASE_KEY: JSON.stringify(key) }
 }
+
+/** The page is part of the program. */
+const page = async (root: string): Promise<Record<string, string>> => ({
+  PAGE_FILES: JSON.stringify(Object.fromEntries(await buildPage(root))),
+})
 
 const requireOfBundle = (root: string): Plugin => ({
   name: 'require-of-bundle',

@@ -28,7 +28,11 @@ const LAYERS: Record<string, readonly string[]> = {
     'yaml', // bundle/yaml-document.ts alone: what people write in bundles needs lines in its errors.
   ],
   agent: ['src/', 'node:', 'ssh2', 'node-pty', 'fastify', 'yargs', 'uqr', 'systemd-notify'],
-  controller: ['src/', 'node:', 'ssh2', 'fastify', '@fastify/swagger', 'yargs', 'uqr'],
+  // xterm and uplot: the page alone, which runs in a browser.
+  controller: [
+    ...['src/', 'node:', 'ssh2', 'fastify', '@fastify/swagger', 'yargs', 'uqr', 'ws'],
+    ...['@xterm/', 'uplot'],
+  ],
 }
 
 /** Inside src/mesh, each may import those before it (design.md). */

@@ -1,14 +1,11 @@
 /** box grant: a signed statement about what somebody may do on a device, taken there. */
 
 import { BoxError } from '../../src/base/errors.ts'
-import { askGrant } from '../../src/box/control.ts'
 import { isRight, RIGHTS, type Right } from '../../src/box/grant.ts'
-import { signGrant } from '../../src/box/grant-statement.ts'
-import { personName } from '../../src/box/person-name.ts'
 import type { Scope } from '../../src/box/scope.ts'
 import { zoneFromText, zoneToText } from '../../src/gns/name.ts'
 import { command } from '../command.ts'
-import { reach } from '../device-session.ts'
+import { letIn, untilIn } from '../granting.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
 
 interface Arguments {
@@ -56,21 +53,17 @@ export const grant = command<Arguments>({
       .option('timeout', TIMEOUT)
       .epilogue('What the person had before is replaced. Sessions that are open end.'),
   run: async (context, args) => {
-    const { clock, fleet, output, signal } = context
+    const { clock, fleet, output } = context
     const device = fleet.device(args.name)
     const holder = zoneFromText(args.person)
     const rights = rightsIn(args.rights)
     const scope = scopeIn(args, rights)
-    const until = args.until === undefined ? null : timeIn(args.until, clock.now())
-    const number = clock.now()
-    const signed = signGrant(context.ego().secret, {
-      ...{ device: device.zone, holder, number, until, name: personName(args.as), rights, scope },
-    })
+    const until = args.until === undefined ? null : untilIn(args.until, clock.now())
     const progress = output.progress(`looking for ${device.name}`)
     try {
-      const options = { service: 'control', timeoutMs: timeoutMs(args.timeout) } as const
-      const session = await reach(context, device, options)
-      await askGrant(session, signed, { clock, signal })
+      const { person, as } = args
+      const options = { timeoutMs: timeoutMs(args.timeout) }
+      await letIn(context, device, { person, as, rights, scope, until }, options)
     } finally {
       progress.end()
     }
@@ -106,11 +99,4 @@ function scopeIn({ command, path, target }: Arguments, rights: readonly Right[])
     paths,
     targets: needs('forward', 'target', target),
   }
-}
-
-function timeIn(text: string, now: number): number {
-  const at = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?Z?)?$/.test(text) ? Date.parse(text) : Number.NaN
-  if (Number.isNaN(at)) throw new BoxError('INPUT_INVALID', `"${text}" is no day: 2027-01-31 is.`)
-  if (at <= now) throw new BoxError('INPUT_INVALID', `${text} is over.`)
-  return at
 }

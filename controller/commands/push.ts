@@ -2,15 +2,13 @@
 
 import { BoxError } from '../../src/base/errors.ts'
 import type { Bundle } from '../../src/box/bundle/bundle.ts'
-import { type MadeOut, makeOut } from '../../src/box/bundle/make-out.ts'
 import { goodBundle } from '../bundle-directory.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
 import type { Device } from '../fleet.ts'
-import { type Delivered, deliver, handOver, nextSequence } from '../push/delivery.ts'
-import { keepDesired, secondsOf } from '../push/desired.ts'
+import { bringTo, made } from '../push/bring.ts'
+import type { Delivered } from '../push/delivery.ts'
 import { showChanges } from '../push/preview.ts'
-import { leaveWithRelays } from '../push/relays.ts'
 import { exitCode, tell, verdictOf, widest } from '../push/report.ts'
 import { rollOut } from '../push/rollout.ts'
 import { type Selection, selected, selecting } from '../push/selection.ts'
@@ -70,9 +68,6 @@ export const push = command<Arguments>({
   },
 })
 
-const made = (context: Context, bundle: Bundle, device: Device, sequence: number): MadeOut =>
-  makeOut({ bundle, device, owner: context.ego().secret, sequence, random: context.random })
-
 async function bring(
   context: Context,
   bundle: Bundle,
@@ -83,7 +78,9 @@ async function bring(
   const width = widest(devices)
   const progress = output.progress(`${bundle.manifest.name}: beginning`)
   const work = async (device: Device): Promise<Delivered> => {
-    const delivered = await bringTo(context, bundle, device, args, progress.now)
+    const note = (doing: string) => progress.now(`${device.name}: ${doing}`)
+    const following = { timeoutMs: timeoutMs(args.timeout), note }
+    const delivered = await bringTo(context, bundle, device, following)
     tell(output, device.name, width, delivered)
     return delivered
   }
@@ -104,36 +101,6 @@ async function bring(
       `${count('success')} of ${devices.length} devices have it, ${count('failure')} failed, ${count('skipped')} are off.`,
     )
   return exitCode(all, untried.length)
-}
-
-async function bringTo(
-  context: Context,
-  bundle: Bundle,
-  device: Device,
-  args: Arguments,
-  say: (doing: string) => void,
-): Promise<Delivered> {
-  const note = (doing: string) => say(`${device.name}: ${doing}`)
-  const following = { timeoutMs: timeoutMs(args.timeout), note }
-  const delivered = await deliver(context, device, following, async (talk, status, progress) => {
-    const release = made(context, bundle, device, nextSequence(context.clock.now(), status))
-    await handOver(talk, release)
-    const answer = talk.ask('apply', {}, progress)
-    return { answer, lastsMs: secondsOf(release.release) * 1_000 }
-  })
-  if (delivered.is === 'offline') {
-    const sequence = context.clock.now()
-    const later = made(context, bundle, device, sequence)
-    await keepDesired(context.state, device.zone, later)
-    const relays = await leaveWithRelays(
-      context,
-      device,
-      { ...later, sequence },
-      following.timeoutMs,
-    )
-    return { ...delivered, relays }
-  }
-  return delivered
 }
 
 function checkNumbers({ canary, batch, 'max-failures': failures }: Arguments): void {

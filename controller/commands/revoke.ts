@@ -3,17 +3,14 @@
 import { equalBytes } from '../../src/base/bytes.ts'
 import { BoxError } from '../../src/base/errors.ts'
 import type { ZoneKey } from '../../src/base/ids.ts'
-import { askGrant } from '../../src/box/control.ts'
-import type { Grant } from '../../src/box/grant.ts'
-import { signGrant } from '../../src/box/grant-statement.ts'
 import { signRevocation } from '../../src/box/revocation.ts'
-import { WHOLE_SCOPE } from '../../src/box/scope.ts'
 import { zoneFromText, zoneToText } from '../../src/gns/name.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
 import { grantsOf } from '../device-pages.ts'
-import { reach, tellRevocations } from '../device-session.ts'
+import { tellRevocations } from '../device-session.ts'
 import type { Device } from '../fleet.ts'
+import { putOut } from '../granting.ts'
 import { PUBLISH_PATIENCE_MS, publishZone } from '../names.ts'
 import { inParallel } from '../parallel.ts'
 import { keepRevocation } from '../revocations.ts'
@@ -44,16 +41,10 @@ export const revoke = command<{ name: string; person: string; timeout: number }>
       ),
   run: async (context, { name, person, timeout }) => {
     if (name === '@all') return await revokeEverywhere(context, person, timeoutMs(timeout))
-    const { fleet, clock, output, signal } = context
+    const { fleet, output } = context
     const device = fleet.device(name)
     const options = { timeoutMs: timeoutMs(timeout) }
-    const { zone, holder } = meant(await grantsOf(context, device, options), person)
-    const signed = signGrant(context.ego().secret, {
-      ...{ device: device.zone, holder: zone, number: clock.now(), until: null, name: holder },
-      ...{ rights: [], scope: WHOLE_SCOPE },
-    })
-    const session = await reach(context, device, { service: 'control', ...options })
-    await askGrant(session, signed, { clock, signal })
+    const { zone, holder } = await putOut(context, device, person, options)
     output.result(`${holder} may do nothing on ${device.name} any more.`, {
       ...{ device: device.name, holder, holder_zone: zoneToText(zone) },
     })
@@ -113,16 +104,4 @@ function zoneIn(text: string): ZoneKey | null {
   } catch {
     return null
   }
-}
-
-function meant(all: readonly Grant[], person: string): Grant {
-  const held = all.filter(({ rights }) => rights.length > 0)
-  const found = held.filter(({ holder, zone }) => holder === person || zoneToText(zone) === person)
-  if (found.length === 1) return found[0]!
-  throw new BoxError(
-    'INPUT_INVALID',
-    found.length === 0
-      ? `Nobody called "${person}" has a grant: see box grants.`
-      : `Several are called "${person}": give the zone key.`,
-  )
 }

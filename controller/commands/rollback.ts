@@ -1,9 +1,8 @@
 /** box rollback: goes back to an earlier configuration of a device, under the same protection as a push. */
 
 import { BoxError } from '../../src/base/errors.ts'
-import { LIMITS } from '../../src/box/bundle/limits.ts'
 import { command } from '../command.ts'
-import { deliver } from '../push/delivery.ts'
+import { takeBack } from '../push/bring.ts'
 import { exitCode, tell } from '../push/report.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
 
@@ -24,10 +23,7 @@ export const rollback = command<{ name: string; generation: number | undefined; 
       throw new BoxError('INPUT_INVALID', 'A generation is a whole number: see box generations.')
     const progress = context.output.progress(`${name}: going back`)
     const following = { timeoutMs: timeoutMs(timeout), note: progress.now }
-    const delivered = await deliver(context, device, following, async (talk, _status, said) => ({
-      answer: talk.ask('back', { generation }, said),
-      lastsMs: LIMITS.confirmSeconds * 1_000,
-    })).finally(progress.end)
+    const delivered = await takeBack(context, device, generation, following).finally(progress.end)
     tell(context.output, device.name, device.name.length, delivered)
     return exitCode([delivered], 0)
   },

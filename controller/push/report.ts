@@ -33,20 +33,21 @@ const keptBy = (relays: readonly string[]): string =>
 
 /** One device's result. */
 export function tell(output: Output, name: string, width: number, delivered: Delivered): void {
-  const { is } = delivered
-  output.result(`${name.padEnd(width)}  ${deliveredLine(delivered)}`, {
-    name,
-    result: is.replace(' ', '_'),
-    generation: 'generation' in delivered ? delivered.generation : null,
-    reason: 'reason' in delivered ? delivered.reason : null,
-    relays: is === 'offline' ? (delivered.relays ?? []) : [],
-    complaints: 'complaints' in delivered ? delivered.complaints : [],
-    error:
-      'error' in delivered
-        ? { code: delivered.error.code, message: delivered.error.message }
-        : null,
-  })
+  const line = `${name.padEnd(width)}  ${deliveredLine(delivered)}`
+  output.result(line, deliveredValue(name, delivered))
 }
+
+/** For programs. */
+export const deliveredValue = (name: string, delivered: Delivered): object => ({
+  name,
+  result: delivered.is.replace(' ', '_'),
+  generation: 'generation' in delivered ? delivered.generation : null,
+  reason: 'reason' in delivered ? delivered.reason : null,
+  relays: delivered.is === 'offline' ? (delivered.relays ?? []) : [],
+  complaints: 'complaints' in delivered ? delivered.complaints : [],
+  error:
+    'error' in delivered ? { code: delivered.error.code, message: delivered.error.message } : null,
+})
 
 /** 0 where all is as it should be; else that of the gravest error, 77 where a device put it back. */
 export function exitCode(all: readonly Delivered[], untried: number): number {

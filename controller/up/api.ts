@@ -16,8 +16,15 @@ import { deviceRoutes } from './device-routes.ts'
 import { metricsRoute } from './fleet-metrics.ts'
 import { fleetRoutes } from './fleet-routes.ts'
 import type { FleetWatch } from './fleet-watch.ts'
+import { grantRoutes } from './grant-routes.ts'
+import { mapRoute } from './map-route.ts'
+import { type PageFiles, pagePaths, pageRoutes } from './page-routes.ts'
+import { pushRoutes } from './push-routes.ts'
+import { roomRoutes } from './room-routes.ts'
 import { DEVICE, ERROR } from './schemas.ts'
+import { Sessions } from './sessions.ts'
 import { eventRoute, execRoute } from './streams.ts'
+import { terminalSockets } from './terminal-sockets.ts'
 
 /** The input of a command is the largest. */
 const BODY_MAX = 1_048_576
@@ -43,6 +50,8 @@ export interface ApiParts {
   readonly watch: FleetWatch
   readonly mesh: Mesh
   readonly token: string
+  /** Of the page. */
+  readonly files: PageFiles
 }
 
 /** The server, ready to listen. */
@@ -51,6 +60,7 @@ export async function createApi({
   watch,
   mesh,
   token,
+  files,
 }: ApiParts): Promise<FastifyInstance> {
   const app = fastify({
     bodyLimit: BODY_MAX,
@@ -67,7 +77,12 @@ export async function createApi({
   })
   app.server.maxConnections = CONNECTIONS_MAX
   tellErrors(app, context)
-  admitOnly(app, token)
+  const sessions = new Sessions(context)
+  app.addHook('onClose', async () => sessions.close())
+  const openPaths = new Set(['/openapi.json', ...pagePaths(files)])
+  const admission = { token, sessions, openPaths }
+  admitOnly(app, admission)
+  terminalSockets(app, context, admission)
   app.addSchema(ERROR)
   app.addSchema(DEVICE)
   await app.register(swagger, { openapi: DOCUMENT, refResolver: { buildLocalReference: nameOf } })
@@ -76,7 +91,12 @@ export async function createApi({
     deviceRoutes(routes, context)
     eventRoute(routes, context, watch)
     execRoute(routes, context)
+    pushRoutes(routes, context)
+    grantRoutes(routes, context)
+    roomRoutes(routes, context)
+    mapRoute(routes, context, { watch, mesh })
     metricsRoute(routes, context, watch)
+    pageRoutes(routes, files, sessions)
   })
   const hidden = { schema: { hide: true } }
   app.get('/openapi.json', hidden, async () => app.swagger())

@@ -10,7 +10,7 @@ import type { Context } from '../context.ts'
 import { findEgo } from '../ego.ts'
 import { lookUp } from '../name-lookup.ts'
 import type { FleetWatch } from './fleet-watch.ts'
-import { ABOUT, about, aboutOne, DEVICE, DEVICES, NAME, options, TAGS } from './schemas.ts'
+import { ABOUT, about, aboutOne, DEVICE, DEVICES, HISTORY, NAME, options, TAGS } from './schemas.ts'
 
 const NAME_TIMEOUT_MS = 10_000
 /** A device has 32 of them. */
@@ -50,6 +50,14 @@ export function fleetRoutes(
     '/v1/devices/:name',
     { schema: aboutOne({ summary: 'How a device is', answer: DEVICE }) },
     async ({ params }) => watch.device(params.name),
+  )
+  app.get<Named>(
+    '/v1/devices/:name/history',
+    { schema: aboutOne({ summary: 'How a device was, by the minute', answer: HISTORY }) },
+    async ({ params }) => {
+      const { at, series } = watch.history(params.name)
+      return { at: at.map(ms => new Date(ms).toISOString()), series }
+    },
   )
   const tags = { type: 'array', items: { type: 'string' }, maxItems: TAGS_MAX }
   app.post<Named & { Body: { add?: string[]; remove?: string[] } }>(

@@ -12,6 +12,7 @@ import type { Context } from '../context.ts'
 import { type Device, FLEET_FILE } from '../fleet.ts'
 import { type ShownStatus, StatusView } from '../status-view.ts'
 import { followStatus } from '../status-watch.ts'
+import { FleetHistory, type HistoryPoints } from './fleet-history.ts'
 
 const LOOK_EVERY_MS = 1_000
 /** Many devices are not all looked for in the same moment. */
@@ -45,12 +46,14 @@ export class FleetWatch {
   private readonly context: Context
   private readonly followed = new Map<string, Followed>()
   private readonly listeners = new Set<FleetEvents>()
+  private readonly past: FleetHistory
   private timer: Timer | null = null
   private text: string | null = null
 
   /** Begins to follow. Throws STATE_UNREADABLE. */
   constructor(context: Context) {
     this.context = context
+    this.past = new FleetHistory(context.clock, () => this.devices())
     this.look()
   }
 
@@ -69,6 +72,12 @@ export class FleetWatch {
     return shown(one?.view ?? new StatusView(this.context, device))
   }
 
+  /** Of the last hours. Throws DEVICE_UNKNOWN. */
+  history(name: string): HistoryPoints {
+    const { zone, stale, status } = this.device(name)
+    return this.past.of(zone, stale ? null : status)
+  }
+
   listen(events: FleetEvents): Listening {
     this.listeners.add(events)
     return { close: () => void this.listeners.delete(events) }
@@ -77,6 +86,7 @@ export class FleetWatch {
   /** Keeps what is known for the next time. */
   async close(): Promise<void> {
     this.timer?.cancel()
+    this.past.close()
     this.listeners.clear()
     for (const { view, end } of this.followed.values()) {
       end.abort(new BoxError('ENGINE_CLOSED'))

@@ -141,6 +141,39 @@ export const NAME = object({
 
 export const TAGS = object({ tags: texts })
 
+const points = { type: 'array', items: numberOrNull } as const
+export const HISTORY = object(
+  {
+    at: { type: 'array', items: time },
+    series: object({
+      ...{ load: points, memory: points, disk: points },
+      ...{ heat: points, received: points, sent: points },
+    }),
+  },
+  { description: 'Shares of 1, degrees, bytes by the second; null where it is not known.' },
+)
+
+export const GRANTED = object({ holder: text, rights: texts, until: orNull(time) })
+export const REVOKED = object({ holder: text, holder_zone: text })
+
+export const MAP = object({
+  self: text,
+  neighbours: { type: 'array', items: object({ peer: text, address: text, is_up: truth }) },
+  devices: {
+    type: 'array',
+    items: object({ name: text, stale: truth, peer: textOrNull, hubs: texts, path: texts }),
+  },
+})
+
+export const ROOMS = object({
+  rooms: { type: 'array', items: object({ name: text, address: text, host: text }) },
+})
+export const NOTHING = object({})
+
+export const LOGIN_LINK = object({ url: text, expires_at: time })
+
+export const LOGIN = object({ key: text, expires_at: time })
+
 /** Of routes that answer with a stream. */
 export const streamed = (type: string, description: string) => ({
   description,
@@ -158,11 +191,13 @@ interface RouteAbout {
   readonly querystring?: object
 }
 
+export const ERROR_ANSWERS = { '4xx': { $ref: 'Error#' }, '5xx': { $ref: 'Error#' } }
+
 /** What a route says about itself; every one of them may fail. */
 export const about = ({ summary, answer, ...more }: RouteAbout) => ({
   summary,
   ...more,
-  response: { 200: answer, '4xx': { $ref: 'Error#' }, '5xx': { $ref: 'Error#' } },
+  response: { 200: answer, ...ERROR_ANSWERS },
 })
 
 /** The same of a route about one device or name. */

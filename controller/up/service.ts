@@ -8,8 +8,10 @@ import { listenUnix } from '../../src/sys/unix-socket.ts'
 import { type Context, LOAN_SOCKET } from '../context.ts'
 import { watchJobs } from '../jobs/job-watch.ts'
 import { Output } from '../output.ts'
+import { dropAddress, keepAddress } from './address.ts'
 import { createApi } from './api.ts'
 import { FleetWatch } from './fleet-watch.ts'
+import { pageFiles } from './page-files.ts'
 import { ownToken, TOKEN_FILE } from './token.ts'
 
 const LOOPBACK = '127.0.0.1'
@@ -23,18 +25,21 @@ export async function stayUp(context: Context, port: number): Promise<void> {
   const mesh = await context.mesh()
   const socket = join(state.directory, LOAN_SOCKET)
   const lending = await listenUnix(socket, lender(mesh), { connectionsMax: LOANS_MAX })
+  await dropAddress(state)
   const watch = new FleetWatch(quiet)
   const end = new AbortController()
   const jobs = watchJobs(quiet, AbortSignal.any([signal, end.signal]))
   try {
-    const app = await createApi({ context: quiet, watch, mesh, token })
+    const app = await createApi({ context: quiet, watch, mesh, token, files: pageFiles() })
     try {
       const api = await listen(app, port)
+      await keepAddress(state, api)
       const path = join(state.directory, TOKEN_FILE)
       const devices = fleet.devices().length
       output.result(`up at ${api}, token in ${path}`, { api, token: path, devices })
       await aborted(signal)
     } finally {
+      await dropAddress(state)
       await app.close()
     }
   } finally {

@@ -3,6 +3,7 @@
 import { setMaxListeners } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { Clock } from '../../src/base/clock.ts'
 import { BoxError } from '../../src/base/errors.ts'
 import type { Context } from '../context.ts'
 import type { Device } from '../fleet.ts'
@@ -39,30 +40,41 @@ export function eventRoute(app: FastifyInstance, { clock }: Context, watch: Flee
           statusCode: 503,
         })
       listeners += 1
-      const raw = begin(reply, 'text/event-stream')
-      const send = (event: string, data: object) => {
-        if (raw.writableLength > BEHIND_MAX) raw.destroy()
-        else raw.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
-      }
+      const { send, ended } = eventStream(reply, clock)
       for (const device of watch.devices()) send('device', device)
       send('complete', {})
       const listening = watch.listen({
         changed: device => send('device', device),
         removed: name => send('removed', { name }),
       })
-      const beat = () => {
-        raw.write(': still here\n\n')
-        timer = clock.after(BEAT_MS, beat)
-      }
-      let timer = clock.after(BEAT_MS, beat)
-      raw.once('close', () => {
+      const over = () => {
         listeners -= 1
-        timer.cancel()
         listening.close()
-      })
+      }
+      ended.addEventListener('abort', over, { once: true })
       return reply
     },
   )
+}
+
+/** Server-sent events: how they are sent, when nobody hears them any more, and how they are ended. */
+export function eventStream(reply: FastifyReply, clock: Clock) {
+  const raw = beginStream(reply, 'text/event-stream')
+  const end = new AbortController()
+  const send = (event: string, data: object) => {
+    if (raw.writableLength > BEHIND_MAX) raw.destroy()
+    else raw.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
+  }
+  const beat = () => {
+    raw.write(': still here\n\n')
+    timer = clock.after(BEAT_MS, beat)
+  }
+  let timer = clock.after(BEAT_MS, beat)
+  raw.once('close', () => {
+    timer.cancel()
+    end.abort()
+  })
+  return { send, ended: end.signal, end: () => void raw.end() }
 }
 
 interface ExecBody {
@@ -98,7 +110,7 @@ export function execRoute(app: FastifyInstance, context: Context): void {
     },
     async ({ body }, reply) => {
       const devices = selected(context, body.selector)
-      const raw = begin(reply, 'application/x-ndjson')
+      const raw = beginStream(reply, 'application/x-ndjson')
       // Whoever goes away does not want it any more.
       const gone = new AbortController()
       raw.once('close', () => gone.abort(new BoxError('CHANNEL_CLOSED')))
@@ -156,7 +168,7 @@ const drained = (raw: ServerResponse): Promise<void> =>
   })
 
 /** From here on the answer is ours to write, and to end. */
-function begin(reply: FastifyReply, type: string): ServerResponse {
+export function beginStream(reply: FastifyReply, type: string): ServerResponse {
   const headers = { ...reply.getHeaders(), 'content-type': `${type}; charset=utf-8` }
   reply.hijack()
   reply.raw.on('error', () => {})

@@ -49,6 +49,10 @@ export const ERRORS = {
   NAME_IN_DNS: ['unknown', 'The name leads into the DNS, which is not asked here.'],
   RECORD_UNSUPPORTED: ['unknown', 'The name depends on a record this version cannot follow.'],
   AGENT_NOT_RUNNING: ['unknown', 'The agent is not running: start it with `box-agent run`.'],
+  UP_NOT_RUNNING: [
+    'unknown',
+    '`box up` is not running: start it in another terminal, or as a service with `box up --install`.',
+  ],
   FILE_UNKNOWN: ['unknown', 'There is no such file.'],
   SHELL_UNKNOWN: ['unknown', 'No such shell of yours is kept on the device.'],
   JOB_UNKNOWN: ['unknown', 'There is no such job: see box jobs.'],

@@ -45,7 +45,7 @@ export async function listenUnix(
   accept: (stream: Stream) => StreamEvents,
   { connectionsMax = CONNECTIONS_MAX } = {},
 ): Promise<UnixListener> {
-  if (await answers(path)) throw new BoxError('ADDRESS_IN_USE', path)
+  if (await answersUnix(path)) throw new BoxError('ADDRESS_IN_USE', path)
   const address = { host: path, port: 0 }
   const server = createServer({ highWaterMark: BACKLOG_BYTES }, socket =>
     acceptedStream(socket, address, address, accept),
@@ -70,7 +70,7 @@ const reasonOf = (cause: unknown): string =>
   (cause as NodeJS.ErrnoException).code ?? (cause as Error).message
 
 /** Whether somebody listens at the path now. */
-function answers(path: string): Promise<boolean> {
+export function answersUnix(path: string): Promise<boolean> {
   return new Promise(resolve => {
     const stream = dialUnix(path, {
       opened: () => {

@@ -133,7 +133,7 @@ describe.skipIf(skipped)('the journey of README.md', () => {
       writeFileSync(path, text)
     } else if (block.stays) {
       const program = await machine.stay(text)
-      const [, hello] = await program.until(/running as (?:hub: (gnunet:\S+)|peer)/)
+      const [, hello] = await program.until(/running as (?:hub: (gnunet:\S+)|peer)|^up at /m)
       if (hello) hellos.push(hello)
     } else if (block.pairs) {
       pairing = machine.start(`exec ${text}`)

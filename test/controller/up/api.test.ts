@@ -4,6 +4,10 @@ import { join } from 'node:path'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { TOKEN_FILE } from '../../../controller/up/token.ts'
+import { ZoneSecret } from '../../../src/crypto/zone-key.ts'
+import { zoneToText } from '../../../src/gns/name.ts'
+import { systemRandom } from '../../../src/sys/random.ts'
+import { encodeBase32 } from '../../../src/wire/base32.ts'
 import { House } from './house.ts'
 
 const house = new House()
@@ -125,14 +129,60 @@ describe('the local API', () => {
     expect([nobody.statusCode, nobody.json().error.code]).toEqual([504, 'NO_HUB'])
   })
 
+  test('lets somebody in and out again, and narrows only what it grants', async () => {
+    const person = zoneToText(ZoneSecret.generate('EDKEY', systemRandom).zone)
+    const path = '/v1/devices/kitchen/grants'
+    const grant = { person, as: 'ada', rights: ['status', 'exec'], commands: ['uptime'] }
+    const given = await house.ask('POST', path, { ...grant, until: '2999-01-31' })
+    expect(given.json()).toEqual({
+      ...{ holder: 'ada', rights: ['status', 'exec'], until: '2999-01-31T00:00:00.000Z' },
+    })
+    expect((await house.ask('GET', path)).json().grants).toContainEqual(
+      expect.objectContaining({
+        holder_zone: person,
+        scope: expect.objectContaining({ commands: ['uptime'] }),
+      }),
+    )
+    for (const wrong of [
+      { ...grant, rights: ['status'] },
+      { ...grant, rights: ['all'] },
+      { ...grant, rights: [] },
+      { ...grant, until: '2001-01-01' },
+      { ...grant, until: 'soon' },
+      { ...grant, person: 'ada' },
+      { ...grant, rights: ['files'], commands: undefined, paths: ['srv'] },
+    ])
+      expect((await house.ask('POST', path, wrong)).statusCode, JSON.stringify(wrong)).toBe(400)
+    const revoke = () => house.ask('POST', '/v1/devices/kitchen/revoke', { person: 'ada' })
+    expect((await revoke()).json()).toEqual({ holder: 'ada', holder_zone: person })
+    expect((await revoke()).statusCode).toBe(400)
+    expect((await house.ask('GET', path)).json().grants).toHaveLength(1)
+  })
+
+  test('tells the ways to devices, and how they were by the minute', async () => {
+    const map = (await house.ask('GET', '/v1/map')).json()
+    expect(map).toMatchObject({ devices: [{ name: 'kitchen', stale: false, hubs: [] }] })
+    expect(map.devices[0].peer).toBe(encodeBase32(house.home.deviceMesh.self))
+    const { at, series } = (await house.ask('GET', '/v1/devices/kitchen/history')).json()
+    expect(series.memory).toHaveLength(at.length)
+    expect(series.memory.at(-1)).toBeGreaterThan(0)
+    expect((await house.ask('GET', '/v1/devices/attic/history')).statusCode).toBe(404)
+  })
+
   test('asks for no bundle that is none, and says what is wrong with it', async () => {
     const bundle = join(house.directory, 'bundle')
     mkdirSync(bundle)
     writeFileSync(join(bundle, 'bundle.yaml'), 'nonsense: 1\n')
     const wrong = await house.ask('POST', '/v1/plan', { selector: 'kitchen', bundle })
     expect([wrong.statusCode, wrong.json().error.code]).toEqual([400, 'BUNDLE_INVALID'])
-    const near = await house.ask('POST', '/v1/plan', { selector: 'kitchen', bundle: 'here' })
-    expect([near.statusCode, near.json().error.code]).toEqual([400, 'INPUT_INVALID'])
+    for (const path of ['/v1/plan', '/v1/push']) {
+      const near = await house.ask('POST', path, { selector: 'kitchen', bundle: 'here' })
+      expect([near.statusCode, near.json().error.code]).toEqual([400, 'INPUT_INVALID'])
+      const bad = await house.ask('POST', path, { selector: 'kitchen', bundle })
+      expect([bad.statusCode, bad.json().error.code]).toEqual([400, 'BUNDLE_INVALID'])
+    }
+    const nowhere = await house.ask('POST', '/v1/devices/attic/rollback', {})
+    expect(nowhere.statusCode).toBe(404)
   })
 })
 

@@ -54,7 +54,11 @@ export class House {
     this.watch = new FleetWatch(this.context)
     this.token = await ownToken(state, random)
     const { context, watch, token } = this
-    this.app = await createApi({ context, watch, mesh: await context.mesh(), token })
+    const files = new Map([
+      ['index.html', { type: 'text/html; charset=utf-8', text: '<!doctype html>' }],
+      ['page.js', { type: 'text/javascript; charset=utf-8', text: 'go()' }],
+    ])
+    this.app = await createApi({ context, watch, mesh: await context.mesh(), token, files })
   }
 
   async stop(): Promise<void> {

@@ -1,0 +1,95 @@
+/** Routes about the rooms of this controller: which there are, what is said there, saying something. */
+
+import type { FastifyInstance } from 'fastify'
+import { BoxError } from '../../src/base/errors.ts'
+import { formatRoomAddress } from '../../src/box/room-address.ts'
+import type { Context } from '../context.ts'
+import { RoomBook } from '../room/book.ts'
+import { hostOf } from '../room/visit.ts'
+import { RoomHall } from './room-hall.ts'
+import { about, aboutOne, NOTHING, options, ROOMS, streamed } from './schemas.ts'
+import { eventStream } from './streams.ts'
+
+/** A room carries longer ones; what people type is shorter. */
+const TEXT_MAX = 16_384
+/** Each holds a connection. */
+const LISTENERS_MAX = 16
+
+type Named = { Params: { name: string } }
+
+export function roomRoutes(app: FastifyInstance, context: Context): void {
+  const book = new RoomBook(context.state)
+  const hall = new RoomHall(context)
+  app.addHook('preClose', () => hall.close())
+  app.get(
+    '/v1/rooms',
+    { schema: about({ summary: 'The rooms you are in', answer: ROOMS }) },
+    async () => ({
+      rooms: book.rooms().map(room => ({
+        ...{ name: room.name, address: formatRoomAddress(room), host: hostOf(context, room).name },
+      })),
+    }),
+  )
+  app.post<Named & { Body: { text: string } }>(
+    '/v1/rooms/:name/messages',
+    {
+      schema: aboutOne({
+        summary: 'Says something in a room; answers when its host has taken it',
+        body: options({ text: { type: 'string', minLength: 1, maxLength: TEXT_MAX } }, ['text']),
+        answer: NOTHING,
+      }),
+    },
+    async ({ params, body }) => {
+      await hall.say(book.room(params.name), body.text)
+      return {}
+    },
+  )
+  eventsOf(app, { context, book, hall })
+}
+
+interface Parts {
+  readonly context: Context
+  readonly book: RoomBook
+  readonly hall: RoomHall
+}
+
+function eventsOf(app: FastifyInstance, { context, book, hall }: Parts): void {
+  let listeners = 0
+  app.get<Named>(
+    '/v1/rooms/:name/events',
+    {
+      schema: aboutOne({
+        summary: '`said`: as box room enter --json; `attached`: whether its host is there; `over`',
+        answer: streamed('text/event-stream', 'Server-sent events, until either side ends it.'),
+      }),
+    },
+    async ({ params }, reply) => {
+      const room = book.room(params.name)
+      if (listeners >= LISTENERS_MAX)
+        throw Object.assign(new BoxError('API_REFUSED', 'Too many listen already.'), {
+          statusCode: 503,
+        })
+      listeners += 1
+      const { send, ended, end } = eventStream(reply, context.clock)
+      const over = () => {
+        listeners -= 1
+      }
+      ended.addEventListener('abort', over, { once: true })
+      const events = {
+        said: (value: object) => send('said', value),
+        attached: (attached: boolean) => send('attached', { attached }),
+        over: ({ code, message }: BoxError) => {
+          send('over', { code, message })
+          end()
+        },
+      }
+      try {
+        await hall.follow(room, events, ended)
+      } catch (error) {
+        if (!(error instanceof BoxError)) throw error
+        events.over(error)
+      }
+      return reply
+    },
+  )
+}

@@ -1,0 +1,168 @@
+/** One device: how it is and was, what it says about itself, and the ways to what can be done with it. */
+
+import { ask, tell } from './api.ts'
+import { alertsOf, type Device, STATE_WORDS, stateOf } from './device.ts'
+import { h, oncePerFrame, replace, setClass, setText } from './dom.ts'
+import type { History } from './plots.ts'
+import { age, bytes, moment, percent } from './text.ts'
+import { heading, load, note, type Place, table, working } from './views.ts'
+
+const PLOTS_EVERY_MS = 60_000
+
+export function deviceView({ main, words, fleet, signal }: Place): void {
+  const [name = ''] = words
+  const state = h('p')
+  const alerts = h('div')
+  const readings = h('section', { 'aria-label': 'Readings' })
+  const tags = h('div', { class: 'chips' })
+  const plots = h('section', { 'aria-labelledby': 'plots-heading' })
+  const path = `#/device/${encodeURIComponent(name)}`
+  main.append(
+    heading(
+      name,
+      h(
+        'div',
+        { class: 'actions' },
+        h('a', { class: 'button primary', href: `${path}/terminal` }, 'Terminal'),
+        h('a', { class: 'button', href: `${path}/push` }, 'Push'),
+        h('a', { class: 'button', href: `${path}/access` }, 'Access and audit'),
+      ),
+    ),
+    ...[state, alerts, tags, readings, plots],
+  )
+  let shownTags: string | null = null
+  const draw = () => {
+    const device = fleet.devices.get(name)
+    if (!device) {
+      setClass(state, 'quiet')
+      const isLoading = fleet.connection === 'loading'
+      setText(state, isLoading ? 'Asking box up …' : 'There is no device of this name.')
+      return
+    }
+    drawState(state, device, fleet.ageOf(device))
+    replace(alerts, ...alertsOf(device).map(text => note('warn', text)))
+    if (`${device.tags}` !== shownTags) drawTags(tags, device)
+    shownTags = `${device.tags}`
+    replace(readings, ...readingsOf(device))
+  }
+  fleet.watch(changed => (changed === null || changed === name) && soon(), signal)
+  const soon = oncePerFrame(() => signal.aborted || draw())
+  draw()
+  showPlots(plots, name, signal)
+}
+
+function drawState(into: HTMLElement, device: Device, ageMs: number): void {
+  const state = stateOf(device)
+  const why = device.error && device.stale ? ` ${device.error.message}` : ''
+  const seen = state === 'away' ? `, this is how it was ${age(ageMs)} ago.` : ''
+  replace(into, h('span', { class: `state ${state}` }, STATE_WORDS[state]), `${seen}${why}`)
+}
+
+function drawTags(into: HTMLElement, { name, tags }: Device): void {
+  const said = h('span')
+  const path = `/v1/devices/${encodeURIComponent(name)}/tags`
+  const change = (button: HTMLButtonElement, body: object) =>
+    void working(button, said, async () => {
+      await tell(path, body)
+      return ''
+    })
+  const buttons = tags.map(tag => {
+    const button = h(
+      'button',
+      { type: 'button', 'aria-label': `Take away the tag ${tag}` },
+      `@${tag} ×`,
+    )
+    button.addEventListener('click', () => change(button, { remove: [tag] }))
+    return button
+  })
+  const input = h('input', {
+    'aria-label': 'A new tag',
+    placeholder: 'new tag',
+    size: 10,
+    required: true,
+  })
+  const add = h('button', {}, 'Add')
+  const submit = (event: Event) => {
+    event.preventDefault()
+    change(add, { add: [input.value] })
+  }
+  replace(into, ...buttons, h('form', { class: 'inline', on: { submit } }, input, add), said)
+}
+
+function readingsOf({ status, zone, paired_at }: Device): HTMLElement[] {
+  const about: [string, string][] = [
+    ['Key', zone],
+    ['Taken in', moment(paired_at)],
+  ]
+  if (!status) return [pairsOf('Device', about)]
+  const { load, processors, memory, configuration } = status
+  const now: [string, string][] = []
+  if (load !== null) now.push(['Load', `${load.toFixed(2)} of ${processors ?? '?'} processors`])
+  if (memory)
+    now.push(['Memory', `${bytes(memory.total - memory.available)} of ${bytes(memory.total)} used`])
+  for (const [where, { total, used }] of Object.entries(status.disks))
+    now.push([
+      `Disk ${where}`,
+      `${bytes(used)} of ${bytes(total)} (${percent(total ? used / total : 0)})`,
+    ])
+  for (const [where, degrees] of Object.entries(status.temperatures))
+    now.push([`Heat, ${where}`, `${degrees.toFixed(1)} °C`])
+  if (status.booted_at) now.push(['Started', moment(status.booted_at)])
+  about.push(['Agent', status.agent_version ?? '–'], ['System', status.system ?? '–'])
+  about.push(...Object.entries(status.other))
+  const pushed: [string, string][] = configuration
+    ? [
+        ['State', configuration.state.replace('_', ' ')],
+        ['Generation', `${configuration.generation ?? '–'}`],
+        ['Bundle', configuration.bundle ?? '–'],
+        ['Waiting', configuration.unconfirmed ?? 'nothing'],
+        ['Last change', configuration.last ?? '–'],
+        ['Drifted', configuration.drift === null ? 'nobody has looked' : `${configuration.drift}`],
+      ]
+    : []
+  const interfaces = Object.entries(status.interfaces).map(
+    ([name, { received, sent }]) => [name, bytes(received), bytes(sent)] as const,
+  )
+  return [
+    h(
+      'div',
+      { class: 'columns' },
+      pairsOf('Now', now),
+      pairsOf('Device', about),
+      ...(pushed.length > 0 ? [pairsOf('Configuration', pushed)] : []),
+      h(
+        'section',
+        {},
+        h('h2', {}, 'Network'),
+        h('p', { class: 'mono break' }, status.addresses.join(', ') || 'no address is known'),
+        table('Interfaces', ['Interface', 'Received', 'Sent'], interfaces),
+      ),
+    ),
+  ]
+}
+
+const pairsOf = (title: string, pairs: readonly (readonly [string, string])[]): HTMLElement =>
+  h(
+    'section',
+    {},
+    h('h2', {}, title),
+    h('dl', {}, ...pairs.flatMap(([name, value]) => [h('dt', {}, name), h('dd', {}, value)])),
+  )
+
+function showPlots(into: HTMLElement, name: string, signal: AbortSignal): void {
+  const place = h('div', { class: 'plots' })
+  into.append(h('h2', { id: 'plots-heading' }, 'The last hours'), place)
+  const get = async () => ({
+    history: await ask<History>(`/v1/devices/${encodeURIComponent(name)}/history`, { signal }),
+    plots: await import('./plots.ts'),
+  })
+  const show = () =>
+    load(place, { signal }, { doing: 'Asking for the plots', get }, ({ history, plots }) => [
+      plots.plotsOf(history, place.clientWidth, signal),
+    ])
+  show()
+  const timer = setInterval(show, PLOTS_EVERY_MS)
+  signal.addEventListener('abort', () => clearInterval(timer), { once: true })
+  // They are drawn in the colours of the page as it is then.
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', show, { signal })
+}

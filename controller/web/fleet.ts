@@ -1,0 +1,79 @@
+/** The fleet as it is now, kept up by the events of `box up`; where these break off, they are asked for again. */
+
+import { listen, Refused } from './api.ts'
+import type { Device } from './device.ts'
+
+/** `lost`: what is shown is how it was when the events broke off. */
+export type Connection = 'loading' | 'live' | 'lost'
+
+const AGAIN_MS = 1_000
+const AGAIN_MAX_MS = 15_000
+
+export class Fleet {
+  readonly devices = new Map<string, Device>()
+  /** When what is known of a device came, by performance.now. */
+  readonly heardAt = new Map<string, number>()
+  connection: Connection = 'loading'
+  private readonly listeners = new Set<(name: string | null) => void>()
+
+  /** Called with the name of what changed; with null where it may be anything. */
+  watch(changed: (name: string | null) => void, signal: AbortSignal): void {
+    this.listeners.add(changed)
+    signal.addEventListener('abort', () => this.listeners.delete(changed), { once: true })
+  }
+
+  /** Until the signal, or until we are logged out. */
+  async follow(signal: AbortSignal): Promise<void> {
+    let wait = AGAIN_MS
+    while (!signal.aborted) {
+      const seen = new Set<string>()
+      try {
+        await listen(
+          '/v1/events',
+          (event, data) => {
+            wait = AGAIN_MS
+            this.take(event, data, seen)
+          },
+          { signal },
+        )
+      } catch (error) {
+        if (signal.aborted || (error instanceof Refused && error.status === 401)) return
+      }
+      this.become('lost')
+      await new Promise(resolve => setTimeout(resolve, wait))
+      wait = Math.min(2 * wait, AGAIN_MAX_MS)
+    }
+  }
+
+  /** How old what is known of a device is; 0: it is so now. */
+  ageOf({ name, stale, age_ms }: Device): number {
+    if (!stale) return 0
+    return (age_ms ?? 0) + performance.now() - (this.heardAt.get(name) ?? 0)
+  }
+
+  private take(event: string, data: unknown, seen: Set<string>): void {
+    const now = performance.now()
+    const { name } = data as Device
+    if (event === 'device') {
+      seen.add(name)
+      this.devices.set(name, data as Device)
+      this.heardAt.set(name, now)
+      this.call(name)
+    } else if (event === 'removed') {
+      this.devices.delete(name)
+      this.call(null)
+    } else if (event === 'complete') {
+      for (const known of this.devices.keys()) if (!seen.has(known)) this.devices.delete(known)
+      this.become('live')
+    }
+  }
+
+  private become(connection: Connection): void {
+    this.connection = connection
+    this.call(null)
+  }
+
+  private call(name: string | null): void {
+    for (const listener of this.listeners) listener(name)
+  }
+}

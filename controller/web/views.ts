@@ -1,0 +1,87 @@
+/** What every view is given, and the parts that several of them show. */
+
+import { reasonOf } from './api.ts'
+import { type Children, h, replace } from './dom.ts'
+import type { Fleet } from './fleet.ts'
+
+export interface Place {
+  /** Where the view is; it is empty. */
+  readonly main: HTMLElement
+  /** The words of the address behind the name of the view. */
+  readonly words: readonly string[]
+  readonly fleet: Fleet
+  /** Aborted when another view takes its place. */
+  readonly signal: AbortSignal
+}
+
+export type View = (place: Place) => void
+
+/** The heading of a view, which says where one is when it is entered. */
+export function heading(title: string, ...beside: Children): HTMLElement {
+  document.title = `${title} – secushare BOX`
+  return h('div', { class: 'heading' }, h('h1', { tabindex: -1 }, title), ...beside)
+}
+
+export const note = (kind: 'bad' | 'warn' | 'good' | 'quiet', ...children: Children): HTMLElement =>
+  h('p', { class: `note ${kind}`, role: kind === 'bad' ? 'alert' : 'status' }, ...children)
+
+/** Shows what is asked for; meanwhile that it is; and what went wrong, with a way to try again. */
+export function load<T>(
+  into: HTMLElement,
+  { signal }: Pick<Place, 'signal'>,
+  { doing, get }: { readonly doing: string; readonly get: () => Promise<T> },
+  show: (value: T) => Children,
+): void {
+  const begin = async () => {
+    replace(into, h('p', { class: 'quiet', role: 'status' }, `${doing} …`))
+    into.setAttribute('aria-busy', 'true')
+    try {
+      const value = await get()
+      if (!signal.aborted) replace(into, ...show(value))
+    } catch (error) {
+      if (signal.aborted) return
+      const again = h('button', { type: 'button', on: { click: () => void begin() } }, 'Try again')
+      replace(into, note('bad', reasonOf(error)), again)
+    } finally {
+      into.removeAttribute('aria-busy')
+    }
+  }
+  void begin()
+}
+
+/** Holds the button while it works, and says how it ended; null: that is said already. */
+export async function working(
+  button: HTMLButtonElement,
+  said: HTMLElement,
+  work: () => Promise<string | null>,
+): Promise<void> {
+  button.disabled = true
+  try {
+    const text = await work()
+    if (text !== null) replace(said, text === '' ? null : note('good', text))
+  } catch (error) {
+    replace(said, note('bad', reasonOf(error)))
+  } finally {
+    button.disabled = false
+  }
+}
+
+/** A table that can be scrolled by keyboard where it is wider than its place. */
+export const table = (
+  label: string,
+  headings: readonly string[],
+  rows: readonly (readonly (string | Node)[])[],
+): HTMLElement =>
+  h(
+    'div',
+    { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': label },
+    h(
+      'table',
+      {},
+      h('thead', {}, h('tr', {}, ...headings.map(text => h('th', { scope: 'col' }, text)))),
+      h('tbody', {}, ...rows.map(cells => h('tr', {}, ...cells.map(cell => h('td', {}, cell))))),
+    ),
+  )
+
+export const deviceLink = (name: string): HTMLElement =>
+  h('a', { href: `#/device/${encodeURIComponent(name)}` }, name)

@@ -1,0 +1,58 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { create } from '../../../controller/room/owning.ts'
+import { House } from './house.ts'
+
+const house = new House()
+let url = ''
+
+beforeAll(async () => {
+  await house.start()
+  url = await house.app.listen({ host: '127.0.0.1', port: 0 })
+  const options = { on: 'kitchen', as: undefined, isOpen: false, timeoutMs: 10_000 }
+  await create(house.context, 'ops', options)
+})
+afterAll(() => house.stop())
+
+/** Follows the room until it has said so much; all that was said. */
+async function follow(path: string, wanted: string, gone: AbortController): Promise<string> {
+  const headers = { authorization: `Bearer ${house.token}` }
+  const answer = await fetch(url + path, { headers, signal: gone.signal })
+  let text = ''
+  for await (const piece of answer.body!) {
+    text += new TextDecoder().decode(piece)
+    if (text.includes(wanted)) break
+  }
+  return text
+}
+
+const say = async (text: string, room = 'ops') =>
+  (await house.ask('POST', `/v1/rooms/${room}/messages`, { text })).statusCode
+
+describe('rooms in the local API', () => {
+  test('are listed with who hosts them', async () => {
+    const { rooms } = (await house.ask('GET', '/v1/rooms')).json()
+    expect(rooms).toEqual([
+      { name: 'ops', host: 'kitchen', address: expect.stringMatching(/^ops@000G/) },
+    ])
+  })
+
+  test('tell what was said before, then what is being said, each once, to all who listen', async () => {
+    expect(await say('before')).toBe(200)
+    const gone = new AbortController()
+    const listening = [1, 2].map(() => follow('/v1/rooms/ops/events', '"text":"after"', gone))
+    await follow('/v1/rooms/ops/events', '"text":"before"', gone)
+    expect(await say('after')).toBe(200)
+    for (const text of await Promise.all(listening))
+      for (const word of ['before', 'after'])
+        expect(text.split(`"text":"${word}"`), text).toHaveLength(2)
+    gone.abort()
+  })
+
+  test('take nothing that is empty or too long, and nothing for a room that there is not', async () => {
+    expect(await say('')).toBe(400)
+    expect(await say('x'.repeat(20_000))).toBe(400)
+    expect(await say('hello', 'attic')).toBe(404)
+    expect((await house.ask('GET', '/v1/rooms/attic/events')).statusCode).toBe(404)
+    expect((await house.ask('GET', '/v1/rooms/..%2fops/events')).statusCode).toBe(400)
+  })
+})

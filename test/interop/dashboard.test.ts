@@ -1,0 +1,209 @@
+/** The page of `box up` in Chromium, over a real agent through a hub: what a person sees, types and is refused. */
+
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { closeBrowsers, examine, type Visitor, visitor } from './browser.ts'
+import { Controller } from './fleet.ts'
+import { type Household, household } from './household.ts'
+import { cleanUp, folder, missing, Program } from './program.ts'
+
+const PORT = Number(process.env.LAB_PORT ?? 46_000) + 30
+const API = `http://127.0.0.1:${PORT + 1}`
+/** Nothing that is waited for takes so long on an idle machine; CI is not idle. */
+const PATIENCE_MS = 30_000
+/** What stands in the profile of whoever runs the tests may take its time (pyenv waits a minute for its lock). */
+const PROFILE_MS = 75_000
+
+describe.skipIf(missing(['chromium']))('the page of box up', { timeout: 120_000 }, () => {
+  let home: Household
+  let up: Program
+  let owner: Visitor
+
+  const link = async () => {
+    const said = await home.controller.must('dashboard', '--print', '--json')
+    return (JSON.parse(said) as { url: string }).url
+  }
+  const startUp = async () => {
+    up = new Program(home.controller.command('up', '--port', `${PORT + 1}`, '--json'))
+    await up.until(/"api":/)
+  }
+  /** Below one of the roots of an agent. */
+  const path = `/srv/box-page-of-a-test-${process.pid}`
+  const visible = (text: string | RegExp) =>
+    owner.page.getByText(text).first().waitFor({ timeout: PATIENCE_MS })
+
+  beforeAll(async () => {
+    home = await household([`127.0.0.1:${PORT}`])
+    const none = await home.controller.box('dashboard')
+    expect([none.code, none.err]).toEqual([69, expect.stringContaining('box up --install')])
+    await startUp()
+    owner = await visitor()
+    owner.page.setDefaultTimeout(PATIENCE_MS)
+  })
+  afterAll(async () => {
+    await closeBrowsers()
+    rmSync(path, { force: true })
+    await cleanUp()
+  })
+
+  test('lets nobody in without a link, nor twice with the same', async () => {
+    const url = await link()
+    const stranger = await visitor()
+    await stranger.page.goto(API)
+    await stranger.page.getByRole('heading', { name: 'You are not logged in' }).waitFor()
+    await examine(stranger, 'login')
+    await owner.page.goto(url)
+    await owner.page.getByRole('heading', { name: 'Devices' }).waitFor()
+    expect(owner.page.url()).toBe(`${API}/#/`)
+    await stranger.page.goto(url)
+    await stranger.page.getByText('This link was used').waitFor()
+    expect(stranger.page.url()).not.toContain('login')
+    expect(stranger.complaints).toEqual([])
+  })
+
+  test('shows each device, and what changes on it, at once', async () => {
+    await owner.page.getByRole('row', { name: /kitchen.* reachable/ }).waitFor()
+    await home.controller.must('tag', 'kitchen', '+lab')
+    await owner.page.getByRole('button', { name: '@lab' }).waitFor()
+    await home.controller.must('tag', 'kitchen', '+routers')
+    await owner.page.getByRole('searchbox', { name: 'Search' }).fill('@none')
+    await visible('No device fits this search.')
+    await owner.page.getByRole('searchbox', { name: 'Search' }).fill('kit @rout')
+    await owner.page.getByRole('row', { name: /kitchen/ }).waitFor()
+    await owner.page.getByRole('searchbox', { name: 'Search' }).fill('')
+    await examine(owner, 'devices')
+  })
+
+  test('shows one device: what it says about itself, and how it was', async () => {
+    await owner.page.getByRole('link', { name: 'kitchen', exact: true }).click()
+    await owner.page.getByRole('heading', { name: 'kitchen' }).waitFor()
+    await visible(/of \d+ processors/)
+    await owner.page.getByRole('figure').first().waitFor()
+    await owner.page.getByRole('textbox', { name: 'A new tag' }).fill('oven')
+    await owner.page.keyboard.press('Enter')
+    await owner.page.getByRole('button', { name: 'Take away the tag oven' }).waitFor()
+    await examine(owner, 'device')
+  })
+
+  const onScreen = () => owner.page.locator('.xterm-accessibility-tree').textContent()
+  const type = async (line: string) => {
+    await owner.page.keyboard.type(line)
+    await owner.page.keyboard.press('Enter')
+  }
+  const shows = (wanted: RegExp, timeout = PATIENCE_MS) =>
+    expect.poll(onScreen, { timeout, interval: 100 }).toMatch(wanted)
+
+  test('has a terminal that is typed into, follows the window, and outlives box up', async () => {
+    await owner.page.getByRole('link', { name: 'Terminal' }).click()
+    await owner.page.locator('.xterm-accessibility-tree').waitFor()
+    await shows(/[#$]\s*$/, PROFILE_MS)
+    await type('secret=4711; stty size | tr " " x; echo "a$((40 + 2))b"')
+    await shows(/\d+x\d+[\s\S]*a42b/)
+    const [wide] = /\d+x\d+/.exec((await onScreen())!)!
+    await owner.page.setViewportSize({ width: 800, height: 500 })
+    await type('clear; echo "now $(stty size | tr " " x) then"')
+    await shows(/now \d+x\d+ then/)
+    expect(await onScreen()).not.toContain(`now ${wide} then`)
+    await examine(owner, 'terminal')
+    await owner.page.evaluate('navigator.clipboard.writeText("echo pasted-$secret")')
+    await owner.page.getByRole('button', { name: 'Paste' }).click()
+    await owner.page.keyboard.press('Enter')
+    await shows(/pasted-4711/)
+    await type("printf '\\e[38;2;250;120;40mred-%s\\e[0m\\n' hot")
+    await shows(/red-hot/)
+    const spans = "[...document.querySelectorAll('.xterm-rows span')]"
+    const last = `${spans}.filter(one => one.textContent.includes('red-hot')).at(-1)`
+    const colour = await owner.page.evaluate(`getComputedStyle(${last}).color`)
+    expect(colour).toBe('rgb(250, 120, 40)')
+
+    up.kill('SIGKILL')
+    await up.ended()
+    await visible(/out of reach/)
+    await startUp()
+    await owner.page.getByRole('heading', { name: 'You are not logged in' }).waitFor()
+    await owner.page.goto(await link())
+    await owner.page.getByRole('row', { name: /kitchen/ }).waitFor()
+    await owner.page.goto(`${API}/#/device/kitchen/terminal`)
+    await owner.page.locator('.xterm-accessibility-tree').waitFor()
+    await type('echo "again $secret"')
+    await shows(/again 4711/)
+    await type('exit 3')
+    await visible('The shell has ended, with exit code 3.')
+  })
+
+  test('pushes what it has shown before, and takes it back', async () => {
+    const bundle = folder('bundle')
+    mkdirSync(join(bundle, 'files'))
+    writeFileSync(join(bundle, 'files', 'motd'), 'hello\n')
+    writeFileSync(
+      join(bundle, 'bundle.yaml'),
+      `bundle: 1\nname: motd\nfiles:\n  ${path}: { from: files/motd }\n`,
+    )
+    await owner.page.goto(`${API}/#/device/kitchen/push`)
+    await owner.page.getByRole('textbox', { name: /^Bundle/ }).fill(bundle)
+    await owner.page.getByRole('button', { name: 'Show what would change' }).click()
+    await visible('+hello')
+    await examine(owner, 'push')
+    await owner.page.getByRole('button', { name: 'Push to 1 device' }).click()
+    await visible('kitchen: confirmed, generation 1')
+    expect(readFileSync(path, 'utf8')).toBe('hello\n')
+    await owner.page.getByRole('button', { name: 'Go back to generation 0' }).click()
+    await owner.page
+      .locator('section.panel')
+      .getByText(/^kitchen: confirmed/)
+      .waitFor()
+    expect(existsSync(path)).toBe(false)
+  })
+
+  test('lets somebody in and out, and tells who did what', async () => {
+    const ada = new Controller('ada')
+    await ada.must('init', '--ego', 'ada')
+    const { id } = JSON.parse(await ada.must('id', '--json')) as { id: string }
+    await owner.page.goto(`${API}/#/device/kitchen/access`)
+    await owner.page.getByRole('textbox', { name: /^Their key/ }).fill(id)
+    await owner.page.getByRole('textbox', { name: 'What to call them' }).fill('ada')
+    await owner.page.getByRole('checkbox', { name: 'status' }).check()
+    await owner.page.getByRole('button', { name: 'Let in' }).click()
+    await owner.page.getByRole('row', { name: /^ada status/ }).waitFor()
+    await owner.page
+      .getByRole('row', { name: /home.*push/ })
+      .first()
+      .waitFor()
+    await examine(owner, 'access')
+    owner.page.once('dialog', dialog => dialog.accept())
+    await owner.page.getByRole('button', { name: 'End the grant of ada' }).click()
+    await visible('ada may do nothing on kitchen any more.')
+    expect(await home.controller.must('grants', 'kitchen')).not.toContain('ada')
+  })
+
+  test('draws who is reached through which hub, and says it in words', async () => {
+    const { pid } = await home.hubs[0]!.status()
+    await owner.page.goto(`${API}/#/map`)
+    const through = `kitchen through ${pid.slice(0, 4)}`
+    await owner.page.getByRole('row', { name: through }).waitFor()
+    const labels = await owner.page.locator('.map text').allTextContents()
+    expect(labels).toEqual(['this peer', pid.slice(0, 4), 'kitchen'])
+    expect(await owner.page.locator('.map line.used').count()).toBe(2)
+    await examine(owner, 'map')
+  })
+
+  test('is in a room: what others say comes, and what is typed is said', async () => {
+    await home.controller.must('room', 'create', 'ops', '--on', 'kitchen')
+    await home.controller.must('room', 'say', 'ops', 'before')
+    await owner.page.goto(`${API}/#/rooms`)
+    await owner.page.getByRole('link', { name: 'ops' }).click()
+    await visible('before')
+    await home.controller.must('room', 'say', 'ops', 'the oven is fixed')
+    await visible('the oven is fixed')
+    await owner.page.keyboard.type('good')
+    await owner.page.keyboard.press('Enter')
+    await owner.page.getByRole('log').getByText('good').waitFor()
+    await examine(owner, 'room')
+    expect(await home.controller.must('room', 'history', 'ops')).toMatch(/home: good$/m)
+  })
+
+  test('is left as it was found: nothing was refused by its own rules', () => {
+    expect(owner.complaints).toEqual([])
+  })
+})
