@@ -1,9 +1,11 @@
 /** Services that a bundle names are reloaded by the service manager, before and after; here it is a script that writes down what it is asked. */
 
+import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Applier } from '../../../agent/apply/applier.ts'
+import { reloading } from '../../../agent/apply/service-reload.ts'
 import { World } from '../../sim/world.ts'
 import { Place, push } from './place.ts'
 
@@ -107,4 +109,21 @@ test('where neither systemd nor procd has the service, nothing is changed in the
     },
   })
   expect(existsSync(`${place.top}/asked`)).toBe(false)
+})
+
+test('on OpenWrt the init script of the service is asked, and its failure counts', () => {
+  const asking = (service: string) =>
+    spawnSync('/bin/sh', ['-c', reloading(service).line.replaceAll('/etc/init.d', bin)], {
+      env: { PATH: '' },
+      encoding: 'utf8',
+    })
+  for (const [name, code] of [
+    ['dnsmasq', 0],
+    ['firewall', 3],
+  ] as const) {
+    writeFileSync(join(bin, name), `#!/bin/sh\necho "${name} $*"\nexit ${code}\n`)
+    chmodSync(join(bin, name), 0o755)
+    expect(asking(name)).toMatchObject({ status: code, stdout: `${name} reload\n` })
+  }
+  expect(asking('odhcpd')).toMatchObject({ status: 1, stdout: 'there is no such service here\n' })
 })
