@@ -112,11 +112,14 @@ test('where neither systemd nor procd has the service, nothing is changed in the
 })
 
 test('on OpenWrt the init script of the service is asked, and its failure counts', () => {
-  const asking = (service: string) =>
-    spawnSync('/bin/sh', ['-c', reloading(service).line.replaceAll('/etc/init.d', bin)], {
+  const asking = (service: string) => {
+    const command = reloading(service)
+    const line = typeof command === 'string' ? command : command.line
+    return spawnSync('/bin/sh', ['-c', line.replaceAll('/etc/init.d', bin)], {
       env: { PATH: '' },
       encoding: 'utf8',
     })
+  }
   for (const [name, code] of [
     ['dnsmasq', 0],
     ['firewall', 3],
