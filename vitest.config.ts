@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 // CI adds up the totals of several runs from these files.
@@ -16,6 +17,8 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/interop/**'],
           testTimeout: 20_000,
+          // Without it a machine of two cores has one.
+          maxWorkers: Math.max(2, availableParallelism() - 1),
         },
       },
       {

@@ -51,7 +51,7 @@ export const ERRORS = {
   AGENT_NOT_RUNNING: ['unknown', 'The agent is not running: start it with `box-agent run`.'],
   UP_NOT_RUNNING: [
     'unknown',
-    '`box up` is not running: start it in another terminal, or as a service with `box up --install`.',
+    'It takes a running `box up`: start it in another terminal, or as a service with `box up --install`.',
   ],
   FILE_UNKNOWN: ['unknown', 'There is no such file.'],
   SHELL_UNKNOWN: ['unknown', 'No such shell of yours is kept on the device.'],
