@@ -5,7 +5,9 @@ import { defineConfig } from 'vitest/config'
 const json = process.env.VITEST_JSON
 
 /** What is shipped, built and installed (`npm run shipping`). */
-const SHIPPING = ['bundle', 'packages', 'systemd'].map(name => `test/interop/${name}.test.ts`)
+const SHIPPING = ['bundle', 'packages', 'systemd', 'upgrade'].map(
+  name => `test/interop/${name}.test.ts`,
+)
 
 export default defineConfig({
   test: {
