@@ -9,32 +9,17 @@
 
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import pty from 'node-pty'
 import { folder, startProgram } from './lib/children.mjs'
 import { box, boxCommand, startAgent, startHub } from './lib/fleet.mjs'
 import { bounded, now } from './lib/measure.mjs'
 import { startSshd } from './lib/openssh.mjs'
 import { option, printTable, runRounds } from './lib/table.mjs'
+import { untilPrints } from './lib/terminal.mjs'
 
 const SUBJECTS = ['box', 'openssh', 'node']
 const SHELL = '/bin/sh'
 const PROMPT = /[#$] $/
 const STEP_MS = 120_000
-
-/** Milliseconds from the start of a program in a terminal until what it prints matches. */
-const untilPrints = (command, pattern) =>
-  new Promise((resolve, reject) => {
-    let out = ''
-    const begin = now()
-    const terminal = pty.spawn(command[0], command.slice(1), { name: 'xterm', env: process.env })
-    terminal.onData(text => {
-      out += text
-      if (!pattern.test(out)) return
-      resolve(now() - begin)
-      terminal.kill()
-    })
-    terminal.onExit(() => reject(new Error(`ended: ${out}`)))
-  })
 
 /** Milliseconds until the first byte of its standard output. */
 const untilFirstByte = command =>

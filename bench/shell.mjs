@@ -11,12 +11,12 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { closeSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import pty from 'node-pty'
 import { folder, startProgram } from './lib/children.mjs'
 import { box, startAgent, startHub } from './lib/fleet.mjs'
 import { bounded, now, quantile, sleep } from './lib/measure.mjs'
 import { startSshd } from './lib/openssh.mjs'
 import { option, printTable, runRounds } from './lib/table.mjs'
+import { untilPrints } from './lib/terminal.mjs'
 
 const SUBJECTS = ['box-hub', 'box', 'openssh']
 const SHELL = '/bin/sh'
@@ -27,21 +27,6 @@ const ECHOES = 200
 const APART_MS = 20
 /** Until a bulk transfer runs at its full rate. */
 const RAMP_MS = 1_500
-
-/** Milliseconds from the start of a program in a terminal until what it prints matches. */
-const untilPrints = command =>
-  new Promise((resolve, reject) => {
-    let out = ''
-    const begin = now()
-    const terminal = pty.spawn(command[0], command.slice(1), { name: 'xterm', env: process.env })
-    terminal.onData(text => {
-      out += text
-      if (!PROMPT.test(out)) return
-      resolve(now() - begin)
-      terminal.kill()
-    })
-    terminal.onExit(() => reject(new Error(`ended: ${out}`)))
-  })
 
 /** How long each of some characters took to come back from `cat` on the other side. */
 async function echoes(command) {
@@ -93,7 +78,7 @@ async function measure({ words, host, place }) {
   const command = ['ssh', ...control, host]
   for (let n = 0; n < 100 && spawnSync('ssh', [...control, '-O', 'check', host]).status !== 0; n++) await sleep(100)
   const warmPrompts = []
-  for (let n = 0; n < 5; n++) warmPrompts.push(await untilPrints(['ssh', '-tt', ...control, host]))
+  for (let n = 0; n < 5; n++) warmPrompts.push(await untilPrints(['ssh', '-tt', ...control, host], PROMPT))
   const alone = await echoes(command)
   const besideDown = await echoesBeside(command, down(command))
   const besideUp = await echoesBeside(command, up(command))
