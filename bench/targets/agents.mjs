@@ -36,7 +36,7 @@ async function start(name, hub, owner, top) {
   const store = memoryStore()
   new GrantBook(store).set(ownerGrant(owner, { holder: 'home', deviceName: name }, 0))
   const config = {
-    ...{ name, mesh: 'embedded', gnunetConf: null, hub: false, listen: [], advertise: [], hubs: [hub] },
+    ...{ name, mesh: 'embedded', gnunetConf: null, meshSocket: null, hub: false, listen: [], advertise: [], hubs: [hub] },
     ...{ shell: null, roots: [SHARED], relay: false, relays: [] },
   }
   const machine = { disk: mapped(SHARED, etc), directory: join(directory, 'state'), network: tcpNetwork }
