@@ -189,7 +189,10 @@ test.for(Object.keys(STEPS))(
     const going = upgrade(path)
     const deadline = Date.now() + UPGRADE_MS
     while (!STEPS[step]!()) {
-      if (Date.now() > deadline) throw new Error(`not seen: ${step}`)
+      if (Date.now() > deadline) {
+        const { out, err } = await going
+        throw new Error(`not seen: ${step}; ${device.current()} "${trial()}" ${out} ${err}`)
+      }
       await new Promise(resolve => setTimeout(resolve, 2))
     }
     process.kill(device.pid, 'SIGKILL')
