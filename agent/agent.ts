@@ -34,6 +34,8 @@ import { type Account, ownAccount } from './environment.ts'
 import { makeHostKey, openHostKey } from './host-key.ts'
 import { runJobs } from './job-run.ts'
 import { Jobs } from './jobs.ts'
+import type { ShellKeeper } from './keeper/shell-keeper.ts'
+import type { Custody } from './lasting-shells.ts'
 import { checkMesh } from './mesh-check.ts'
 import { agentMetrics, ownProcess } from './metrics.ts'
 import { watchNetwork } from './network-watch.ts'
@@ -73,6 +75,8 @@ export interface AgentParts {
   readonly machine?: Machine
   /** How another version of the executable is taken; absent where none is. */
   readonly upgrader?: Upgrader
+  /** What holds the shells that outlive this process; absent where they end with it. */
+  readonly keeper?: ShellKeeper
   /** Opens a file that only grows, beside the values of the store; absent where no rooms are hosted. */
   readonly openLedger?: (name: string, sizeMax: number) => OpenLedger
 }
@@ -152,10 +156,10 @@ export class Agent {
     })
     this.hostKey = hostKey.publicKey
     const account = ownAccount(config.shell)
-    this.ssh = sshServerWith(hostKey.secret, account, parts)
     const audit = new AuditNotes({
       ...{ audit: new AuditLog(parts.audit), grants, device: device.zone, clock, log },
     })
+    this.ssh = sshServerWith(hostKey.secret, account, parts, custodyOf(parts, grants, audit))
     const { machine, openLedger } = parts
     const self = { peer: mesh.self, zone: device.zone }
     this.rooms = openLedger ? new Rooms({ self, clock, random, log, store, openLedger }) : null
@@ -307,7 +311,8 @@ export class Agent {
     return this.mesh.isLent ? Promise.resolve() : this.check()
   }
 
-  async close(): Promise<void> {
+  /** `endShells`: also those that could go on without this process. */
+  async close({ endShells = false } = {}): Promise<void> {
     this.network.close()
     this.services.close()
     this.notices.close()
@@ -319,7 +324,7 @@ export class Agent {
     this.desk.close()
     this.whereabouts.close()
     this.publisher.close()
-    await this.ssh.close()
+    await this.ssh.close({ endShells })
     await this.mesh.close()
     this.parts.log.note('info', 'agent', 'stopped')
   }
@@ -338,10 +343,29 @@ function sshServerWith(
   hostKey: string,
   account: Account,
   { config, clock, log }: AgentParts,
+  custody: Custody | null,
 ): SshServer {
   const keepShellsMs = config.keepShellsMinutes * MINUTE_MS
-  return new SshServer({ hostKey, account, clock, log, keepShellsMs })
+  return new SshServer({ hostKey, account, clock, log, keepShellsMs, custody })
 }
+
+/** Shells that are found belong to whoever opened them; what that may do now, the grants say. */
+const custodyOf = (
+  { keeper, clock }: AgentParts,
+  grants: GrantBook,
+  audit: AuditNotes,
+): Custody | null =>
+  keeper
+    ? {
+        keeper,
+        ownerOf: ({ zone, key }) => ({
+          zone,
+          allows: right => grants.allows(zone, right, clock.now()),
+          note: (what, detail, result, at) =>
+            audit.note({ zone, key, what, detail, result, ...(at && { at }) }),
+        }),
+      }
+    : null
 
 const openRelay = (store: Store, clock: Clock): Relay => {
   const shelf = (name: ShelfName) => new ParcelShelf(store, () => clock.now(), name)

@@ -10,8 +10,24 @@ import type { Exit, Program } from './program.ts'
 import { ScreenTail } from './screen-tail.ts'
 import type { Caller } from './ssh-server.ts'
 
-/** A program on a terminal; pty.ts has them. */
-export type TerminalProgram = Program & { resize(columns: number, rows: number): void }
+/** A program on a terminal: pty.ts has them, and the keeper those that outlive this process. */
+export type TerminalProgram = Program & {
+  resize(columns: number, rows: number): void
+  readonly keeping?: Keeping
+}
+
+/** What can be done with a program that another process holds. */
+export interface Keeping {
+  /** When it ended, in milliseconds since 1970; null where that is not known. */
+  readonly endedAt: number | null
+  /** Whether anybody looks: it has to be known there where this process ends without a word. */
+  see(isSeen: boolean): void
+  /** It goes on without this process. */
+  leave(): void
+}
+
+/** Whose shell it is: of `Caller` what is known after a restart as well. */
+export type ShellOwner = Pick<Caller, 'zone' | 'allows' | 'note'>
 
 export interface WindowSize {
   readonly columns: number
@@ -43,15 +59,17 @@ const REDRAW_MS = 150
 export interface LastingShellOptions {
   readonly id: string
   readonly program: TerminalProgram
-  readonly caller: Caller
+  readonly owner: ShellOwner
   readonly clock: Clock
+  /** Of one that an agent before has opened. */
+  readonly before?: { readonly startedAt: number; readonly silentMs: number }
 }
 
 export class LastingShell {
   readonly id: string
   readonly program: TerminalProgram
   /** Whoever looks, or looked last. */
-  caller: Caller
+  owner: ShellOwner
   private readonly clock: Clock
   private readonly startedAt: number
   private readonly tail = new ScreenTail()
@@ -61,13 +79,13 @@ export class LastingShell {
   private exit: Exit | null = null
   private lostAt: number
 
-  constructor({ id, program, caller, clock }: LastingShellOptions) {
+  constructor({ id, program, owner, clock, before }: LastingShellOptions) {
     this.id = id
     this.program = program
-    this.caller = caller
+    this.owner = owner
     this.clock = clock
-    this.startedAt = clock.now()
-    this.lostAt = clock.elapsed()
+    this.startedAt = before?.startedAt ?? clock.now()
+    this.lostAt = clock.elapsed() - (before?.silentMs ?? 0)
     this.exited = this.carry()
   }
 
@@ -90,7 +108,7 @@ export class LastingShell {
   /** Shows it to whoever comes back: the screen as it was, then all that follows. */
   async showAgain(viewer: Viewer, size: WindowSize): Promise<Exit | Parting> {
     this.view?.end('taken over')
-    this.caller = viewer.caller
+    this.owner = viewer.caller
     const shown = this.showAfter(viewer, this.tail.replay())
     this.redraw(size)
     return await shown
@@ -99,6 +117,16 @@ export class LastingShell {
   /** The connection of whoever looks is lost. */
   lose(): void {
     this.view?.end('lost')
+  }
+
+  /** Leaves it to whoever holds it, for the next agent; false where that is this process. */
+  leave(): boolean {
+    const { keeping } = this.program
+    if (!keeping) return false
+    this.lose()
+    this.redrawing?.cancel()
+    keeping.leave()
+    return true
   }
 
   /** Ends it, whoever looks. */
@@ -127,12 +155,14 @@ export class LastingShell {
         wake: () => {},
         end: parting => {
           this.view = null
+          this.program.keeping?.see(false)
           this.lostAt = this.clock.elapsed()
           view.wake()
           resolve(parting)
         },
       }
       this.view = view
+      this.program.keeping?.see(true)
       // Written before anything that is printed from now on; its end is behind it.
       const begun = first.length > 0 ? viewer.write(first) : Promise.resolve()
       void begun.then(() => this.exited).then(resolve)

@@ -1,31 +1,54 @@
 /**
- * The shells of a device that can outlive their connection: how many, how long, and for whom. Only the zone key
- * that opened one gets it back, and only while it may open shells; after the time kept, or without the right, a
- * shell that nobody looks at is hung up.
+ * The shells of a device that can outlive their connection, and with a keeper this process: how many, how long, and
+ * for whom. Only the zone key that opened one gets it back, and only while it may open shells; after the time kept,
+ * or without the right, a shell that nobody looks at is hung up.
  */
 
 import { equalBytes } from '../src/base/bytes.ts'
 import type { Clock, Timer } from '../src/base/clock.ts'
+import { BoxError } from '../src/base/errors.ts'
 import type { ZoneKey } from '../src/base/ids.ts'
+import type { Log } from '../src/base/log.ts'
 import type { KeptShells } from '../src/box/kept-shells.ts'
-import { LastingShell, type TerminalProgram } from './lasting-shell.ts'
+import { sshKeyMark } from '../src/box/ssh-key.ts'
+import type { EndedShell } from './keeper/ended-shells.ts'
+import type { LeftShell, ShellKeeper } from './keeper/shell-keeper.ts'
+import { formatShellLabel, parseShellLabel, type ShellLabel } from './keeper/shell-label.ts'
+import { LastingShell, type ShellOwner, type TerminalProgram } from './lasting-shell.ts'
 import { resultOf } from './program.ts'
+import type { TerminalRequest } from './pty.ts'
 import type { Caller } from './ssh-server.ts'
 
 /** Of one person: more windows on one device are opened on purpose, and then by tmux. */
 const SHELLS_PER_ZONE_MAX = 8
-/** Each may hold the 64 KB of its screen, and a shell. */
+/** Each may hold the 64 KB of its screen, and a shell. The keeper holds as many. */
 const SHELLS_MAX = 32
 
+/** Where shells go that outlive this process, and whose those are that it finds there. */
+export interface Custody {
+  readonly keeper: ShellKeeper
+  readonly ownerOf: (label: ShellLabel) => ShellOwner
+}
+
+export interface LastingShellsOptions {
+  readonly clock: Clock
+  readonly log: Log
+  /** 0: none is kept. */
+  readonly keepMs: number
+  /** Null: they end with this process. */
+  readonly custody: Custody | null
+}
+
 export class LastingShells {
-  private readonly clock: Clock
-  private readonly keepMs: number
+  private readonly options: LastingShellsOptions
   /** Oldest first. */
   private readonly shells = new Map<LastingShell, Timer | null>()
+  /** Those that are about to be. */
+  private readonly opening = new Set<{ readonly id: string; readonly zone: ZoneKey }>()
 
-  constructor(clock: Clock, keepMs: number) {
-    this.clock = clock
-    this.keepMs = keepMs
+  constructor(options: LastingShellsOptions) {
+    this.options = options
+    if (options.custody) this.takeOver(options.custody)
   }
 
   /** How many nobody looks at. */
@@ -38,18 +61,34 @@ export class LastingShells {
    * shell ends with its connection, as it also does where the id is taken or nothing is kept.
    */
   hasRoom({ zone }: Caller, id: string): boolean {
-    if (this.keepMs === 0 || this.find(zone, id)) return false
+    if (this.options.keepMs === 0 || this.find(zone, id)) return false
+    const opening = [...this.opening].filter(one => equalBytes(one.zone, zone))
+    if (opening.some(one => one.id === id)) return false
     const own = this.of(zone)
-    if (own.length < SHELLS_PER_ZONE_MAX && this.shells.size < SHELLS_MAX) return true
+    const isLess = own.length + opening.length < SHELLS_PER_ZONE_MAX
+    if (isLess && this.shells.size + this.opening.size < SHELLS_MAX) return true
     const oldest = own.find(({ isKept }) => isKept)
     if (oldest) this.letGo(oldest)
     return oldest !== undefined
   }
 
-  add(id: string, caller: Caller, program: TerminalProgram): LastingShell {
-    const shell = new LastingShell({ id, caller, program, clock: this.clock })
-    this.shells.set(shell, null)
-    return shell
+  /** Opens one: with the keeper, or by `here` where that is not to be had. Fails as `here`. */
+  async open(
+    id: string,
+    owner: Caller,
+    request: TerminalRequest,
+    here: (request: TerminalRequest) => TerminalProgram,
+  ): Promise<LastingShell> {
+    const place = { id, zone: owner.zone }
+    this.opening.add(place)
+    try {
+      const program = (await this.elsewhere(id, owner, request)) ?? here(request)
+      const shell = new LastingShell({ id, owner, program, clock: this.options.clock })
+      this.shells.set(shell, null)
+      return shell
+    } finally {
+      this.opening.delete(place)
+    }
   }
 
   /** The shell of this name that this zone has opened; null where there is none. */
@@ -58,16 +97,13 @@ export class LastingShells {
   }
 
   list(zone: ZoneKey): KeptShells {
-    return { keepMs: this.keepMs, shells: this.of(zone).map(shell => shell.describe()) }
+    const shells = this.of(zone).map(shell => shell.describe())
+    return { keepMs: this.options.keepMs, shells }
   }
 
   /** Its connection is lost: it waits for somebody to come back. */
   keep(shell: LastingShell): void {
-    this.shells.get(shell)?.cancel()
-    this.shells.set(
-      shell,
-      this.clock.after(this.keepMs, () => this.letGo(shell)),
-    )
+    this.endAfter(shell, this.options.keepMs)
     shell.lose()
   }
 
@@ -91,7 +127,7 @@ export class LastingShells {
   /** Ends what is kept of those who may open no shell any more. */
   review(): void {
     for (const shell of this.shells.keys())
-      if (shell.isKept && !shell.caller.allows('shell')) this.letGo(shell)
+      if (shell.isKept && !shell.owner.allows('shell')) this.letGo(shell)
   }
 
   /** Ends all that is kept. */
@@ -99,14 +135,88 @@ export class LastingShells {
     for (const shell of this.shells.keys()) if (shell.isKept) this.letGo(shell)
   }
 
+  /** This process ends: what the keeper holds goes on for the next one, all else that is kept ends. */
+  leave(): void {
+    for (const shell of this.shells.keys()) {
+      if (!shell.isKept) continue
+      if (shell.leave()) this.remove(shell)
+      else this.letGo(shell)
+    }
+  }
+
+  private async elsewhere(
+    id: string,
+    { zone, publicKey }: Caller,
+    request: TerminalRequest,
+  ): Promise<TerminalProgram | null> {
+    const { custody, log } = this.options
+    if (!custody) return null
+    try {
+      const label = formatShellLabel({ id, zone, key: sshKeyMark(publicKey) })
+      return await custody.keeper.open(request, label)
+    } catch (error) {
+      if (!(error instanceof BoxError)) throw error
+      log.note('warn', 'keeper', 'a shell will end with this process', { why: error.message })
+      return null
+    }
+  }
+
   private of(zone: ZoneKey): LastingShell[] {
-    return [...this.shells.keys()].filter(({ caller }) => equalBytes(caller.zone, zone))
+    return [...this.shells.keys()].filter(({ owner }) => equalBytes(owner.zone, zone))
+  }
+
+  private endAfter(shell: LastingShell, ms: number): void {
+    this.shells.get(shell)?.cancel()
+    const timer = this.options.clock.after(ms, () => this.letGo(shell))
+    this.shells.set(shell, timer)
   }
 
   private letGo(shell: LastingShell): void {
-    const { caller, id, end } = shell
+    const { owner, id, end, program } = shell
     this.remove(shell)
     shell.hangUp()
-    caller.note('shell', id, end ? resultOf(end) : 'let go')
+    const at = end ? (program.keeping?.endedAt ?? undefined) : undefined
+    owner.note('shell', id, end ? resultOf(end) : 'let go', at)
+  }
+
+  /** The shells of an agent before, and what became of others meanwhile. */
+  private takeOver({ keeper, ownerOf }: Custody): void {
+    for (const ended of keeper.endedShells()) this.noteEnded(ended, ownerOf)
+    keeper.forgetEndedShells()
+    for (const left of keeper.left) this.adopt(left, keeper, ownerOf)
+    this.review()
+  }
+
+  private noteEnded({ label, at, exit }: EndedShell, ownerOf: Custody['ownerOf']): void {
+    const known = this.labelOf(label)
+    if (known) ownerOf(known).note('shell', known.id, exit ? resultOf(exit) : 'let go', at)
+  }
+
+  private adopt(
+    { held, program }: LeftShell,
+    keeper: ShellKeeper,
+    ownerOf: Custody['ownerOf'],
+  ): void {
+    const label = this.labelOf(held.label)
+    if (!label) {
+      keeper.giveUp(held.shell)
+      return
+    }
+    const { id } = label
+    const owner = ownerOf(label)
+    const shell = new LastingShell({ id, owner, program, clock: this.options.clock, before: held })
+    if (held.cutOffAt !== null) owner.note('shell', id, 'kept', held.cutOffAt)
+    program.see(false)
+    this.endAfter(shell, Math.max(0, this.options.keepMs - held.silentMs))
+  }
+
+  private labelOf(text: string): ShellLabel | null {
+    try {
+      return parseShellLabel(text)
+    } catch (error) {
+      if (!(error instanceof BoxError)) throw error
+      this.options.log.note('error', 'keeper', 'a shell of nobody', { why: error.message })
+      return null
+    }
   }
 }

@@ -19,6 +19,7 @@ import type { Surroundings } from './command.ts'
 import type { AgentConfig } from './config.ts'
 import { startEngine } from './engine.ts'
 import { startGuard } from './guard.ts'
+import { ShellKeeper } from './keeper/shell-keeper.ts'
 import { collectAfterStart } from './lean-heap.ts'
 import { listenForOrders } from './local-control.ts'
 import { answerOrders } from './orders.ts'
@@ -29,6 +30,7 @@ import { awaitsHere, giveWayHere, machineUpgrader } from './upgrader.ts'
 import { endTrial, maySettle, trialOf } from './versions.ts'
 import { wipe } from './wipe.ts'
 
+const MINUTE_MS = 60_000
 const AUDIT_FILE = 'audit'
 /** Some ten thousand entries; the older half goes when it is full. */
 const AUDIT_SIZE = 4 * 1024 * 1024
@@ -52,8 +54,13 @@ export async function live(
   const kept = { store, clock: systemClock, random: systemRandom, log, audit, openLedger }
   const over = new AbortController()
   const upgrader = machineUpgrader(directory, systemClock.now(), () => over.abort())
-  const parts = { config, machine, upgrader, ...kept }
-  const agent = await Agent.start(parts, startEngine)
+  const keepMs = config.keepShellsMinutes * MINUTE_MS
+  const keeper = await ShellKeeper.find({ directory, keepMs, clock: systemClock, log })
+  const parts = { config, machine, upgrader, keeper, ...kept }
+  const agent = await Agent.start(parts, startEngine).catch((error: unknown) => {
+    keeper.close()
+    throw error
+  })
   let isReset = false
   let hasFailed = false
   let metrics: Listener | null = null
@@ -83,7 +90,8 @@ export async function live(
     control.close()
   } finally {
     metrics?.close()
-    await agent.close()
+    await agent.close({ endShells: isReset })
+    keeper.close()
     audit.close()
   }
   if (hasFailed) throw new BoxError('PEER_TIMEOUT', 'This version has not proven itself in time.')

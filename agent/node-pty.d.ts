@@ -12,6 +12,8 @@ declare module 'node-pty' {
     readonly cwd: string
     readonly env: Record<string, string>
     readonly encoding: string | null
+    readonly uid?: number
+    readonly gid?: number
   }
 
   interface Terminal {

@@ -9,7 +9,7 @@
  * - libuv's writes to a terminal block when the program does not read: we write and try again.
  */
 
-import { closeSync, constants, openSync, readSync, write } from 'node:fs'
+import { chownSync, closeSync, constants, openSync, readSync, statSync, write } from 'node:fs'
 import { constants as osConstants } from 'node:os'
 import { Readable, Writable } from 'node:stream'
 import { spawn, type Terminal } from 'node-pty'
@@ -26,13 +26,26 @@ const WRITE_AGAIN_MS = 20
 /** What ioctl(TIOCSWINSZ) takes is 16 bits; a terminal of more is none. */
 const SIZE_MAX = 1_000
 
-export interface PtyOptions {
+/** What is to run; no more than can be told to another process. */
+export interface TerminalRequest {
   readonly file: string
   readonly args: readonly string[]
   readonly env: Readonly<Record<string, string>>
   readonly cwd: string
   readonly columns: number
   readonly rows: number
+  /** Whose it is; null: that of whoever starts it, which must be root otherwise. */
+  readonly as: Identity | null
+}
+
+/** As the kernel knows an account: user, group, and all groups. */
+export interface Identity {
+  readonly uid: number
+  readonly gid: number
+  readonly groups: readonly number[]
+}
+
+export interface PtyOptions extends TerminalRequest {
   readonly clock: Clock
 }
 
@@ -50,16 +63,9 @@ export class Pty implements Program {
   private open = true
 
   /** Starts the program. Throws where the machine has no terminal or process left. */
-  constructor({ file, args, env, cwd, columns, rows, clock }: PtyOptions) {
+  constructor({ clock, ...request }: PtyOptions) {
     this.clock = clock
-    this.terminal = spawn(file, [...args], {
-      name: env.TERM ?? 'dumb',
-      cols: sizeOf(columns, 80),
-      rows: sizeOf(rows, 24),
-      cwd,
-      env: { ...env },
-      encoding: 'utf8', // Makes the kernel erase whole characters (IUTF8); the bytes stay bytes, see below.
-    })
+    this.terminal = begin(request)
     this.hold = holdOpen(this.terminal.ptsName)
     this.output = new Readable({
       highWaterMark: OUTPUT_BUFFER,
@@ -178,6 +184,28 @@ export class Pty implements Program {
       else
         this.clock.after(again ? WRITE_AGAIN_MS : 0, () => this.type(chunk.subarray(written), done))
     })
+  }
+}
+
+function begin({ file, args, env, cwd, columns, rows, as }: TerminalRequest): Terminal {
+  const options = {
+    name: env.TERM ?? 'dumb',
+    cols: sizeOf(columns, 80),
+    rows: sizeOf(rows, 24),
+    cwd,
+    env: { ...env },
+    encoding: 'utf8', // Makes the kernel erase whole characters (IUTF8); the bytes stay bytes, see `watch`.
+  }
+  if (as === null) return spawn(file, [...args], options)
+  // node-pty sets user and group and leaves the other groups, root's, with the program.
+  const own = process.getgroups!()
+  process.setgroups!([...as.groups])
+  try {
+    const terminal = spawn(file, [...args], { ...options, uid: as.uid, gid: as.gid })
+    chownSync(terminal.ptsName, as.uid, statSync(terminal.ptsName).gid)
+    return terminal
+  } finally {
+    process.setgroups!(own)
   }
 }
 

@@ -20,12 +20,11 @@ import { readRevocation } from '../src/box/revocation.ts'
 import { type RoomListing, type RoomRequest, roomRequestText } from '../src/box/room-talk.ts'
 import type { Scope } from '../src/box/scope.ts'
 import { decodeSshAnnouncement } from '../src/box/ssh-announcement.ts'
-import { sha256 } from '../src/crypto/hash.ts'
+import { sshKeyMark } from '../src/box/ssh-key.ts'
 import type { ZoneSecret } from '../src/crypto/zone-key.ts'
 import { zoneToText } from '../src/gns/name.ts'
 import { asDuplex } from '../src/mesh/duplex.ts'
 import type { Channel, Listening, Mesh } from '../src/mesh/mesh.ts'
-import { encodeBase32 } from '../src/wire/base32.ts'
 import type { AuditNotes } from './audit-notes.ts'
 import { serveJobs } from './job-service.ts'
 import type { Jobs } from './jobs.ts'
@@ -241,7 +240,7 @@ export class Services {
       channel.close() // Revoked while the verdict was on its way.
       return
     }
-    const key = fingerprint(publicKey)
+    const key = sshKeyMark(publicKey)
     void ssh.serve(asDuplex(channel, clock), {
       zone,
       publicKey,
@@ -250,7 +249,8 @@ export class Services {
       allows: right => grants.allows(zone, right, clock.now()),
       scope: () => grants.find(zone, clock.now())?.scope ?? NO_SCOPE,
       isKnown: () => grants.find(zone, clock.now()) !== null,
-      note: (what, detail, result) => this.note(zone, key, what, detail, result),
+      note: (what, detail, result, at) =>
+        this.options.audit.note({ zone, key, what, detail, result, ...(at && { at }) }),
     })
   }
 
@@ -334,6 +334,3 @@ export class Services {
 
 /** Of whoever has no grant any more. */
 const NO_SCOPE: Scope = { users: [], commands: [], paths: [], targets: [] }
-
-/** Of an SSH key, short enough for a line. */
-const fingerprint = (publicKey: Uint8Array): string => encodeBase32(sha256(publicKey)).slice(0, 16)

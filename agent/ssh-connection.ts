@@ -84,6 +84,11 @@ export class SshConnection {
     this.finish(session => session.hangUp())
   }
 
+  /** As `end`, for it is this process that ends: what can outlive it does. */
+  leave(): void {
+    this.lose()
+  }
+
   /** As `end`, but the client did not want it: what can outlive the connection does. */
   private lose(): void {
     this.finish(session => session.lose())

@@ -14,7 +14,7 @@ import type { Log } from '../src/base/log.ts'
 import type { Right } from '../src/box/grant.ts'
 import type { Scope } from '../src/box/scope.ts'
 import type { Account } from './environment.ts'
-import { LastingShells } from './lasting-shells.ts'
+import { type Custody, LastingShells } from './lasting-shells.ts'
 import type { SshConnection } from './ssh-connection.ts'
 
 /** Each connection costs some 200 KB. */
@@ -36,8 +36,8 @@ export interface Caller {
   readonly name: string
   /** Whether it has any right left: its connections end when it has not. */
   readonly isKnown: () => boolean
-  /** For the audit journal. */
-  readonly note: (what: string, detail: string, result: string) => void
+  /** For the audit journal; `at` in milliseconds since 1970, where that was not now. */
+  readonly note: (what: string, detail: string, result: string, at?: number) => void
 }
 
 export interface SshServerOptions {
@@ -48,6 +48,8 @@ export interface SshServerOptions {
   readonly log: Log
   /** How long a shell is kept whose connection was lost; 0: not at all. */
   readonly keepShellsMs: number
+  /** What holds those that outlive this process; null: none does. */
+  readonly custody: Custody | null
 }
 
 /** What is open, or about to be. */
@@ -65,7 +67,9 @@ export class SshServer {
 
   constructor(options: SshServerOptions) {
     this.options = options
-    this.shells = new LastingShells(options.clock, options.keepShellsMs)
+    const { clock, log, keepShellsMs: keepMs, custody } = options
+    this.shells = new LastingShells({ clock, log, keepMs, custody })
+    if (this.keptShells > 0) this.timer = clock.after(LOOK_EVERY_MS, () => this.look())
   }
 
   /** Serves SSH to `caller` over a stream of its own, until either side ends it. */
@@ -127,13 +131,20 @@ export class SshServer {
     this.timer = null
   }
 
-  /** Ends all connections; what runs in their sessions is hung up. Resolves when all have ended, a second later at most. */
-  async close(): Promise<void> {
+  /**
+   * Ends all connections; what runs in their sessions is hung up, unless it may go on without this process. Resolves
+   * when all have ended, a second later at most.
+   */
+  async close({ endShells = false } = {}): Promise<void> {
     const closed = [...this.lines].map(
       ({ carrier }) => new Promise<void>(resolve => void carrier.once('close', () => resolve())),
     )
-    for (const line of this.lines) end(line)
-    this.shells.close()
+    for (const line of this.lines) {
+      if (endShells || !line.connection) end(line)
+      else line.connection.leave()
+    }
+    if (endShells) this.shells.close()
+    else this.shells.leave()
     await Promise.all(closed)
     this.rest()
   }

@@ -22,7 +22,7 @@ import type { LastingShell, TerminalProgram } from './lasting-shell.ts'
 import type { LastingShells } from './lasting-shells.ts'
 import { messageOfTheDay } from './motd.ts'
 import { type Exit, type Program, resultOf } from './program.ts'
-import { Pty } from './pty.ts'
+import { Pty, type TerminalRequest } from './pty.ts'
 import { SessionOutput } from './session-output.ts'
 import { Region } from './sftp/region.ts'
 import { SftpSession } from './sftp/session.ts'
@@ -81,6 +81,8 @@ export class SshSession {
     })
     session.on('window-change', (accept, _reject, { cols, rows }) => {
       this.pty?.resize(cols, rows)
+      // One that is being opened is told afterwards.
+      if (this.terminal) this.terminal = { ...this.terminal, cols, rows }
       accept?.()
     })
     session.on('signal', (accept, reject, { name }) => {
@@ -225,8 +227,16 @@ export class SshSession {
   /** A shell that is kept where the connection is lost. */
   private async runLasting(channel: ServerChannel, id: string): Promise<Outcome> {
     const { account, caller, shells } = this.options
-    const pty = this.openPty(this.terminal!, ['-l'])
-    const shell = shells.add(id, caller, pty)
+    const asked = this.terminal!
+    const request = this.terminalRequest(asked, ['-l'])
+    const shell = await shells.open(id, caller, request, one => this.newPty(one))
+    if (this.gone) {
+      shells.remove(shell)
+      shell.hangUp()
+      return null
+    }
+    const { cols, rows } = this.terminal!
+    if (cols !== asked.cols || rows !== asked.rows) shell.program.resize(cols, rows)
     return await this.look(channel, shell, write =>
       shell.show({ caller, write, heardAt: this.options.heardAt }, messageOfTheDay(account.home)),
     )
@@ -281,7 +291,8 @@ export class SshSession {
   private async start(command: string | null): Promise<Program> {
     const { terminal } = this
     if (terminal) {
-      this.pty = this.openPty(terminal, command === null ? ['-l'] : ['-c', command])
+      const request = this.terminalRequest(terminal, command === null ? ['-l'] : ['-c', command])
+      this.pty = this.newPty(request)
       return this.pty
     }
     const { account, clock } = this.options
@@ -290,12 +301,16 @@ export class SshSession {
     return await exec({ shell, command: line, env: this.environment(null), cwd, clock })
   }
 
-  private openPty(terminal: Terminal, args: readonly string[]): Pty {
-    const { account, clock } = this.options
+  private terminalRequest(terminal: Terminal, args: readonly string[]): TerminalRequest {
+    const { account } = this.options
     const { home: cwd, shell: file } = account
     const { cols: columns, rows } = terminal
     const env = this.environment(terminal.term ?? 'dumb')
-    return new Pty({ file, args, env, cwd, columns, rows, clock })
+    return { file, args, env, cwd, columns, rows, as: null }
+  }
+
+  private newPty(request: TerminalRequest): Pty {
+    return new Pty({ ...request, clock: this.options.clock })
   }
 
   private environment(term: string | null): Record<string, string> {

@@ -1,5 +1,5 @@
 /**
- * The one executable: both programs, told apart by the name it is called by, or by its first word
+ * The one executable: all programs, told apart by the name it is called by, or by its first word
  * (`FILE box-agent run`), which works whatever the file is called.
  */
 
@@ -8,6 +8,7 @@ import { basename } from 'node:path'
 const PROGRAMS = {
   box: () => import('../controller/main.ts'),
   'box-agent': () => import('../agent/main.ts'),
+  'box-keeper': () => import('../agent/keeper/main.ts'),
 } as const
 type Name = keyof typeof PROGRAMS
 

@@ -1,5 +1,5 @@
 /**
- * The last step of npm run build: `box` and `box-agent` in dist/bin, with all they use but the terminal's native
+ * The last step of npm run build: `box`, `box-agent` and its `box-keeper` in dist/bin, with all they use but the terminal's native
  * half, as a few files that are read when they are needed. As the hundreds of modules they are written in, a
  * command takes half as long again to start.
  */
@@ -19,7 +19,11 @@ const bundleFile = import.meta.filename, bundleFolder = import.meta.dirname`
 
 const { metafile } = await build({
   absWorkingDir: ROOT,
-  entryPoints: { box: 'controller/main.ts', 'box-agent': 'agent/main.ts' },
+  entryPoints: {
+    box: 'controller/main.ts',
+    'box-agent': 'agent/main.ts',
+    'box-keeper': 'agent/keeper/main.ts',
+  },
   outdir: OUT,
   bundle: true,
   splitting: true,

@@ -64,6 +64,7 @@ const psyc = await import('./fuzz/psyc-doors.ts')
 const bundles = await import('./fuzz/bundle-doors.ts')
 const keys = await import('./fuzz/key-doors.ts')
 const jobs = await import('./fuzz/job-doors.ts')
+const keeper = await import('./fuzz/keeper-doors.ts')
 const machine = await import('./fuzz/machine-doors.ts')
 /** Doors whose right input is all read without an error, which is tested too. */
 const EXACT_BYTE_DOORS = [
@@ -73,6 +74,7 @@ const EXACT_BYTE_DOORS = [
   ...machine.MACHINE_BYTE_DOORS,
   ...machine.RELEASE_BYTE_DOORS,
   ...keys.KEY_BYTE_DOORS,
+  ...keeper.KEEPER_BYTE_DOORS,
 ]
 const EXACT_TEXT_DOORS = [
   ...psyc.PSYC_TEXT_DOORS,
@@ -80,6 +82,7 @@ const EXACT_TEXT_DOORS = [
   ...jobs.JOB_TEXT_DOORS,
   ...machine.MACHINE_TEXT_DOORS,
   ...machine.RELEASE_TEXT_DOORS,
+  ...keeper.KEEPER_TEXT_DOORS,
 ]
 const BYTE_DOORS: readonly ByteDoor[] = [
   ...mesh.BYTE_DOORS,

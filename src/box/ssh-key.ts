@@ -7,7 +7,9 @@
 
 import { concat, equalBytes } from '../base/bytes.ts'
 import type { Random } from '../base/random.ts'
+import { sha256 } from '../crypto/hash.ts'
 import { SigningKey } from '../crypto/signing.ts'
+import { encodeBase32 } from '../wire/base32.ts'
 import { bytes, Cursor, u32 } from '../wire/layout.ts'
 
 const TYPE = 'ssh-ed25519'
@@ -25,6 +27,10 @@ export interface SshKey {
   /** The blob of RFC 4253 section 6.6. */
   readonly publicKey: Uint8Array
 }
+
+/** Of a public blob, short enough for a line of the journal. */
+export const sshKeyMark = (publicKey: Uint8Array): string =>
+  encodeBase32(sha256(publicKey)).slice(0, 16)
 
 /** A new key. */
 export function generateSshKey(random: Random, comment: string): SshKey {

@@ -13,11 +13,16 @@ declare const BUNDLED: true | undefined
 /** Set by deploy/programs.ts, where both lie beside the code they share. */
 declare const PROGRAMS_BESIDE: true | undefined
 
-export type OwnProgram = 'box' | 'box-agent'
+/** The last is of no use to people: the agent starts it, for its shells. */
+export type OwnProgram = 'box' | 'box-agent' | 'box-keeper'
 
-const FOLDERS = { box: 'controller', 'box-agent': 'agent' } as const
+const FOLDERS = {
+  box: 'controller',
+  'box-agent': 'agent',
+  'box-keeper': 'agent/keeper',
+} as const
 
-/** Program and arguments that stand for `box` or `box-agent`, with this version of the code. */
+/** Program and arguments that stand for one of ours, with this version of the code. */
 export function ownProgram(name: OwnProgram): readonly string[] {
   if (isSea()) return [lastingPath(process.execPath), name]
   if (typeof BUNDLED !== 'undefined')

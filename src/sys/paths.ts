@@ -45,3 +45,6 @@ export function stateDirectory(
 
 /** The Unix socket on which a running program takes orders from its owner. */
 export const controlSocket = (state: string): string => join(state, 'control.sock')
+
+/** The Unix socket on which the keeper of an agent's shells listens. */
+export const keeperSocket = (state: string): string => join(state, 'keeper.sock')

@@ -5,7 +5,6 @@ import type { Client, ClientChannel } from 'ssh2'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ownAccount } from '../../agent/environment.ts'
 import { type Caller, SshServer } from '../../agent/ssh-server.ts'
-import type { Clock } from '../../src/base/clock.ts'
 import { silentLog } from '../../src/base/log.ts'
 import {
   KEEP_VARIABLE,
@@ -15,8 +14,8 @@ import {
   SHELLS_SUBSYSTEM,
 } from '../../src/box/kept-shells.ts'
 import { ZoneSecret } from '../../src/crypto/zone-key.ts'
-import { systemClock } from '../../src/sys/clock.ts'
 import { seededRandom } from '../sim/random.ts'
+import { SkippingClock } from './skipping-clock.ts'
 import { CALLER, connectOver, ended, gone, hostKey, shell, streamPair } from './ssh-fixture.ts'
 
 /** The machine may be busy. */
@@ -25,29 +24,20 @@ const KEEP_MS = 1_800_000
 const WINDOW = { cols: 80, rows: 24, term: 'xterm' }
 const OTHER = ZoneSecret.generate('EDKEY', seededRandom(9)).zone
 
-/** Real time, of which the waits of minutes can be skipped. */
-class SkippingClock implements Clock {
-  private readonly long = new Set<() => void>()
-  now = () => systemClock.now()
-  elapsed = () => systemClock.elapsed()
-  after(ms: number, run: () => void) {
-    if (ms < 60_000) return systemClock.after(ms, run)
-    const entry = () => run()
-    this.long.add(entry)
-    return { cancel: () => void this.long.delete(entry) }
-  }
-  skip(): void {
-    for (const run of [...this.long]) run()
-  }
-}
-
 let clock: SkippingClock
 let server: SshServer
 let notes: string[][]
 
 const newServer = (keepShellsMs: number) => {
   const account = { ...ownAccount('/bin/bash'), home: '/tmp' }
-  return new SshServer({ hostKey: hostKey.secret, account, clock, log: silentLog, keepShellsMs })
+  return new SshServer({
+    hostKey: hostKey.secret,
+    account,
+    clock,
+    log: silentLog,
+    keepShellsMs,
+    custody: null,
+  })
 }
 
 beforeEach(() => {
@@ -65,7 +55,7 @@ interface Line {
 
 async function connect(caller: Partial<Caller> = {}): Promise<Line> {
   const [near, far]: [Duplex, Duplex] = streamPair()
-  const note = (...words: string[]) => void notes.push(words)
+  const note: Caller['note'] = (...words) => void notes.push(words.slice(0, 3) as string[])
   void server.serve(far, { ...CALLER, note, ...caller })
   const client = await connectOver(near)
   client.on('error', () => {})

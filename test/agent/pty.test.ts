@@ -8,7 +8,15 @@ import { systemClock } from '../../src/sys/clock.ts'
 const env = { PATH: process.env.PATH ?? '/bin:/usr/bin', TERM: 'xterm', HOME: '/' }
 
 const start = (script: string, size = { columns: 80, rows: 24 }) =>
-  new Pty({ file: '/bin/sh', args: ['-c', script], env, cwd: '/', clock: systemClock, ...size })
+  new Pty({
+    file: '/bin/sh',
+    args: ['-c', script],
+    env,
+    cwd: '/',
+    as: null,
+    clock: systemClock,
+    ...size,
+  })
 
 interface Run {
   readonly output: Buffer
@@ -148,6 +156,7 @@ describe('a program on a terminal', () => {
   test('that does not exist exits with an error', async () => {
     const pty = new Pty({
       file: '/no/such/shell',
+      as: null,
       args: [],
       env,
       cwd: '/',
@@ -157,6 +166,23 @@ describe('a program on a terminal', () => {
     })
     expect((await collect(pty)).exit).not.toEqual({ code: 0 })
   })
+
+  test.skipIf(process.getuid?.() !== 0)(
+    'is that of another account where that is asked for: user, group, groups, and the terminal',
+    async () => {
+      const own = process.getgroups!()
+      const as = { uid: 65_534, gid: 65_534, groups: [60_001] }
+      const file = '/bin/sh'
+      const args = ['-c', 'id -u; id -g; id -G; stat -c %u "$(tty)"']
+      const size = { columns: 80, rows: 24 }
+      const pty = new Pty({ file, args, env, cwd: '/', as, clock: systemClock, ...size })
+      const { output } = await collect(pty)
+      expect(output.toString().split('\r\n')).toEqual([
+        ...['65534', '65534', '65534 60001', '65534', ''],
+      ])
+      expect(process.getgroups!()).toEqual(own)
+    },
+  )
 
   test('leaves no descriptor of a terminal behind', async () => {
     const terminals = () =>

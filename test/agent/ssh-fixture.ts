@@ -67,6 +67,7 @@ export const newServer = (clock = systemClock): SshServer =>
     clock,
     log: silentLog,
     keepShellsMs: 60_000,
+    custody: null,
   })
 
 export const CALLER: Caller = {
