@@ -1,6 +1,6 @@
 /** What `box-agent status` tells, as JSON and for people. */
 
-import type { PeerId, ZoneKey } from '../src/base/ids.ts'
+import type { PeerId } from '../src/base/ids.ts'
 import { formatAddress } from '../src/base/stream.ts'
 import { VERSION } from '../src/base/version.ts'
 import type { Grant } from '../src/box/grant.ts'
@@ -8,6 +8,7 @@ import { zoneToText } from '../src/gns/name.ts'
 import type { MeshStatus } from '../src/mesh/mesh.ts'
 import { encodeBase32 } from '../src/wire/base32.ts'
 import type { AgentConfig } from './config.ts'
+import type { DeviceKeys } from './device-keys.ts'
 
 export interface AgentStatus {
   readonly running: true
@@ -16,6 +17,8 @@ export interface AgentStatus {
   readonly process: number
   readonly name: string
   readonly device_zone: string
+  /** Keys that were given up, until when it answers by them; ISO 8601. */
+  readonly device_zones_before: readonly { zone: string; until: string }[]
   /** Of the peer. */
   readonly pid: string
   /** HELLO URL: what others need to use this one as a hub, if it listens. */
@@ -64,7 +67,7 @@ export interface StatusParts {
   readonly mesh: MeshStatus
   readonly pid: PeerId
   readonly hello: string
-  readonly device: ZoneKey
+  readonly device: Pick<DeviceKeys, 'zone' | 'before'>
   readonly grants: readonly Grant[]
   readonly hubsUp: number
   readonly sessions: number
@@ -80,7 +83,11 @@ export const agentStatus = (parts: StatusParts): AgentStatus => ({
   version: VERSION,
   process: process.pid,
   name: parts.config.name,
-  device_zone: zoneToText(parts.device),
+  device_zone: zoneToText(parts.device.zone),
+  device_zones_before: parts.device.before().map(({ secret, until }) => ({
+    zone: zoneToText(secret.zone),
+    until: new Date(until).toISOString(),
+  })),
   pid: encodeBase32(parts.pid),
   hello: parts.hello,
   engine: parts.mesh.engine,
@@ -131,6 +138,7 @@ export function statusText(status: AgentStatus): string {
   const troubles = status.troubles.map(({ detail, cure }) => ['trouble', `${detail} ${cure}`])
   const rows = [
     ['device', status.device_zone],
+    ...status.device_zones_before.map(({ zone, until }) => ['before', `${zone}, until ${until}`]),
     ['peer', status.pid],
     ...about,
     ...troubles,

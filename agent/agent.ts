@@ -18,7 +18,6 @@ import type { DeviceInfo } from '../src/box/control.ts'
 import { GrantBook, ownerGrant } from '../src/box/grant.ts'
 import type { PairingCode } from '../src/box/pairing-code.ts'
 import { PairingDesk, type WindowEnd } from '../src/box/pairing-window.ts'
-import type { ZoneSecret } from '../src/crypto/zone-key.ts'
 import type { NameKeeper } from '../src/gns/keeper.ts'
 import { zoneToText } from '../src/gns/name.ts'
 import { type Namestore, NamestoreKeeper } from '../src/gns/namestore-keeper.ts'
@@ -29,13 +28,14 @@ import type { Metric } from '../src/wire/prometheus.ts'
 import { type AgentStatus, agentStatus } from './agent-status.ts'
 import { AuditNotes } from './audit-notes.ts'
 import type { AgentConfig } from './config.ts'
-import { openDeviceKey } from './device-key.ts'
+import { DeviceKeys } from './device-keys.ts'
 import { type Account, ownAccount } from './environment.ts'
 import { makeHostKey, openHostKey } from './host-key.ts'
 import { runJobs } from './job-run.ts'
 import { Jobs } from './jobs.ts'
 import type { ShellKeeper } from './keeper/shell-keeper.ts'
 import type { Custody } from './lasting-shells.ts'
+import { KeyRotation } from './key-rotation.ts'
 import { checkMesh } from './mesh-check.ts'
 import { agentMetrics, ownProcess } from './metrics.ts'
 import { watchNetwork } from './network-watch.ts'
@@ -86,7 +86,7 @@ export type EngineParts = Pick<AgentParts, 'config' | 'store' | 'clock' | 'rando
 export type StartMesh = (parts: EngineParts) => Promise<AgentMesh>
 
 export class Agent {
-  readonly device: ZoneSecret
+  readonly device: DeviceKeys
   private readonly parts: AgentParts
   private readonly mesh: AgentMesh
   private readonly grants: GrantBook
@@ -99,6 +99,7 @@ export class Agent {
   private readonly pushing: Pushing | null
   private readonly rooms: Rooms | null
   private readonly notices: OwnerNotices
+  private readonly rotation: KeyRotation
   private readonly upgrades: UpgradeService | null
   private readonly jobs: Jobs | null
   private readonly network: { close(): void }
@@ -109,7 +110,7 @@ export class Agent {
   /** Fails with KEY_UNREADABLE, STATE_UNREADABLE, STATE_UNWRITABLE, ADDRESS_IN_USE, CONFIG_INVALID. */
   static async start(parts: AgentParts, startMesh: StartMesh): Promise<Agent> {
     const { store, random } = parts
-    const device = openDeviceKey(store, random)
+    const device = new DeviceKeys(parts)
     const hostKey = openHostKey(store, random)
     const grants = new GrantBook(store)
     const mesh = await startMesh(parts)
@@ -127,7 +128,7 @@ export class Agent {
     parts: AgentParts,
     mesh: AgentMesh,
     kept: {
-      readonly device: ZoneSecret
+      readonly device: DeviceKeys
       readonly hostKey: ReturnType<typeof openHostKey>
       readonly grants: GrantBook
       readonly namestore: Namestore | null
@@ -142,7 +143,6 @@ export class Agent {
     this.startedAt = clock.now()
     const database = new ZoneDatabase(store)
     const publisher = keeperOf(database, namestore, { mesh, clock, random, log })
-    publisher.publish(device)
     this.publisher = publisher
     this.whereabouts = new Whereabouts({
       ...{ mesh, device, database, publisher, clock },
@@ -150,14 +150,14 @@ export class Agent {
       hubs: config.hubs,
     })
     this.desk = new PairingDesk({
-      ...{ device: device.zone, clock, random, log },
+      ...{ device: () => device.zone, clock, random, log },
       record: () => this.whereabouts.record(),
       store: ({ zone, ...names }) => grants.set(ownerGrant(zone, names, clock.now())),
     })
     this.hostKey = hostKey.publicKey
     const account = ownAccount(config.shell)
     const audit = new AuditNotes({
-      ...{ audit: new AuditLog(parts.audit), grants, device: device.zone, clock, log },
+      ...{ audit: new AuditLog(parts.audit), grants, device, clock, log },
     })
     this.ssh = sshServerWith(hostKey.secret, account, parts, custodyOf(parts, grants, audit))
     const { machine, openLedger } = parts
@@ -179,19 +179,16 @@ export class Agent {
         configuration: this.pushing?.status() ?? null,
       }),
     })
+    const changed = () => this.keysChanged()
+    this.rotation = new KeyRotation({ device, audit, clock, log, changed })
     const successions = this.successionsWith(audit)
     this.notices = this.noticesWith(audit, successions)
     this.services = new Services({
       ...{ mesh, device, clock, random, log, grants, pushing: this.pushing, rooms: this.rooms },
-      ...{ desk: this.desk, ssh: this.ssh },
+      ...{ desk: this.desk, ssh: this.ssh, status: this.statusPlace, upgrades: this.upgrades },
+      ...{ audit, successions, notices: this.notices, rotation: this.rotation, jobs: this.jobs },
       hostKey: () => this.hostKey,
-      status: this.statusPlace,
-      audit,
-      upgrades: this.upgrades,
-      successions,
-      notices: this.notices,
       rotateHostKey: () => this.rotateHostKey(),
-      jobs: this.jobs,
       relay: config.relay ? openRelay(store, clock) : null,
       info: () => this.info(),
     })
@@ -239,6 +236,11 @@ export class Agent {
     this.statusPlace.review()
   }
 
+  private keysChanged(): void {
+    this.services.keysChanged()
+    this.whereabouts.keysChanged()
+  }
+
   private rotateHostKey(): void {
     const { store, random } = this.parts
     const { secret, publicKey, fingerprint } = makeHostKey(store, random)
@@ -251,7 +253,7 @@ export class Agent {
   private openJobs(account: Account, audit: AuditNotes): Jobs | null {
     const { store, clock, log } = this.parts
     const { grants } = this
-    const device = this.device.zone
+    const { device } = this
     const run = runJobs(account, clock)
     try {
       return new Jobs({ store, clock, log, device, grants, audit, user: account.name, run })
@@ -279,7 +281,7 @@ export class Agent {
       mesh: this.mesh.status(),
       pid: this.mesh.self,
       hello: this.mesh.hello(),
-      device: this.device.zone,
+      device: this.device,
       grants: this.grants.held(),
       hubsUp: this.whereabouts.hubsUp,
       sessions: this.ssh.size,
@@ -314,6 +316,7 @@ export class Agent {
   /** `endShells`: also those that could go on without this process. */
   async close({ endShells = false } = {}): Promise<void> {
     this.network.close()
+    this.rotation.close()
     this.services.close()
     this.notices.close()
     this.statusPlace.close()

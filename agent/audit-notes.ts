@@ -11,6 +11,7 @@ import type { Log } from '../src/base/log.ts'
 import type { AuditEntry, AuditEvent, AuditLog } from '../src/box/audit.ts'
 import type { GrantBook } from '../src/box/grant.ts'
 import { zoneToText } from '../src/gns/name.ts'
+import type { DeviceKeys } from './device-keys.ts'
 
 /** How the device calls itself where nobody asked it to do what it did. */
 const ITSELF = 'the device itself'
@@ -18,7 +19,7 @@ const ITSELF = 'the device itself'
 export interface AuditNotesOptions {
   readonly audit: AuditLog
   readonly grants: GrantBook
-  readonly device: ZoneKey
+  readonly device: Pick<DeviceKeys, 'zone'>
   readonly clock: Clock
   readonly log: Log
 }
@@ -41,7 +42,7 @@ export class AuditNotes {
 
   note({ zone, key = '', what, detail, result, at }: AuditNote): void {
     const { audit, device, clock, log } = this.options
-    const event = { who: this.nameOf(zone), zone: zoneToText(zone ?? device), key }
+    const event = { who: this.nameOf(zone), zone: zoneToText(zone ?? device.zone), key }
     try {
       audit.note({ ...event, what, detail, result }, at ?? clock.now())
     } catch (error) {

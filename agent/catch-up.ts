@@ -22,6 +22,7 @@ import type { ZoneSecret } from '../src/crypto/zone-key.ts'
 import { zoneToText } from '../src/gns/name.ts'
 import type { Mesh } from '../src/mesh/mesh.ts'
 import type { Applier } from './apply/applier.ts'
+import type { DeviceKeys } from './device-keys.ts'
 import type { JobPost } from './job-post.ts'
 import { type PushAudit, releaseText } from './push-audit.ts'
 
@@ -47,7 +48,7 @@ const REFUSED_MAX = 256
 
 export interface CatchUpOptions {
   readonly mesh: Pick<Mesh, 'self' | 'connect'>
-  readonly device: ZoneSecret
+  readonly device: Pick<DeviceKeys, 'served' | 'secret'>
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -65,6 +66,8 @@ export interface CatchUpOptions {
 interface Relay {
   readonly zone: ZoneKey
   readonly peer: PeerId
+  /** As whom we ask: what was left for a key that was given up, only that one gets. */
+  readonly own: ZoneSecret
 }
 
 export class CatchUp {
@@ -88,7 +91,9 @@ export class CatchUp {
     for (const zone of this.options.relays)
       for (const peer of this.options.hubs) {
         if (this.over.signal.aborted) return isAnswered
-        if (!(await this.lookAt({ zone, peer }))) continue
+        const [now, ...before] = this.options.device.served().map(({ secret }) => secret)
+        if (!(await this.lookAt({ zone, peer, own: now! }))) continue
+        for (const own of before) await this.lookAt({ zone, peer, own })
         isAnswered = true
         break
       }
@@ -128,7 +133,7 @@ export class CatchUp {
     try {
       await this.talking(relay, async talk => {
         // Before the configuration: that may cost us the way to the relay.
-        await this.options.post?.visit(talk, zoneToText(relay.zone))
+        await this.options.post?.visit(talk, zoneToText(relay.zone), relay.own)
         const waiting = readWaiting(await talk.ask('waiting', {}))
         const seen = this.options.applier.state.history().sequence
         const done = waiting.filter(({ sequence }) => sequence <= seen).slice(0, DONE_MAX)
@@ -153,10 +158,10 @@ export class CatchUp {
   /** Fetches one parcel and applies it; false where it was refused. */
   private async fetch(relay: Relay, talk: PushTalk, { id }: WaitingParcel): Promise<boolean> {
     const [, sealed] = await talk.fetch('collect', { id }, PARCEL_BYTES_MAX)
-    const { device, audit, log, applier } = this.options
+    const { audit, log, applier } = this.options
     let requested: Parameters<PushAudit['begun']>[0] | null = null
     try {
-      const parcel = openParcel(device, sealed)
+      const parcel = openParcel(relay.own, sealed)
       const release = openRelease(parcel.signed)
       const about = `${releaseText(release)}, from the relay ${zoneToText(relay.zone)}`
       requested = { zone: release.signer, act: 'push', about }
@@ -214,17 +219,17 @@ export class CatchUp {
 
   /** A dialogue over a new channel. Fails as `connect` and `authenticate`. */
   private async talking(
-    { zone, peer }: Relay,
+    { zone, peer, own }: Relay,
     run: (talk: PushTalk) => Promise<void>,
   ): Promise<void> {
-    const { mesh, device, clock, random } = this.options
+    const { mesh, clock, random } = this.options
     const late = new AbortController()
     const timer = clock.after(MEET_MS, () => late.abort(new BoxError('PEER_TIMEOUT')))
     const signal = AbortSignal.any([late.signal, this.over.signal])
     try {
       const channel = await mesh.connect(peer, servicePort('relay', zone), { signal })
       const session = await authenticate(channel, {
-        ...{ self: mesh.self, purpose: 'relay', own: device, device: zone, clock, random, signal },
+        ...{ self: mesh.self, purpose: 'relay', own, device: zone, clock, random, signal },
       })
       timer.cancel()
       const talk = new PushTalk(session.channel, clock, this.over.signal)

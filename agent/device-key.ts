@@ -1,4 +1,4 @@
-/** The identity of the device: its zone key, made at the first start, never changed but by a reset. */
+/** The file of the device's zone key: made at the first start, replaced by `box rotate device` (device-keys.ts) or a reset. */
 
 import { concat } from '../src/base/bytes.ts'
 import { BoxError } from '../src/base/errors.ts'
@@ -22,6 +22,10 @@ export function openDeviceKey(store: Store, random: Random): ZoneSecret {
 
 function makeKey(store: Store, random: Random): ZoneSecret {
   const secret = ZoneSecret.generate('EDKEY', random)
-  store.set(DEVICE_KEY, concat(secret.zone.subarray(0, KIND_SIZE), secret.bytes))
+  keepDeviceKey(store, secret)
   return secret
 }
+
+/** In place of the one there is. Throws STATE_UNWRITABLE; then that stays. */
+export const keepDeviceKey = (store: Store, secret: ZoneSecret): void =>
+  store.set(DEVICE_KEY, concat(secret.zone.subarray(0, KIND_SIZE), secret.bytes))

@@ -14,7 +14,7 @@ import type { Disk } from '../src/sys/disk.ts'
 import { fileStore } from '../src/sys/file-store.ts'
 import { lockHolder, lockState } from '../src/sys/state-lock.ts'
 import { Applier } from './apply/applier.ts'
-import { openDeviceKey } from './device-key.ts'
+import { DeviceKeys } from './device-keys.ts'
 
 const LOOK_EVERY_MS = 1_000
 /** A supervisor has started the agent again by then, or never will. */
@@ -49,7 +49,7 @@ export async function guard(
   { wait }: { readonly wait: boolean },
 ): Promise<boolean> {
   const { directory, clock, signal } = options
-  const device = openDeviceKey(fileStore(directory), options.random)
+  const device = new DeviceKeys({ ...options, store: fileStore(directory) })
   const applier = new Applier({ ...options, device, roots: [], allows: () => false })
   let away = 0
   while (wait && applier.open && !signal.aborted) {

@@ -13,7 +13,7 @@ import { signReports } from '../src/box/job-report.ts'
 import { readWaiting } from '../src/box/push-report.ts'
 import type { PushTalk } from '../src/box/push-talk.ts'
 import type { ZoneSecret } from '../src/crypto/zone-key.ts'
-import { zoneFromText } from '../src/gns/name.ts'
+import { zoneFromText, zoneToText } from '../src/gns/name.ts'
 import type { Jobs } from './jobs.ts'
 
 /** Of one visit: what comes after these is for the next one. */
@@ -21,7 +21,6 @@ const PARCELS_MAX = 8
 const STATEMENTS_MAX = 128
 
 export interface JobPostOptions {
-  readonly device: ZoneSecret
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -30,18 +29,18 @@ export interface JobPostOptions {
 
 export class JobPost {
   private readonly options: JobPostOptions
-  /** What was left last, by relay and person: how often their jobs had changed by then. */
+  /** What was left last, by relay, key of ours and person: how often their jobs had changed by then. */
   private readonly left = new Map<string, number>()
 
   constructor(options: JobPostOptions) {
     this.options = options
   }
 
-  /** Fails where the dialogue does; a relay that is too old for jobs has none. */
-  async visit(talk: PushTalk, relay: string): Promise<void> {
+  /** As the one whose key it is, in a dialogue of that one. Fails where that does; a relay that is too old for jobs has none. */
+  async visit(talk: PushTalk, relay: string, own: ZoneSecret): Promise<void> {
     try {
-      await this.fetch(talk)
-      await this.tell(talk, relay)
+      await this.fetch(talk, own)
+      await this.tell(talk, relay, own)
     } catch (error) {
       const isRefused = error instanceof BoxError && error.family === 'refused'
       if (!isRefused) throw error
@@ -49,20 +48,20 @@ export class JobPost {
     }
   }
 
-  private async fetch(talk: PushTalk): Promise<void> {
+  private async fetch(talk: PushTalk, own: ZoneSecret): Promise<void> {
     const waiting = readWaiting(await talk.ask('find', { shelf: 'jobs' }))
     for (const { id } of waiting.slice(0, PARCELS_MAX)) {
       const about = { shelf: 'jobs', id }
       const [, sealed] = await talk.fetch('take', about, PARCEL_BYTES_MAX)
-      if (this.open(sealed)) await talk.ask('taken', about)
+      if (this.open(sealed, own)) await talk.ask('taken', about)
     }
   }
 
   /** Each statement by itself: one that is refused says nothing about the others. False where it is to stay there. */
-  private open(sealed: Uint8Array): boolean {
-    const { device, log } = this.options
+  private open(sealed: Uint8Array, own: ZoneSecret): boolean {
+    const { log } = this.options
     try {
-      const { contents } = openParcel(device, sealed)
+      const { contents } = openParcel(own, sealed)
       return contents.slice(0, STATEMENTS_MAX).filter(signed => !this.take(signed)).length === 0
     } catch (error) {
       if (!(error instanceof BoxError)) throw error
@@ -84,16 +83,16 @@ export class JobPost {
     }
   }
 
-  private async tell(talk: PushTalk, relay: string): Promise<void> {
-    const { jobs, device, clock, random, log } = this.options
+  private async tell(talk: PushTalk, relay: string, own: ZoneSecret): Promise<void> {
+    const { jobs, clock, random, log } = this.options
     for (const signer of jobs.signers()) {
       const revision = jobs.revisionFor(signer)
-      const key = `${relay} ${signer}`
+      const key = `${relay} ${zoneToText(own.zone)} ${signer}`
       if (this.left.get(key) === revision) continue
       const reader = zoneFromText(signer)
       try {
-        const own = jobs.reports(reader).filter(report => report.signer === signer)
-        const signed = signReports(device, reader, own)
+        const theirs = jobs.reports(reader).filter(report => report.signer === signer)
+        const signed = signReports(own, reader, theirs)
         const parcel = packParcel({ signed, contents: [] }, reader, random)
         if (!parcel) continue
         const about = { shelf: 'results', to: signer, sequence: clock.now() }

@@ -1,6 +1,5 @@
 /** Who may have a device do what as a job, and when: looked at when it is taken, and again when its turn comes. */
 
-import { equalBytes } from '../src/base/bytes.ts'
 import type { Clock } from '../src/base/clock.ts'
 import { BoxError } from '../src/base/errors.ts'
 import type { ZoneKey } from '../src/base/ids.ts'
@@ -9,6 +8,7 @@ import { JOB_LASTS_MS_MAX, type JobStatement } from '../src/box/job-statement.ts
 import { nextTime, parseSchedule } from '../src/box/schedule.ts'
 import { allowsCommand, allowsUser } from '../src/box/scope.ts'
 import { zoneToText } from '../src/gns/name.ts'
+import type { DeviceKeys } from './device-keys.ts'
 import type { JobNote } from './job-memory.ts'
 
 /** The clocks of a signer and of a device are not further apart, or one of them is wrong. */
@@ -18,7 +18,7 @@ const LATE_MAX_MS = 10 * 60_000
 
 export interface JobRuleOptions {
   readonly clock: Clock
-  readonly device: ZoneKey
+  readonly device: Pick<DeviceKeys, 'isOwn'>
   readonly grants: GrantBook
   /** As which user of the machine commands run. */
   readonly user: string
@@ -34,7 +34,7 @@ export class JobRules {
   /** Whether it is for this device and of these days; the time. */
   mustHold({ device, number, expiresAt }: JobStatement): number {
     const now = this.options.clock.now()
-    if (!equalBytes(device, this.options.device))
+    if (!this.options.device.isOwn(device))
       throw new BoxError('JOB_REFUSED', 'It is for another device.')
     if (number > now + AHEAD_MAX_MS)
       throw new BoxError('CLOCK_WRONG', 'The job is from a later day than the device has.')

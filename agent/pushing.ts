@@ -9,7 +9,6 @@ import type { Network } from '../src/base/stream.ts'
 import { helloPeer } from '../src/box/device-record.ts'
 import type { GrantBook, Right } from '../src/box/grant.ts'
 import type { Session } from '../src/box/handshake.ts'
-import type { ZoneSecret } from '../src/crypto/zone-key.ts'
 import type { Mesh } from '../src/mesh/mesh.ts'
 import type { Disk } from '../src/sys/disk.ts'
 import type { ConfigurationState, ConfigurationStatus } from './agent-status.ts'
@@ -18,6 +17,7 @@ import { driftOf } from './apply/drift.ts'
 import type { Journal, Outcome } from './apply/push-state.ts'
 import type { AuditNotes } from './audit-notes.ts'
 import { CatchUp } from './catch-up.ts'
+import type { DeviceKeys } from './device-keys.ts'
 import { dialsAny } from './hub-dial.ts'
 import { JobPost } from './job-post.ts'
 import type { Jobs } from './jobs.ts'
@@ -41,7 +41,7 @@ export interface Machine {
 }
 
 export interface PushingOptions extends Machine {
-  readonly device: ZoneSecret
+  readonly device: DeviceKeys
   readonly clock: Clock
   readonly random: Random
   readonly log: Log

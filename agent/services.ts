@@ -26,8 +26,10 @@ import { zoneToText } from '../src/gns/name.ts'
 import { asDuplex } from '../src/mesh/duplex.ts'
 import type { Channel, Listening, Mesh } from '../src/mesh/mesh.ts'
 import type { AuditNotes } from './audit-notes.ts'
+import type { DeviceKeys, ServedKey } from './device-keys.ts'
 import { serveJobs } from './job-service.ts'
 import type { Jobs } from './jobs.ts'
+import type { KeyRotation } from './key-rotation.ts'
 import type { OwnerNotices } from './owner-notices.ts'
 import type { ParcelShelf } from './parcel-shelf.ts'
 import type { Pushing } from './pushing.ts'
@@ -46,7 +48,7 @@ const NOTHING = new Uint8Array(0)
 
 export interface ServiceOptions {
   readonly mesh: Mesh
-  readonly device: ZoneSecret
+  readonly device: DeviceKeys
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -61,6 +63,7 @@ export interface ServiceOptions {
   readonly notices: Pick<OwnerNotices, 'revoke'>
   /** Throws STATE_UNWRITABLE. */
   readonly rotateHostKey: () => void
+  readonly rotation: Pick<KeyRotation, 'rotate'>
   readonly info: () => DeviceInfo
   /** Null where this device takes no configuration. */
   readonly pushing: Pushing | null
@@ -74,6 +77,13 @@ export interface ServiceOptions {
   readonly relay: Relay | null
 }
 
+/** A service of the device: whom it lets in, and what it does with them. */
+interface Offer {
+  readonly service: Service
+  readonly admit: (zone: ZoneKey, payload: Uint8Array) => Admission
+  readonly serve: (session: Session) => void
+}
+
 /** What is kept for others. */
 export interface Relay {
   readonly shelf: ParcelShelf
@@ -82,78 +92,100 @@ export interface Relay {
 
 export class Services {
   private readonly options: ServiceOptions
-  private readonly listening: readonly Listening[]
+  /** What listens, by the zone as text: a device answers by each of its names that still holds. */
+  private readonly listening = new Map<string, readonly Listening[]>()
   /** The peers we are finding out about. */
   private readonly meeting: PeerId[] = []
 
   /** Begins to listen. Throws ADDRESS_IN_USE. */
   constructor(options: ServiceOptions) {
     this.options = options
-    this.listening = [
-      this.listen(
-        'ssh',
-        (zone, payload) => this.admitSsh(zone, payload),
-        s => this.serveSsh(s),
-      ),
-      this.listen(
-        'pair',
-        () => ({ payload: NOTHING }),
-        s => void options.desk.serve(s),
-      ),
-      this.listen(
-        'control',
-        (zone, payload) => this.admitSuccessor(zone, payload),
-        s => this.serveControl(s),
-      ),
-      this.listen(
-        'place',
-        zone => this.admitStatus(zone),
-        s => options.status.serve(s),
-      ),
-      ...(options.pushing ? [this.listenForPushes(options.pushing)] : []),
-      ...(options.upgrades ? [this.listenForUpgrades(options.upgrades)] : []),
-      ...(options.rooms ? [this.listenForMembers(options.rooms)] : []),
-      ...(options.jobs ? [this.listenForJobs(options.jobs)] : []),
-      ...(options.relay ? [this.listenAsRelay(options.relay)] : []),
-    ]
+    this.keysChanged()
+  }
+
+  /** Listens by the keys that answer now, and by no other; who is there already stays. Throws ADDRESS_IN_USE. */
+  keysChanged(): void {
+    const served = new Map(
+      this.options.device.served().map(key => [zoneToText(key.secret.zone), key]),
+    )
+    for (const [name, listening] of this.listening)
+      if (!served.has(name)) {
+        for (const one of listening) one.close()
+        this.listening.delete(name)
+      }
+    for (const [name, key] of served)
+      if (!this.listening.has(name)) this.listening.set(name, this.listenBy(key))
   }
 
   close(): void {
-    for (const one of this.listening) one.close()
+    for (const one of [...this.listening.values()].flat()) one.close()
   }
 
-  private listenForPushes(pushing: Pushing): Listening {
+  private listenBy({ secret }: ServedKey): readonly Listening[] {
+    const { desk, status, pushing, upgrades, rooms, jobs, relay } = this.options
+    const offers: readonly (Offer | null)[] = [
+      {
+        service: 'ssh',
+        admit: (zone, payload) => this.admitSsh(zone, payload),
+        serve: session => this.serveSsh(session),
+      },
+      {
+        service: 'pair',
+        admit: () => ({ payload: NOTHING }),
+        serve: session => void desk.serve(session),
+      },
+      {
+        service: 'control',
+        admit: (zone, payload) => this.admitSuccessor(zone, payload),
+        serve: session => this.serveControl(session),
+      },
+      {
+        service: 'place',
+        admit: zone => this.admitStatus(zone),
+        serve: session => status.serve(session),
+      },
+      pushing && this.pushes(pushing),
+      upgrades && this.upgrades(upgrades),
+      rooms && this.members(rooms),
+      jobs && this.jobs(jobs, secret),
+      relay && this.relay(relay),
+    ]
+    return offers.flatMap(offer => (offer ? [this.listen(offer, secret)] : []))
+  }
+
+  private pushes(pushing: Pushing): Offer {
     const { grants, clock } = this.options
     const serve = (session: Session) =>
       void pushing.serve(session, right => grants.allows(session.peerZone, right, clock.now()))
-    return this.listen('push', zone => this.admit(zone), serve)
+    return { service: 'push', admit: zone => this.admit(zone), serve }
   }
 
-  private listenForUpgrades(upgrades: UpgradeService): Listening {
+  private upgrades(upgrades: UpgradeService): Offer {
     const { grants, clock } = this.options
     const serve = (session: Session) =>
       void upgrades.serve(session, () => grants.allows(session.peerZone, 'admin', clock.now()))
-    return this.listen('upgrade', zone => this.admit(zone), serve)
+    return { service: 'upgrade', admit: zone => this.admit(zone), serve }
   }
 
-  private listenForMembers(rooms: Rooms): Listening {
-    return this.listen(
-      'room',
-      (zone, place) => rooms.admit(zone, place),
-      session => rooms.serve(session),
-    )
+  private members(rooms: Rooms): Offer {
+    return {
+      service: 'room',
+      admit: (zone, place) => rooms.admit(zone, place),
+      serve: session => rooms.serve(session),
+    }
   }
 
-  private listenForJobs(jobs: Jobs): Listening {
-    const { device, clock, log, grants } = this.options
+  /** What is told of them is signed by the key by which it was asked. */
+  private jobs(jobs: Jobs, device: ZoneSecret): Offer {
+    const { clock, log, grants } = this.options
     const serve = (session: Session) => {
       const isKnown = () => grants.find(session.peerZone, clock.now()) !== null
       void serveJobs(session, { jobs, device, clock, log, isKnown })
     }
-    return this.listen('jobs', zone => this.admit(zone), serve)
+    return { service: 'jobs', admit: zone => this.admit(zone), serve }
   }
 
-  private listenAsRelay({ shelf, post }: Relay): Listening {
+  private relay({ shelf, post }: Relay): Offer {
     const { audit, grants, clock, log } = this.options
     const isAwaited = (zone: ZoneKey) =>
       shelf.waitingFor(zone).length > 0 || post.jobs.knows(zone) || post.results.knows(zone)
@@ -163,28 +195,22 @@ export class Services {
       const allows = () => grants.allows(session.peerZone, 'push', clock.now())
       void serveRelay(session, { clock, log, shelf, post, audit, allows })
     }
-    return this.listen('relay', admit, serve)
+    return { service: 'relay', admit, serve }
   }
 
-  private listen(
-    service: Service,
-    admit: (zone: ZoneKey, payload: Uint8Array) => Admission,
-    serve: (session: Session) => void,
-  ): Listening {
-    const { mesh, device } = this.options
-    return mesh.listen(servicePort(service, device.zone), channel => {
-      void this.meet(channel, service, admit, serve)
+  private listen(offer: Offer, own: ZoneSecret): Listening {
+    return this.options.mesh.listen(servicePort(offer.service, own.zone), channel => {
+      void this.meet(channel, offer, own)
     })
   }
 
   /** Finds out who it is, and serves it. */
   private async meet(
     channel: Channel,
-    purpose: Service,
-    admit: (zone: ZoneKey, payload: Uint8Array) => Admission,
-    serve: (session: Session) => void,
+    { service: purpose, admit, serve }: Offer,
+    own: ZoneSecret,
   ): Promise<void> {
-    const { mesh, device: own, clock, random, log } = this.options
+    const { mesh, device, clock, random, log } = this.options
     const { meeting } = this
     const { peer } = channel
     const ofPeer = meeting.filter(other => equalBytes(other, peer)).length
@@ -196,7 +222,8 @@ export class Services {
     meeting.push(peer)
     try {
       const self = mesh.self
-      serve(await acceptHandshake(channel, { self, purpose, own, clock, random, admit }))
+      const chain = device.chainFrom(own.zone)
+      serve(await acceptHandshake(channel, { self, purpose, own, clock, random, admit, chain }))
     } catch (error) {
       if (!(error instanceof BoxError)) throw error
       log.note('info', 'services', 'not served', { purpose, reason: error.code })
@@ -274,6 +301,7 @@ export class Services {
           this.options.rotateHostKey()
           this.note(zone, '', 'rotate', 'host key', 'done')
         },
+        rotateKey: theirs => this.options.rotation.rotate(zone, theirs),
         grants: () => grants.all().map(grant => ({ ...grant, zone: zoneToText(grant.zone) })),
         audit: from => this.options.audit.all().filter(({ number }) => number >= from),
         rooms: request => this.rooms(zone, request),
@@ -290,7 +318,9 @@ export class Services {
       const statement = readGrant(signed)
       const { holder, name, rights } = statement
       about = `${name} ${zoneToText(holder)}: ${rights.join(' ') || 'nothing'}`
-      applyGrant(grants, statement, { device: device.zone, caller, now: clock.now() })
+      applyGrant(grants, statement, {
+        ...{ isOurs: device.isOwn(statement.device), caller, now: clock.now() },
+      })
       note(about, 'done')
       // Whoever has less than before must not go on with it; whoever has more comes again.
       ssh.expel(holder)

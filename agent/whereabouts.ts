@@ -6,7 +6,7 @@
 import { equalBytes } from '../src/base/bytes.ts'
 import type { Clock, Timer } from '../src/base/clock.ts'
 import { BoxError } from '../src/base/errors.ts'
-import type { PeerId } from '../src/base/ids.ts'
+import type { PeerId, ZoneKey } from '../src/base/ids.ts'
 import {
   type DeviceRecord,
   deviceRecords,
@@ -15,11 +15,12 @@ import {
   type HubRecord,
   helloPeer,
 } from '../src/box/device-record.ts'
-import type { ZoneSecret } from '../src/crypto/zone-key.ts'
+import { noticeRecords } from '../src/box/owner-notices.ts'
 import type { NameKeeper } from '../src/gns/keeper.ts'
-import { APEX } from '../src/gns/name.ts'
+import { APEX, zoneToText } from '../src/gns/name.ts'
 import type { ZoneDatabase } from '../src/gns/zone.ts'
 import type { Listening, Mesh } from '../src/mesh/mesh.ts'
+import type { DeviceKeys } from './device-keys.ts'
 
 /** Version of what runs on the ports: handshake.ts, control.ts, SSH. */
 const SERVICES = 1
@@ -32,7 +33,7 @@ const RENEW_MS = 30 * 60_000
 
 export interface WhereaboutsOptions {
   readonly mesh: Mesh
-  readonly device: ZoneSecret
+  readonly device: Pick<DeviceKeys, 'served' | 'zones'>
   /** SHA-256 of the SSH host key. */
   readonly hostKey: Uint8Array
   /** HELLO URLs of the hubs of the configuration. */
@@ -47,8 +48,12 @@ export class Whereabouts {
   private readonly hubs: readonly HubRecord[]
   private readonly up = new Set<HubRecord>()
   private readonly watching: Listening
+  /** Zones that the publisher looks after. */
+  private readonly published = new Set<string>()
   private hostKey: Uint8Array
   private current: DeviceRecord
+  /** What is published is not what is to be. */
+  private isStale = false
   private settling: Timer | null = null
   private renewing: Timer
 
@@ -73,6 +78,12 @@ export class Whereabouts {
   /** Says another host key from now on; SHA-256 of it. */
   changeHostKey(hostKey: Uint8Array): void {
     this.hostKey = hostKey
+    this.refresh()
+  }
+
+  /** There is another key, or one less: each says where we are, and those before which one came after them. */
+  keysChanged(): void {
+    this.isStale = true
     this.refresh()
   }
 
@@ -106,7 +117,7 @@ export class Whereabouts {
   /** Publishes again where something is different. */
   private refresh(): void {
     const now = this.look()
-    if (formatDeviceRecord(now) === formatDeviceRecord(this.current)) return
+    if (!this.isStale && formatDeviceRecord(now) === formatDeviceRecord(this.current)) return
     const before = this.current
     this.current = now
     try {
@@ -132,8 +143,22 @@ export class Whereabouts {
 
   private publish(): void {
     const { device, database, publisher } = this.options
-    database.replace(device.zone, APEX, deviceRecords(this.current, EXPIRY))
-    publisher.changed(device.zone, APEX)
+    const served = device.served()
+    for (const { secret, chain } of served) {
+      const notices = chain.length === 0 ? [] : [{ is: 'succession', signed: chain } as const]
+      const records = [...deviceRecords(this.current, EXPIRY), ...noticeRecords(notices, EXPIRY)]
+      database.replace(secret.zone, APEX, records)
+      const name = zoneToText(secret.zone)
+      if (this.published.has(name)) publisher.changed(secret.zone, APEX)
+      else publisher.publish(secret)
+      this.published.add(name)
+    }
+    const isServed = (zone: ZoneKey) => served.some(({ secret }) => equalBytes(secret.zone, zone))
+    for (const zone of device.zones().filter(zone => !isServed(zone))) {
+      database.replace(zone, APEX, [])
+      publisher.changed(zone, APEX)
+    }
+    this.isStale = false
   }
 
   private renewLater(): Timer {

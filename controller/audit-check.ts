@@ -1,10 +1,14 @@
 /** Whether the audit journal of a device is whole, and the one that was seen the last time. */
 
 import { BoxError } from '../src/base/errors.ts'
+import type { ZoneKey } from '../src/base/ids.ts'
 import { AUDIT_BEGIN, type AuditEntry, type AuditHead, firstBroken } from '../src/box/audit.ts'
 import { zoneToText } from '../src/gns/name.ts'
 import type { Context } from './context.ts'
 import type { Device } from './fleet.ts'
+
+/** What is kept of the journal of a device: its last entry. */
+export const auditHeadFile = (zone: ZoneKey): string => `audit-${zoneToText(zone)}`
 
 /** Null where all is as it was, and follows; then the last entry is kept for the next time. */
 export async function checkAudit(
@@ -12,7 +16,7 @@ export async function checkAudit(
   device: Device,
   entries: readonly AuditEntry[],
 ): Promise<string | null> {
-  const file = `audit-${zoneToText(device.zone)}`
+  const file = auditHeadFile(device.zone)
   const seen = readHead(state.readText(file))
   const first = entries[0]
   if (!first) return seen.number > 0 ? 'The journal is empty, and was not before.' : null

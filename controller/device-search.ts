@@ -16,6 +16,7 @@ import {
   readDeviceRecords,
 } from '../src/box/device-record.ts'
 import type { Name } from '../src/gns/name.ts'
+import type { RecordData } from '../src/gns/record.ts'
 import type { Resolver } from '../src/gns/resolver.ts'
 import type { Channel, Mesh } from '../src/mesh/mesh.ts'
 import { type Context, introduce } from './context.ts'
@@ -37,6 +38,8 @@ export interface Target<T> {
   /** Where it was the last time. */
   readonly known: DeviceRecord | null
   readonly timeoutMs?: number | undefined
+  /** Told what else stands at the name. */
+  readonly heard?: (records: readonly RecordData[]) => void
   /** Makes sure who is at the other end of the channel; the channel is its own to close. */
   meet(channel: Channel, signal: AbortSignal): Promise<T>
 }
@@ -156,6 +159,7 @@ class Search<T> {
         fresh,
       })
       if (!equalBytes(zone, this.target.zone)) throw new BoxError('IDENTITY_WRONG')
+      this.target.heard?.(records)
       return readDeviceRecords(records)
     } catch (error) {
       this.failed(error)

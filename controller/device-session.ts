@@ -8,6 +8,7 @@ import { successionChain } from '../src/box/succession.ts'
 import { zoneToText } from '../src/gns/name.ts'
 import type { Context } from './context.ts'
 import { type Found, sameRecord, search } from './device-search.ts'
+import { chainIn, followDevice } from './device-succession.ts'
 import type { Device, LastKnown } from './fleet.ts'
 import { openResolver, publishZone } from './names.ts'
 import { told, untoldTo } from './revocations.ts'
@@ -70,6 +71,8 @@ async function reachOnce(
       port: servicePort(service, device.zone),
       known: forget ? null : (device.last?.record ?? null),
       timeoutMs,
+      heard: records =>
+        context.meanwhile(followDevice(context, device, chainIn(records)).then(() => {})),
       meet: (channel, signal) =>
         authenticate(channel, {
           self: mesh.self,
@@ -84,7 +87,11 @@ async function reachOnce(
     })
     const session = { ...met, ...found, device }
     const keepIn = keep ?? (last => context.fleet.remember(device.zone, last))
-    context.meanwhile(remember(context, session, keepIn).then(() => publishOnce(context)))
+    context.meanwhile(
+      remember(context, session, keepIn)
+        .then(() => followDevice(context, device, met.chain))
+        .then(() => publishOnce(context)),
+    )
     context.meanwhile(tellRevocations(context, device, timeoutMs))
     return session
   } finally {

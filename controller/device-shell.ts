@@ -41,7 +41,7 @@ export async function openShell(
 ): Promise<DeviceShell> {
   const { hostKey, ...shell } = await enter(context, device, options)
   context.meanwhile(keepHostKey(context, shell.session, hostKey))
-  if (hasOpenJobs(context.state, device.zone)) context.meanwhile(passBy(context, device))
+  if (hasOpenJobs(context.state, device)) context.meanwhile(passBy(context, device))
   return shell
 }
 

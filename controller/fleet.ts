@@ -19,6 +19,8 @@ import type { State } from './state.ts'
 /** More than one person looks after; a list that large is a mistake or an attack. */
 const DEVICES_MAX = 10_000
 const TAGS_MAX = 32
+/** As many as a device keeps. */
+const ZONES_BEFORE_MAX = 8
 export const FLEET_FILE = 'fleet'
 /** What OpenSSH reads: the host key of each device whose key was seen. */
 export const KNOWN_HOSTS_FILE = 'known_hosts'
@@ -27,6 +29,8 @@ export interface Device {
   /** A label of the ego's zone. */
   readonly name: string
   readonly zone: ZoneKey
+  /** Those it had before this one, the latest last: what was signed for them is for this device. */
+  readonly before?: readonly ZoneKey[]
   readonly tags: readonly string[]
   /** Milliseconds since 1970. */
   readonly pairedAt: number
@@ -41,6 +45,16 @@ export interface LastKnown {
   /** Milliseconds since 1970. */
   readonly at: number
 }
+
+/** All zones of a device, the one of today first. */
+export const zonesOf = ({ zone, before = [] }: Device): readonly ZoneKey[] => [
+  zone,
+  ...before.toReversed(),
+]
+
+/** Whether this is, or was, the zone of the device. */
+export const hasZone = (device: Device, zone: ZoneKey): boolean =>
+  zonesOf(device).some(one => equalBytes(one, zone))
 
 export class Fleet {
   private readonly state: State
@@ -115,11 +129,29 @@ export class Fleet {
   async remember(zone: ZoneKey, last: LastKnown): Promise<void> {
     await this.change(devices =>
       devices.map(device => {
-        if (!equalBytes(device.zone, zone)) return device
+        if (!hasZone(device, zone)) return device
         const hostKey = last.hostKey ?? keptHostKey(device, last)
         return { ...device, last: { ...last, hostKey } }
       }),
     )
+  }
+
+  /**
+   * A device has another key from now on. `beside` is done first, under the same lock. False where no device has the
+   * key before: it was heard of already, or the device is none of ours any more.
+   */
+  async succeed(before: ZoneKey, after: ZoneKey, beside: () => void): Promise<boolean> {
+    let isNew = false
+    await this.change(devices => {
+      const device = devices.find(({ zone }) => equalBytes(zone, before))
+      // Nothing leads back to a key that was given up, nor to one of another device.
+      isNew = device !== undefined && !devices.some(one => hasZone(one, after))
+      if (!device || !isNew) return devices
+      beside()
+      const zones = [...(device.before ?? []), device.zone].slice(-ZONES_BEFORE_MAX)
+      return devices.map(one => (one === device ? { ...one, zone: after, before: zones } : one))
+    })
+    return isNew
   }
 
   private async replace(
@@ -172,9 +204,10 @@ const format = (devices: readonly Device[]): string =>
   `${JSON.stringify(
     {
       version: 1,
-      devices: devices.map(({ zone, last, ...rest }) => ({
+      devices: devices.map(({ zone, before = [], last, ...rest }) => ({
         ...rest,
         zone: zoneToText(zone),
+        ...(before.length > 0 && { before: before.map(zoneToText) }),
         last: last && {
           at: last.at,
           record: formatDeviceRecord(last.record),
@@ -205,11 +238,13 @@ function parse(value: unknown): readonly Device[] {
   const { version, devices } = value as { version: unknown; devices: unknown[] }
   if (version !== 1 || devices.length > DEVICES_MAX) throw new TypeError('not a list of devices')
   return devices.map(entry => {
-    const { name, zone, tags, pairedAt, last } = entry as Record<keyof Device, unknown>
+    const { name, zone, before, tags, pairedAt, last } = entry as Record<keyof Device, unknown>
+    if (!Array.isArray(before ?? [])) throw new TypeError('not a device')
     if (!Array.isArray(tags) || typeof pairedAt !== 'number') throw new TypeError('not a device')
     return {
       name: nameOf(name as string),
       zone: zoneFromText(zone as string),
+      ...(before !== undefined && { before: (before as string[]).map(zoneFromText) }),
       tags: tags.map(tagOf),
       pairedAt,
       last: lastKnown(last),

@@ -69,6 +69,19 @@ export const told = (state: State, device: ZoneKey): Promise<void> =>
     })),
   )
 
+/** Of a device that has another key: it has heard what it had heard. To be called under the lock of the state. */
+export function withZone(state: State, before: ZoneKey, after: ZoneKey): void {
+  const all = revocations(state)
+  if (!all.some(({ untold }) => includes(untold, before))) return
+  write(
+    state,
+    all.map(({ signed, untold }) => ({
+      signed,
+      untold: untold.map(zone => (equalBytes(zone, before) ? after : zone)),
+    })),
+  )
+}
+
 /** The same by the key that we have now: what one before it has signed counts no longer. */
 function byUs(signed: Uint8Array, own: ZoneSecret): Uint8Array {
   const { issuer, revoked, number } = readRevocation(signed)
@@ -86,11 +99,14 @@ async function change(
   await state.exclusively(() => {
     const before = revocations(state)
     const all = edit(before)
-    if (before.length === 0 && all.length === 0) return
-    const entries = all.map(({ signed, untold }) => ({
-      signed: Buffer.from(signed).toString('base64'),
-      untold: untold.map(zoneToText),
-    }))
-    state.writeText(FILE, `${JSON.stringify({ version: VERSION, revocations: entries })}\n`)
+    if (before.length > 0 || all.length > 0) write(state, all)
   })
+}
+
+function write(state: State, all: readonly KeptRevocation[]): void {
+  const entries = all.map(({ signed, untold }) => ({
+    signed: Buffer.from(signed).toString('base64'),
+    untold: untold.map(zoneToText),
+  }))
+  state.writeText(FILE, `${JSON.stringify({ version: VERSION, revocations: entries })}\n`)
 }

@@ -1,5 +1,6 @@
 /** How each device was when it was last heard of, so that one that is away is shown as it was, and as stale. */
 
+import type { ZoneKey } from '../src/base/ids.ts'
 import { zoneToText } from '../src/gns/name.ts'
 import type { Device } from './fleet.ts'
 import type { State } from './state.ts'
@@ -13,11 +14,12 @@ export interface Remembered {
 
 const VERSION = 1
 
-const fileOf = ({ zone }: Device): string => `status-${zoneToText(zone)}.json`
+/** How a device was. */
+export const statusFile = (zone: ZoneKey): string => `status-${zoneToText(zone)}.json`
 
 /** Null where it was never heard of; what is damaged counts as that, for it is heard of again soon. */
 export function recallStatus(state: State, device: Device): Remembered | null {
-  const text = state.readText(fileOf(device))
+  const text = state.readText(statusFile(device.zone))
   if (text === null) return null
   try {
     const { version, at, values } = JSON.parse(text)
@@ -37,7 +39,7 @@ export async function rememberStatus(
 ): Promise<void> {
   const texts = Object.fromEntries([...values].map(([name, value]) => [name, toText(value)]))
   const text = `${JSON.stringify({ version: VERSION, at, values: texts })}\n`
-  await state.exclusively(() => state.writeText(fileOf(device), text))
+  await state.exclusively(() => state.writeText(statusFile(device.zone), text))
 }
 
 const toText = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')

@@ -13,10 +13,10 @@ import type { ZoneKey } from '../../src/base/ids.ts'
 import type { Log } from '../../src/base/log.ts'
 import type { Random } from '../../src/base/random.ts'
 import { contentId, contentsOf, openRelease, type Release } from '../../src/box/bundle/release.ts'
-import type { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import { zoneToText } from '../../src/gns/name.ts'
 import type { Disk } from '../../src/sys/disk.ts'
 import { bootId } from '../../src/sys/state-lock.ts'
+import type { DeviceKeys } from '../device-keys.ts'
 import { CommandRow, type Line } from './command-row.ts'
 import { endGroup } from './commands.ts'
 import { faultText, isDiskFault } from './disk-fault.ts'
@@ -35,7 +35,7 @@ export interface ApplierOptions {
   readonly disk: Disk
   /** The state directory of the agent. */
   readonly directory: string
-  readonly device: ZoneSecret
+  readonly device: Pick<DeviceKeys, 'isOwn' | 'open'>
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -132,7 +132,7 @@ export class Applier {
     this.mustBeFree()
     const { device, allows } = this.options
     const release = reading(() => openRelease(signed))
-    checkRelease(release, device.zone, this.state.history(), allows)
+    checkRelease(release, device, this.state.history(), allows)
     const missing = contentsOf(release).filter(({ id }) => !this.state.has(hex(id)))
     return { release, missing: missing.map(({ id }) => id) }
   }

@@ -3,8 +3,8 @@
 import type { Clock, Timer } from '../../src/base/clock.ts'
 import { BoxError } from '../../src/base/errors.ts'
 import type { Log } from '../../src/base/log.ts'
-import type { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import type { Disk } from '../../src/sys/disk.ts'
+import type { DeviceKeys } from '../device-keys.ts'
 import type { CommandRow } from './command-row.ts'
 import { faultText, ifPossible, isDiskFault } from './disk-fault.ts'
 import { contentOf } from './plan.ts'
@@ -19,7 +19,7 @@ const UNDO_TRIES_MAX = 2
 
 export interface EndingOptions {
   readonly disk: Disk
-  readonly device: ZoneSecret
+  readonly device: Pick<DeviceKeys, 'isOwn' | 'open'>
   readonly clock: Clock
   readonly log: Log
   /** Told once it is written down. */

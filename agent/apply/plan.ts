@@ -1,12 +1,10 @@
 /** What a release, or the way back to a generation, would change on this device: found out without changing anything. */
 
-import { equalBytes } from '../../src/base/bytes.ts'
 import type { ZoneKey } from '../../src/base/ids.ts'
 import { contentId, type Release, type ReleaseFile } from '../../src/box/bundle/release.ts'
-import { openSealed } from '../../src/crypto/sealed.ts'
-import type { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import { zoneToText } from '../../src/gns/name.ts'
 import type { Disk } from '../../src/sys/disk.ts'
+import type { DeviceKeys } from '../device-keys.ts'
 import { driftOf } from './drift.ts'
 import type { Act, Generation, History, Managed, PushState } from './push-state.ts'
 import {
@@ -41,7 +39,7 @@ export interface Plan {
 export interface PlanParts {
   readonly disk: Disk
   readonly state: PushState
-  readonly device: ZoneSecret
+  readonly device: Pick<DeviceKeys, 'isOwn' | 'open'>
   readonly roots: readonly string[]
   /** The agent's own state directory. */
   readonly kept: string
@@ -56,7 +54,7 @@ export function contentOf(
 ): Uint8Array {
   const stored = state.content(wanted.stored)
   if (wanted.stored === wanted.content) return stored
-  const plain = openSealed(device, stored)
+  const plain = device.open(stored)
   if (plain) return plain
   throw refused('A secret of this bundle is not encrypted for this device.')
 }
@@ -64,12 +62,11 @@ export function contentOf(
 /** Whether a release is one for this device, and newer than all it has seen. Throws PUSH_REFUSED. */
 export function checkRelease(
   release: Release,
-  device: ZoneKey,
+  device: Pick<DeviceKeys, 'isOwn'>,
   history: History,
   allows: (zone: ZoneKey) => boolean,
 ): void {
-  if (!equalBytes(release.device, device))
-    throw refused('The bundle is made out to another device.')
+  if (!device.isOwn(release.device)) throw refused('The bundle is made out to another device.')
   if (!allows(release.signer))
     throw refused(`${zoneToText(release.signer)} signed it, who may not push here.`)
   if (release.sequence <= history.sequence)

@@ -1,11 +1,12 @@
 /** box rotate: a new key in place of an old one, without pairing anything again. */
 
 import { BoxError } from '../../src/base/errors.ts'
-import { askInfo, askRotateHostKey } from '../../src/box/control.ts'
+import { askInfo, askRotateHostKey, askRotateKey } from '../../src/box/control.ts'
 import { zoneToText } from '../../src/gns/name.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
 import { reach } from '../device-session.ts'
+import { followDevice } from '../device-succession.ts'
 import { rotateEgo } from '../ego.ts'
 import type { Device } from '../fleet.ts'
 import { PUBLISH_PATIENCE_MS, publishZone } from '../names.ts'
@@ -14,7 +15,7 @@ import { renewSshKey } from '../ssh-key.ts'
 import { tellAll } from '../telling.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
 
-const KEYS = ['ego', 'ssh', 'host'] as const
+const KEYS = ['ego', 'ssh', 'host', 'device'] as const
 
 interface Arguments {
   readonly key: (typeof KEYS)[number]
@@ -28,26 +29,33 @@ export const rotate = command<Arguments>({
     ['box rotate ego', 'a new identity; devices take it for the old one as they are reached'],
     ['box rotate ssh', 'a new key for ssh to log in with; no device has to know'],
     ['box rotate host @all', 'new SSH host keys on all devices'],
+    ['box rotate device kitchen', 'a new identity for a device, without pairing it again'],
   ],
   options: yargs =>
     yargs
       .positional('key', {
         choices: KEYS,
         demandOption: true,
-        describe: 'your identity, the key your ssh logs in with, or the host keys of devices',
+        describe:
+          'your identity, the key your ssh logs in with, the host keys of devices, or their own',
       })
       .positional('selector', {
         type: 'string',
-        describe: 'host: a name, @tag, or @all for every device',
+        describe: 'host, device: a name, @tag, or @all for every device',
       })
       .option('timeout', TIMEOUT)
       .epilogue(
         'After `rotate ego` make a new backup: the old one holds the old key. A device that is off learns of the new key\n' +
-          'when it is reached, or from your zone. Exit code: 75 where some devices are off.',
+          'when it is reached, or from your zone. After `rotate device` others have 90 days in which they hear of the new\n' +
+          'key when they look for the device. Exit code: 75 where some devices are off.',
       ),
   run: async (context, { key, selector, timeout }) => {
-    if ((key === 'host') !== (selector !== undefined))
-      throw new BoxError('INPUT_INVALID', 'Say which devices with `host`, and only there.')
+    const isOfDevices = key === 'host' || key === 'device'
+    if (isOfDevices !== (selector !== undefined))
+      throw new BoxError(
+        'INPUT_INVALID',
+        'Say which devices with `host` or `device`, and only there.',
+      )
     const options = { timeoutMs: timeoutMs(timeout) }
     switch (key) {
       case 'ssh':
@@ -56,6 +64,8 @@ export const rotate = command<Arguments>({
         return await rotateIdentity(context, options)
       case 'host':
         return await rotateHosts(context, selected(context, selector!), options)
+      case 'device':
+        return await rotateDevices(context, selected(context, selector!), options)
     }
   },
 })
@@ -100,4 +110,21 @@ async function rotateHosts(
     const session = await reach(context, device, { service: 'control', timeoutMs })
     await askRotateHostKey(session, { clock, signal })
   })
+}
+
+/** Taken into the fleet at once; where the answer is lost, the device says it again. */
+async function rotateDevices(
+  context: Context,
+  devices: readonly Device[],
+  { timeoutMs }: { readonly timeoutMs: number },
+): Promise<number> {
+  const { clock, signal } = context
+  const code = await tellAll(context, devices, 'has a new key', async device => {
+    const session = await reach(context, device, { service: 'control', timeoutMs })
+    const chain = await askRotateKey(session, { clock, signal })
+    if (!(await followDevice(context, context.fleet.device(device.name), chain)))
+      throw new BoxError('STATE_UNEXPECTED', 'What it says of its new key does not follow.')
+  })
+  await publishZone(context, { waitMs: PUBLISH_PATIENCE_MS })
+  return code
 }

@@ -4,7 +4,6 @@
  */
 
 import { BoxError } from '../../src/base/errors.ts'
-import { type ZoneKey, zoneKey } from '../../src/base/ids.ts'
 import { openParcel, PARCEL_BYTES_MAX, packParcel } from '../../src/box/bundle/parcel.ts'
 import { type JobReport, openReports, REPORTS_BYTES_MAX } from '../../src/box/job-report.ts'
 import type { Service } from '../../src/box/ports.ts'
@@ -13,7 +12,7 @@ import { PushTalk } from '../../src/box/push-talk.ts'
 import { zoneFromText, zoneToText } from '../../src/gns/name.ts'
 import type { Context } from '../context.ts'
 import { reach } from '../device-session.ts'
-import type { Device } from '../fleet.ts'
+import { type Device, hasZone, zonesOf } from '../fleet.ts'
 import { inParallel } from '../parallel.ts'
 import { RELAY_TAG } from '../push/relays.ts'
 import { isDone, JobBook, type QueuedJob } from './job-book.ts'
@@ -68,7 +67,7 @@ async function closeExpired({ state, clock }: Context): Promise<void> {
 /** The devices for which something is open. */
 export function devicesWithJobs({ state, fleet }: Context): readonly Device[] {
   const open = new Set(jobNames(state).flatMap(({ kind, zone }) => (kind === 'job' ? [zone] : [])))
-  return fleet.devices().filter(({ zone }) => open.has(zoneToText(zone)))
+  return fleet.devices().filter(one => zonesOf(one).some(zone => open.has(zoneToText(zone))))
 }
 
 /** Over a channel to the device; why not, where that is not possible. */
@@ -80,11 +79,11 @@ export async function settleDirectly(
   const book = new JobBook(context.state)
   try {
     return await talking(context, device, 'jobs', timeoutMs, async talk => {
-      for (const job of book.open(device.zone)) await bring(book, talk, job)
-      const ids = book.open(device.zone).map(({ id }) => id)
+      for (const job of book.open(device)) await bring(book, talk, job)
+      const ids = book.open(device).map(({ id }) => id)
       if (ids.length === 0) return null
       const [, signed] = await talk.fetch('jobs', { ids }, REPORTS_BYTES_MAX)
-      await take(context, device.zone, signed)
+      await take(context, device, signed)
       return null
     })
   } catch (error) {
@@ -111,9 +110,11 @@ async function bring(book: JobBook, talk: PushTalk, found: QueuedJob): Promise<v
 }
 
 /** Writes down what a device tells. Throws SIGNATURE_INVALID, WIRE_MALFORMED. */
-async function take(context: Context, device: ZoneKey, signed: Uint8Array): Promise<void> {
+async function take(context: Context, device: Device, signed: Uint8Array): Promise<void> {
   const book = new JobBook(context.state)
-  const reports = openReports(signed, { device, reader: context.ego().secret.zone })
+  const reports = openReports(signed, {
+    ...{ devices: zonesOf(device), reader: context.ego().secret.zone },
+  })
   for (const job of book.open(device)) {
     const report = reports.find(({ id }) => id === job.id)
     if (report) await book.change(job, now => ({ ...now, report: later(now.report, report) }))
@@ -132,7 +133,7 @@ async function leaveWithRelays(context: Context, device: Device, timeoutMs: numb
   const { state, random, clock, output } = context
   const book = new JobBook(state)
   const jobs: QueuedJob[] = []
-  for (const found of book.open(device.zone)) {
+  for (const found of book.open(device)) {
     if (found.report && !found.cancel) continue
     // As with the device itself: an answer may get lost.
     const job = await book.change(found, now => (isDone(now) ? now : { ...now, offered: true }))
@@ -172,10 +173,10 @@ async function fetchFromRelays(context: Context, timeoutMs: number): Promise<voi
         try {
           // Who left it stands in its name; whether that is so, the signature says.
           const zone = zoneFromText(id.split('-')[0]!)
-          if (!fleet.devices().some(device => zoneToText(device.zone) === zoneToText(zone)))
-            continue
+          const device = fleet.devices().find(one => hasZone(one, zone))
+          if (!device) continue
           const { signed } = openParcel(context.ego().secret, sealed)
-          await take(context, zoneKey(zone), signed)
+          await take(context, device, signed)
         } catch (error) {
           if (!(error instanceof BoxError) || error.family === 'setup') throw error
           log.note('warn', 'jobs', 'result refused', { code: error.code })

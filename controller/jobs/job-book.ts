@@ -8,6 +8,7 @@ import type { ZoneKey } from '../../src/base/ids.ts'
 import { isOver, type JobReport, readReport, runOut } from '../../src/box/job-report.ts'
 import { jobId, openJob } from '../../src/box/job-statement.ts'
 import { zoneFromText, zoneToText } from '../../src/gns/name.ts'
+import { type Device, zonesOf } from '../fleet.ts'
 import type { State } from '../state.ts'
 import { type JobKind, jobFile, jobNames } from './job-names.ts'
 
@@ -92,10 +93,10 @@ export class JobBook {
   }
 
   /** Those that are not over, in the order they were signed. Throws STATE_UNREADABLE. */
-  open(zone: ZoneKey | null = null): readonly QueuedJob[] {
-    const text = zone && zoneToText(zone)
+  open(device: Device | null = null): readonly QueuedJob[] {
+    const zones = device && zonesOf(device).map(zoneToText)
     return jobNames(this.state)
-      .filter(name => name.kind === 'job' && (text === null || name.zone === text))
+      .filter(({ kind, zone }) => kind === 'job' && (zones === null || zones.includes(zone)))
       .flatMap(name => this.read(name.id, name.zone) ?? [])
       .toSorted((a, b) => a.number - b.number)
   }

@@ -1,8 +1,8 @@
 /** The files of jobs in the state directory, by their names: looking whether there are any costs nothing else. */
 
 import { readdirSync } from 'node:fs'
-import type { ZoneKey } from '../../src/base/ids.ts'
 import { zoneToText } from '../../src/gns/name.ts'
+import { type Device, zonesOf } from '../fleet.ts'
 import type { State } from '../state.ts'
 
 export type JobKind = 'job' | 'jobdone'
@@ -32,7 +32,7 @@ export function jobNames({ directory }: State): readonly JobName[] {
 }
 
 /** Whether anything is open for this device. */
-export function hasOpenJobs(state: State, zone: ZoneKey): boolean {
-  const text = zoneToText(zone)
-  return jobNames(state).some(name => name.kind === 'job' && name.zone === text)
+export function hasOpenJobs(state: State, device: Device): boolean {
+  const zones = zonesOf(device).map(zoneToText)
+  return jobNames(state).some(({ kind, zone }) => kind === 'job' && zones.includes(zone))
 }

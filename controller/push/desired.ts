@@ -24,7 +24,8 @@ export interface Desired {
   readonly lastsSeconds: number
 }
 
-const fileOf = (zone: ZoneKey) => `${PREFIX}${zoneToText(zone)}`
+/** What a device shall have. */
+export const desiredFile = (zone: ZoneKey): string => `${PREFIX}${zoneToText(zone)}`
 const toText = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64')
 const toBytes = (text: unknown) => new Uint8Array(Buffer.from(String(text), 'base64'))
 
@@ -39,12 +40,12 @@ export async function keepDesired(
     signed: toText(signed),
     contents: contents.map(toText),
   })
-  await state.exclusively(() => state.writeText(fileOf(zone), `${text}\n`))
+  await state.exclusively(() => state.writeText(desiredFile(zone), `${text}\n`))
 }
 
 /** What a device shall have; null where nothing is kept for it. Throws STATE_UNREADABLE. */
 export function desiredFor(state: State, zone: ZoneKey): Desired | null {
-  const text = state.readText(fileOf(zone))
+  const text = state.readText(desiredFile(zone))
   if (text === null) return null
   try {
     const { version, signed, contents } = JSON.parse(text) as Record<string, unknown>
@@ -58,7 +59,7 @@ export function desiredFor(state: State, zone: ZoneKey): Desired | null {
   } catch (cause) {
     throw new BoxError(
       'STATE_UNREADABLE',
-      `What a device shall have (${fileOf(zone)}) is damaged.`,
+      `What a device shall have (${desiredFile(zone)}) is damaged.`,
       cause,
     )
   }
@@ -74,7 +75,7 @@ export function signedDesired(state: State, zone: ZoneKey, own: ZoneSecret): Des
 }
 
 export async function dropDesired(state: State, zone: ZoneKey): Promise<void> {
-  await state.exclusively(() => rmSync(join(state.directory, fileOf(zone)), { force: true }))
+  await state.exclusively(() => rmSync(join(state.directory, desiredFile(zone)), { force: true }))
 }
 
 /** The zones, as texts, of all devices for which something is kept. */

@@ -5,6 +5,7 @@
 
 import { equalBytes } from '../../src/base/bytes.ts'
 import { BoxError } from '../../src/base/errors.ts'
+import type { ZoneKey } from '../../src/base/ids.ts'
 import { formatDeviceRecord, parseDeviceRecord } from '../../src/box/device-record.ts'
 import {
   formatRoomAddress,
@@ -87,6 +88,15 @@ export class RoomBook {
   async remember(place: Uint8Array, last: LastKnown): Promise<void> {
     await this.change(rooms =>
       rooms.map(room => (equalBytes(room.place, place) ? { ...room, last } : room)),
+    )
+  }
+
+  /** The device that hosts some of them has another key. */
+  async succeed(before: ZoneKey, after: ZoneKey): Promise<void> {
+    await this.change(rooms =>
+      rooms.some(({ device }) => equalBytes(device, before))
+        ? rooms.map(room => (equalBytes(room.device, before) ? { ...room, device: after } : room))
+        : rooms,
     )
   }
 

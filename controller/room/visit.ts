@@ -15,7 +15,7 @@ import type { Link, TreeNode } from '../../src/psyc/edge.ts'
 import { PlaceGuest } from '../../src/psyc/place-guest.ts'
 import type { Context } from '../context.ts'
 import { reach } from '../device-session.ts'
-import type { Device } from '../fleet.ts'
+import { type Device, hasZone } from '../fleet.ts'
 import { type KnownRoom, RoomBook } from './book.ts'
 import { HISTORY_SIZE, MEMORY_NAME, RoomMemory } from './memory.ts'
 
@@ -282,15 +282,15 @@ export class RoomVisit {
 
 /** The device that hosts a room: one of ours, or one that is known by the room alone. */
 export function hostOf({ fleet, state }: Context, room: KnownRoom): Device {
-  const own = fleet.devices().find(({ zone }) => equalBytes(zone, room.device))
+  const own = fleet.devices().find(one => hasZone(one, room.device))
   if (own) return own
-  const { last } = new RoomBook(state).find(room.place) ?? room
-  return { name: HOST_NAME, zone: room.device, tags: [], pairedAt: 0, last }
+  const { last, device: zone } = new RoomBook(state).find(room.place) ?? room
+  return { name: HOST_NAME, zone, tags: [], pairedAt: 0, last }
 }
 
 /** Where the host was is kept with the room, unless the fleet has it. */
 export const keeping = ({ fleet, state }: Context, room: KnownRoom): Pick<KeepOption, 'keep'> =>
-  fleet.devices().some(({ zone }) => equalBytes(zone, room.device))
+  fleet.devices().some(one => hasZone(one, room.device))
     ? {}
     : { keep: last => new RoomBook(state).remember(room.place, last) }
 

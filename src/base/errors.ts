@@ -60,6 +60,10 @@ export const ERRORS = {
   ROOM_UNKNOWN: ['unknown', 'There is no such room.'],
   NOT_PERMITTED: ['refused', 'The device does not grant this to your key.'],
   ROOM_LIMIT: ['refused', 'There is no room for more of that on the device.'],
+  ZONE_REVOKED: [
+    'refused',
+    'The zone was revoked by whoever has its key: nothing in it is to be believed.',
+  ],
   IDENTITY_WRONG: ['refused', 'The other side could not prove the identity that was expected.'],
   PAIRING_REFUSED: ['refused', 'The device refused the pairing.'],
   PUSH_REFUSED: ['refused', 'The device refused the bundle, and nothing was changed.'],

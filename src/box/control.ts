@@ -6,6 +6,7 @@
 
 import type { Clock } from '../base/clock.ts'
 import { BoxError } from '../base/errors.ts'
+import { decodeBase32, encodeBase32 } from '../wire/base32.ts'
 import { WireError } from '../wire/layout.ts'
 import { Conversation } from './conversation.ts'
 import type { Right } from './grant.ts'
@@ -20,6 +21,7 @@ import {
   roomRefusal,
   roomsAnswer,
 } from './room-talk.ts'
+import { SUCCESSION_SIZE } from './succession.ts'
 
 /** Kinds of requests. */
 const INFO = 1
@@ -30,6 +32,7 @@ const AUDIT = 5
 const ROOMS = 6
 const REVOKE = 7
 const ROTATE_HOST_KEY = 8
+const ROTATE_KEY = 9
 /** Status of answers. */
 const DONE = 0
 const UNKNOWN_KIND = 1
@@ -96,6 +99,21 @@ export async function askRotateHostKey(session: Session, options: AskOptions): P
   await ask(session, ROTATE_HOST_KEY, options)
 }
 
+/**
+ * Has the device take another zone key; what leads to it (succession.ts), which whoever asks verifies. Fails with
+ * CLOCK_WRONG, LIMIT_EXCEEDED where it has done so too often, and as askInfo.
+ */
+export async function askRotateKey(session: Session, options: AskOptions): Promise<Uint8Array> {
+  const now = encoder.encode(`${options.clock.now()}`)
+  const { chain } = await ask(session, ROTATE_KEY, options, now, rotationRefusal)
+  try {
+    if (typeof chain === 'string') return decodeBase32(chain, SUCCESSION_SIZE)
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error
+  }
+  throw new BoxError('STATE_UNEXPECTED', 'The device does not say which key it has now.')
+}
+
 /** One page of everybody's grants, from the one with this place on. Fails as askInfo. */
 export const askGrants = (session: Session, from: number, options: AskOptions): Promise<Page> =>
   askPage(session, GRANTS, from, options)
@@ -135,6 +153,13 @@ const revocationRefusal = (code: unknown): BoxError =>
     ? new BoxError('NOT_PERMITTED', 'Only who may grant there can revoke.')
     : new BoxError('STATE_UNEXPECTED', 'The device does not take this revocation.')
 
+function rotationRefusal(code: unknown): BoxError {
+  if (code === 'CLOCK_WRONG') return new BoxError('CLOCK_WRONG')
+  if (code === 'LIMIT_EXCEEDED')
+    return new BoxError('NOT_PERMITTED', 'It has had four new keys in 90 days already.')
+  return new BoxError('STATE_UNEXPECTED', 'The device does not take another key.')
+}
+
 /** The device's reason, in our words: it may say anything. */
 function grantRefusal(code: unknown): BoxError {
   if (code === 'INPUT_INVALID')
@@ -165,6 +190,8 @@ export interface Administration {
   revoke(signed: Uint8Array): void
   /** Makes a new SSH host key. Throws STATE_UNWRITABLE. */
   rotateHostKey(): void
+  /** Makes a new zone key, and says what leads to it; by the time of whoever asks. Throws BoxError. */
+  rotateKey(theirs: number): Uint8Array
   /** Everybody's grants, oldest first, as JSON. */
   grants(): readonly object[]
   /** The audit journal from this number on. */
@@ -199,14 +226,14 @@ function answerTo(
 ): Uint8Array {
   const answer = (status: number, value: object = {}) =>
     ControlAnswer.encode({ status, body: encoder.encode(JSON.stringify(value)) })
-  const done = (work: () => void): Uint8Array => {
+  const done = (work: () => unknown): Uint8Array => {
     try {
-      work()
+      const said = work()
+      return answer(DONE, said instanceof Object ? said : {})
     } catch (error) {
       if (error instanceof BoxError) return answer(REFUSED, { code: error.code })
       throw error
     }
-    return answer(DONE)
   }
   switch (kind) {
     case INFO:
@@ -225,14 +252,12 @@ function answerTo(
       return done(() => administration.revoke(body))
     case ROTATE_HOST_KEY:
       return allows('admin') ? done(() => administration.rotateHostKey()) : answer(NOT_PERMITTED)
+    case ROTATE_KEY:
+      if (!allows('admin')) return answer(NOT_PERMITTED)
+      return done(() => ({ chain: encodeBase32(administration.rotateKey(numberIn(body))) }))
     case ROOMS:
       if (!allows('admin')) return answer(NOT_PERMITTED)
-      try {
-        return answer(DONE, roomsAnswer(administration.rooms(decodeRoomRequest(body))))
-      } catch (error) {
-        if (error instanceof BoxError) return answer(REFUSED, { code: error.code })
-        throw error
-      }
+      return done(() => roomsAnswer(administration.rooms(decodeRoomRequest(body))))
     case GRANTS:
     case AUDIT: {
       if (!allows('admin')) return answer(NOT_PERMITTED)

@@ -14,17 +14,16 @@ import { isWhole } from './scope.ts'
 const AHEAD_MAX_MS = 24 * 3_600_000
 
 /**
- * Puts it in the book. Fails with NOT_PERMITTED, and with INPUT_INVALID where it says nothing new or leaves
+ * Puts it in the book; `isOurs`: it is about this device. Fails with NOT_PERMITTED, and with INPUT_INVALID where it says nothing new or leaves
  * the device to nobody; STATE_UNWRITABLE.
  */
 export function applyGrant(
   book: GrantBook,
   statement: GrantStatement,
-  { device, caller, now }: { device: ZoneKey; caller: ZoneKey; now: number },
+  { isOurs, caller, now }: { isOurs: boolean; caller: ZoneKey; now: number },
 ): void {
   const { issuer, holder, number, rights, until, scope, name } = statement
-  if (!equalBytes(statement.device, device))
-    throw new BoxError('NOT_PERMITTED', 'The grant is for another device.')
+  if (!isOurs) throw new BoxError('NOT_PERMITTED', 'The grant is for another device.')
   // Otherwise an old statement of somebody else could be said again.
   if (!equalBytes(issuer, caller))
     throw new BoxError('NOT_PERMITTED', 'The grant is signed by somebody else.')

@@ -75,6 +75,8 @@ export interface AuthenticateOptions extends HandshakeOptions {
 export interface AcceptOptions extends HandshakeOptions {
   /** Decides whether to go on with a proven identity. */
   readonly admit: (zone: ZoneKey, payload: Uint8Array) => Admission
+  /** Where `own` is a key that was given up: what leads from it to the one of today (succession.ts). */
+  readonly chain?: Uint8Array
 }
 
 /** A refusal is told to the opener, who knows by then whom it talks to. */
@@ -91,6 +93,8 @@ export interface Session {
   readonly sessionKey: Uint8Array
   /** What the other side said with its proof (opener) or its verdict (device). */
   readonly payload: Uint8Array
+  /** What leads from the device's key to the one it has now, as it says (opener); empty where it is that one. */
+  readonly chain: Uint8Array
   /** The channel for what follows; attach to this one, not to the one that was given. */
   readonly channel: Channel
 }
@@ -126,7 +130,8 @@ async function open(
   const agreed = extendTranscript(extendTranscript(begun, hello), answer.ephemeral)
   const secret = x25519(ephemeral, answer.ephemeral)
   const proven = openIdentity('device', answer.sealed, secret, agreed)
-  if (!proven || !equalBytes(proven.zone, device)) throw new BoxError('IDENTITY_WRONG')
+  if (!proven || !equalBytes(proven.zone, device) || proven.payload.length > PAYLOAD_MAX)
+    throw new BoxError('IDENTITY_WRONG')
 
   const answered = extendTranscript(agreed, answer.sealed)
   const sealed = sealIdentity('opener', own, payload, secret, answered)
@@ -142,6 +147,7 @@ async function open(
     peerZone: proven.zone,
     sessionKey: deriveKey(secret, finished, 'session'),
     payload: theirs.slice(),
+    chain: proven.payload,
     channel: sealedFor(purpose, talk.release(), {
       sending: deriveKey(secret, finished, 'opener says'),
       receiving: deriveKey(secret, finished, 'device says'),
@@ -152,7 +158,7 @@ async function open(
 async function accept(
   talk: Conversation,
   channel: Channel,
-  { self, purpose, own, random, clock, admit }: AcceptOptions,
+  { self, purpose, own, random, clock, admit, chain = NOTHING }: AcceptOptions,
 ): Promise<Session> {
   const first = await talk.next()
   const hello = HandshakeHello.decode(first)
@@ -162,7 +168,7 @@ async function accept(
   const setting = { purpose, device: own.zone, opener: channel.peer, listener: self }
   const begun = extendTranscript(beginTranscript(setting), first)
   const agreed = extendTranscript(begun, ephemeral.publicKey)
-  const answer = sealIdentity('device', own, NOTHING, secret, agreed)
+  const answer = sealIdentity('device', own, chain, secret, agreed)
   talk.send(HandshakeAnswer.encode({ ephemeral: ephemeral.publicKey, sealed: answer }))
 
   const answered = extendTranscript(agreed, answer)
@@ -179,6 +185,7 @@ async function accept(
     peerZone: proven.zone,
     sessionKey: deriveKey(secret, finished, 'session'),
     payload: proven.payload,
+    chain: NOTHING,
     channel: sealedFor(purpose, talk.release(), {
       sending: deriveKey(secret, finished, 'device says'),
       receiving: deriveKey(secret, finished, 'opener says'),

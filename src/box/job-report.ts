@@ -94,15 +94,16 @@ export function signReports(
   return Signed.encode({ signature: device.sign(REPORT_SIGNATURE, body), reports: body })
 }
 
-/** Throws SIGNATURE_INVALID where it is not said by this device for this reader, WIRE_MALFORMED. */
+/** Throws SIGNATURE_INVALID where it is not said by this device (by any of its keys) for this reader, WIRE_MALFORMED. */
 export function openReports(
   raw: Uint8Array,
-  from: { readonly device: ZoneKey; readonly reader: ZoneKey },
+  from: { readonly devices: readonly ZoneKey[]; readonly reader: ZoneKey },
 ): readonly JobReport[] {
   try {
     const { signature, reports } = Signed.decode(raw)
     const { version, device, reader, reports: texts } = Reports.decode(reports)
-    const isOurs = equalBytes(device, from.device) && equalBytes(reader, from.reader)
+    const isOurs =
+      from.devices.some(one => equalBytes(one, device)) && equalBytes(reader, from.reader)
     if (!isOurs || !verifyZoneSignature(zoneKey(device), REPORT_SIGNATURE, reports, signature))
       throw new BoxError('SIGNATURE_INVALID', 'A result is not from this device, or not for us.')
     if (version !== VERSION) throw new TypeError(`of version ${version}`)

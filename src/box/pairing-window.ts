@@ -49,7 +49,8 @@ export type WindowEnd =
   | { readonly is: 'expired' | 'replaced' | 'closed' | 'too many attempts' }
 
 export interface PairingOptions {
-  readonly device: ZoneKey
+  /** Which key it has now. */
+  readonly device: () => ZoneKey
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -85,7 +86,7 @@ export class PairingDesk {
   open(minutes: number, hubs: readonly string[], ended: (end: WindowEnd) => void): PairingCode {
     const { clock, random, device } = this.options
     this.end({ is: 'replaced' })
-    const code = makePairingCode(device, hubs, random)
+    const code = makePairingCode(device(), hubs, random)
     const ms = minutes * MINUTE_MS
     this.window = {
       code,

@@ -9,6 +9,7 @@ import { verifySignature } from './signing.ts'
 /** The registered purposes, in the words of the registry. */
 export const PURPOSE = {
   TRANSPORT_PONG_OWN: 1,
+  GNS_REVOCATION: 3,
   DHT_HOP: 6,
   HELLO: 7,
   NSE_SEND: 14,

@@ -14,6 +14,7 @@ import { formatName, type Name, parseName } from './name.ts'
 import { isSupplemental, RECORD_FLAG, RECORD_TYPE, type ResourceRecord } from './record.ts'
 import { text } from './record-data.ts'
 import { typeName } from './record-text.ts'
+import type { Revocations } from './revocations.ts'
 import { type DnsTarget, type Step, Walk } from './walk.ts'
 import type { ZoneDatabase } from './zone.ts'
 
@@ -43,6 +44,8 @@ export interface ResolverOptions {
   readonly zones: (suffix: string) => ZoneKey | null
   readonly database: ZoneDatabase
   readonly dns?: Dns
+  /** Which zones are revoked, and whom to ask; absent: nobody is asked. */
+  readonly revocations?: Pick<Revocations, 'isRevoked' | 'ask' | 'decided'>
 }
 
 export interface ResolveOptions {
@@ -85,7 +88,7 @@ export class Resolver {
 
   /**
    * Fails with NAME_INVALID, NAME_UNKNOWN (an authority says so), PEER_TIMEOUT (nobody answered in time),
-   * NAME_LOOP, NAME_IN_DNS, RECORD_UNSUPPORTED, WIRE_MALFORMED, ENGINE_CLOSED, or the reason of the signal.
+   * NAME_LOOP, NAME_IN_DNS, ZONE_REVOKED, RECORD_UNSUPPORTED, WIRE_MALFORMED, ENGINE_CLOSED, or the reason of the signal.
    */
   async resolve(
     name: string | Name,

@@ -9,7 +9,7 @@ import type { ZoneKey } from '../base/ids.ts'
 import { WireError } from '../wire/layout.ts'
 import { parseIpv4, parseIpv6 } from './address-text.ts'
 import type { Lookup } from './lookup.ts'
-import { APEX, formatName, type Name } from './name.ts'
+import { APEX, formatName, type Name, zoneToText } from './name.ts'
 import {
   isDelegation,
   isSupplemental,
@@ -20,6 +20,7 @@ import {
 import { a, aaaa, box, gns2dns, readDelegation } from './record-data.ts'
 import { isRedirect } from './record-set.ts'
 import { recordText, typeName } from './record-text.ts'
+import type { Revocations } from './revocations.ts'
 import { type Service, serviceOf } from './services.ts'
 import { nameAt, redirectTarget, settled } from './target.ts'
 
@@ -53,6 +54,7 @@ export interface WalkOptions {
   readonly type: number | 'any'
   readonly fresh: boolean
   readonly signal: AbortSignal
+  readonly revocations?: Pick<Revocations, 'isRevoked' | 'ask' | 'decided'>
 }
 
 /** A place on the way: labels still to look up, the next at the right. */
@@ -92,8 +94,13 @@ export class Walk {
     const label = isService ? APEX : (labels.at(-1) ?? APEX)
     const rest = isService ? labels : labels.slice(0, -1)
     this.admit(zone, label, rest)
-    const { lookup, fresh, signal, type } = this.options
+    const { lookup, fresh, signal, type, revocations } = this.options
+    this.mustHold(zone)
+    revocations?.ask(zone)
     const set = await lookup.find(zone, label, fresh, signal)
+    // Asked at the same time: what has come by now counts, once it is found to be right.
+    await revocations?.decided(zone, signal)
+    this.mustHold(zone)
     if (set.from === 'mesh') this.isLocal = false
     for (const record of set.records) this.mustUnderstand(record)
     const main = set.records.filter(record => !isSupplemental(record))
@@ -110,6 +117,12 @@ export class Walk {
       return { zone: readable(() => readDelegation(lead.type, lead.data)), labels: rest }
     if (rest.length === 0) return this.end(set.records, zone)
     throw new BoxError('NAME_UNKNOWN', `${label} leads to no ${rest.join('.')}.`)
+  }
+
+  /** RFC 9498 section 7.3: nothing in a revoked zone is resolved. */
+  private mustHold(zone: ZoneKey): void {
+    if (this.options.revocations?.isRevoked(zone))
+      throw new BoxError('ZONE_REVOKED', `It is ${zoneToText(zone)}.`)
   }
 
   private admit(zone: ZoneKey, label: string, rest: readonly string[]): void {

@@ -29,6 +29,7 @@ import type {
 } from './mesh.ts'
 import { Monotime } from './monotime.ts'
 import { classA, type Profile, type Underlay } from './profile.ts'
+import { Gossip } from './revocation-gossip.ts'
 
 /** Under this name the store has the seed of the peer key. */
 const PEER_SEED = 'peer-seed'
@@ -70,6 +71,7 @@ export async function createEmbedded(options: EmbeddedOptions): Promise<Embedded
 class Embedded implements EmbeddedMesh {
   readonly self: PeerId
   readonly dht: Dht
+  readonly gossip: Gossip
   private readonly underlay: Underlay
   private readonly nodeDht: NodeDht
   private readonly cadet: Cadet
@@ -91,6 +93,7 @@ class Embedded implements EmbeddedMesh {
       advertise: options.advertise ?? [],
     })
     const { core } = this.underlay
+    this.gossip = new Gossip({ core, clock, counters })
     this.nodeDht = new NodeDht({
       ...{ clock, random, core, key, log, counters },
       routes: profile.recordsRoutes,
@@ -166,6 +169,7 @@ class Embedded implements EmbeddedMesh {
       for (const fail of this.connecting) fail(new BoxError('ENGINE_CLOSED'))
       this.cadet.close()
       this.nodeDht.close()
+      this.gossip.close()
       this.underlay.close()
       this.watchers.clear()
     }

@@ -42,7 +42,24 @@ export interface Mesh {
   /** Told of each neighbour that comes and goes, beginning with those that are there. */
   watch(events: NeighbourWatch): Listening
   status(): MeshStatus
+  /** What neighbours tell each other of revoked zones; absent where the peer is another program's. */
+  readonly gossip?: RevocationGossip
   close(): Promise<void>
+}
+
+/** Messages REVOCATION_REVOKE, whole and unchecked, between neighbours (gnunet-service-revocation.c). */
+export interface RevocationGossip {
+  /** To all neighbours that understand it and have not said it themselves. */
+  spread(message: Uint8Array): void
+  /** There is one listener at a time. */
+  listen(events: GossipEvents): Listening
+}
+
+export interface GossipEvents {
+  /** `from` is the same for all that one neighbour says. The bytes may be a view: copy what you keep. */
+  heard(message: Uint8Array, from: string): void
+  /** What a new neighbour is told. */
+  known(): readonly Uint8Array[]
 }
 
 export interface ConnectOptions {

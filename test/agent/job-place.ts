@@ -1,6 +1,7 @@
 /** The jobs of one device in virtual time, with commands that the test ends; its disk may stop at any write. */
 
 import { AuditNotes } from '../../agent/audit-notes.ts'
+import type { DeviceKeys } from '../../agent/device-keys.ts'
 import type { RunEnd, RunRequest } from '../../agent/job-run.ts'
 import { Jobs } from '../../agent/jobs.ts'
 import { BoxError } from '../../src/base/errors.ts'
@@ -13,6 +14,7 @@ import { jobId, signJob, type Work } from '../../src/box/job-statement.ts'
 import { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import { World } from '../sim/world.ts'
 import { utf8 } from '../vectors.ts'
+import { keysOf } from './only-key.ts'
 
 export const HOUR_MS = 3_600_000
 export const DAY_MS = 24 * HOUR_MS
@@ -24,6 +26,8 @@ export class JobPlace {
   readonly world: World
   readonly device: ZoneSecret
   readonly owner: ZoneSecret
+  /** Of the device. */
+  readonly keys: DeviceKeys
   readonly store: Store = memoryStore()
   readonly grants = new GrantBook(memoryStore())
   readonly audit = memoryEntries()
@@ -40,6 +44,7 @@ export class JobPlace {
     this.world = new World(seed)
     this.device = ZoneSecret.generate('EDKEY', this.world.random)
     this.owner = ZoneSecret.generate('EDKEY', this.world.random)
+    this.keys = keysOf(this.device, { clock: this.world })
     this.number = this.world.now()
     this.grant(ownerGrant(this.owner.zone, { holder: 'home', deviceName: 'kitchen' }, 0))
     this.jobs = this.start()
@@ -59,7 +64,7 @@ export class JobPlace {
 
   private start(): Jobs {
     const { world, grants } = this
-    const device = this.device.zone
+    const device = this.keys
     let isAlive = true
     const killed = () => {
       isAlive = false
@@ -86,7 +91,13 @@ export class JobPlace {
       },
     }
     const audit = new AuditNotes({
-      ...{ audit: new AuditLog(this.audit), grants, device, clock: world, log: silentLog },
+      ...{
+        audit: new AuditLog(this.audit),
+        grants,
+        device: this.device,
+        clock: world,
+        log: silentLog,
+      },
     })
     return new Jobs({
       ...{ store, clock: world, log: silentLog, device, grants, audit, user: 'root' },

@@ -31,7 +31,7 @@ let trusted: readonly ZoneKey[]
 
 beforeEach(() => {
   place = new JobPlace()
-  const { world, device } = place
+  const { world } = place
   const { random } = world
   relay = ZoneSecret.generate('EDKEY', random)
   const net = new FakeNet({ clock: world, random })
@@ -43,7 +43,7 @@ beforeEach(() => {
   post = { jobs: shelf('jobs'), results: shelf('results') }
   const audit = new AuditNotes({
     ...{ audit: new AuditLog(memoryEntries()), grants: new GrantBook(memoryStore()) },
-    ...{ device: relay.zone, clock: world, log: silentLog },
+    ...{ device: relay, clock: world, log: silentLog },
   })
   host.listen(servicePort('relay', relay.zone), channel => {
     void acceptHandshake(channel, {
@@ -57,7 +57,7 @@ beforeEach(() => {
     })
   })
   const { jobs } = place
-  jobPost = new JobPost({ device, clock: world, random, log: silentLog, jobs })
+  jobPost = new JobPost({ clock: world, random, log: silentLog, jobs })
 })
 
 async function talkAs(own: ZoneSecret): Promise<PushTalk> {
@@ -87,11 +87,11 @@ const leaveJobs = (by: ZoneSecret, contents: readonly Uint8Array[]) => {
   const about = { shelf: 'jobs', to: zoneToText(device.zone), sequence: world.now() }
   return as(by, talk => talk.give('leave', parcel, about))
 }
-const visit = () => as(place.device, talk => jobPost.visit(talk, 'relay'))
+const visit = () => as(place.device, talk => jobPost.visit(talk, 'relay', place.device))
 const resultsFor = (reader: ZoneSecret) => {
   const [kept] = post.results.waitingFor(reader.zone)
   const { signed } = openParcel(reader, post.results.get(kept!)!)
-  return openReports(signed, { device: place.device.zone, reader: reader.zone })
+  return openReports(signed, { devices: [place.device.zone], reader: reader.zone })
 }
 
 test('a job left there runs once, and what comes of it is left for its signer alone', async () => {

@@ -48,7 +48,7 @@ beforeEach(async () => {
   entries.current = memoryEntries()
   const grants = new GrantBook(memoryStore())
   grants.set(ownerGrant(place.owner.zone, { holder: 'home', deviceName: 'kitchen' }, 0))
-  const device = place.device.zone
+  const { device } = place
   const notes = new AuditNotes({
     ...{ audit: new AuditLog(entries.current), grants, device, clock, log: silentLog },
   })
@@ -57,7 +57,7 @@ beforeEach(async () => {
   applier = place.applier({ told: event => audit.happened(event) })
   await applier.recover()
   catchUp = new CatchUp({
-    ...{ mesh: deviceMesh, device: place.device, clock, random, log: silentLog },
+    ...{ mesh: deviceMesh, device: place.keys, clock, random, log: silentLog },
     ...{ relays: [relay.zone], hubs: [relayMesh.self], applier, audit },
     dials: async () => canDial,
   })
@@ -121,6 +121,16 @@ test('fetches, applies and confirms what waits for it, and the relay keeps it no
   ])
   await catchUp.look()
   expect(fetched).toEqual(['1'])
+})
+
+test('fetches what was left for a key that it has given up since, secrets and all', async () => {
+  leave(place.release({ a: { text: 'new' }, key: { text: 'hunter22', secret: true } }))
+  place.keys.rotate(clock.now())
+  expect(await catchUp.look()).toBe(true)
+  expect(a()).toBe('new')
+  expect(readFileSync(place.path('key'), 'utf8')).toBe('hunter22')
+  expect(applier.state.history().last).toMatchObject({ is: 'confirmed', generation: 1, by: null })
+  expect(shelf.waitingFor(place.device.zone)).toEqual([])
 })
 
 test('takes the newest of what waits, and older versions are refused however often they are kept', async () => {

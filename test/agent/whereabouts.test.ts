@@ -8,6 +8,7 @@ import { Publisher } from '../../src/gns/publisher.ts'
 import { ZoneDatabase } from '../../src/gns/zone.ts'
 import { FakeNet } from '../sim/fake-mesh.ts'
 import { World } from '../sim/world.ts'
+import { keysOf } from './only-key.ts'
 
 test('a disk that is full does not end the agent, and what changed meanwhile is published later', () => {
   const world = new World(1)
@@ -22,7 +23,7 @@ test('a disk that is full does not end the agent, and what changed meanwhile is 
       store.set(name, value)
     },
   })
-  const device = ZoneSecret.generate('EDKEY', world.random)
+  const device = keysOf(ZoneSecret.generate('EDKEY', world.random), { clock: world })
   const publisher = new Publisher({
     ...{ mesh, clock: world, random: world.random, log: silentLog, database },
   })

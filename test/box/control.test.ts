@@ -21,6 +21,7 @@ async function sessions(options: Partial<ControlOptions> = {}) {
       grant: () => {},
       revoke: () => {},
       rotateHostKey: () => {},
+      rotateKey: () => new Uint8Array(0),
       grants: () => [],
       audit: () => [],
       rooms: () => [],

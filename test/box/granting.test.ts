@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { equalBytes } from '../../src/base/bytes.ts'
 import { BoxError } from '../../src/base/errors.ts'
 import { memoryStore } from '../../src/base/store.ts'
 import { GrantBook, ownerGrant, RIGHTS, type Right } from '../../src/box/grant.ts'
@@ -32,7 +33,9 @@ function apply(
 ): string {
   try {
     const statement = readGrant(signGrant(by, given(some)))
-    applyGrant(to, statement, { device: device.zone, caller: caller.zone, now: NOW })
+    applyGrant(to, statement, {
+      ...{ isOurs: equalBytes(statement.device, device.zone), caller: caller.zone, now: NOW },
+    })
     return 'taken'
   } catch (error) {
     if (error instanceof BoxError) return error.code

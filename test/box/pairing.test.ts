@@ -35,7 +35,7 @@ class PairableDevice {
       note: (_level, _area, event, fields = {}) => this.logged.push({ event, fields }),
     }
     this.desk = new PairingDesk({
-      device: pair.device.zone,
+      device: () => pair.device.zone,
       clock: pair.world,
       random: pair.world.random,
       log,

@@ -16,6 +16,7 @@ import { AuditLog, memoryEntries } from '../../src/box/audit.ts'
 import { GrantBook, ownerGrant } from '../../src/box/grant.ts'
 import { PushTalk } from '../../src/box/push-talk.ts'
 import { ZoneSecret } from '../../src/crypto/zone-key.ts'
+import { keysOf } from '../agent/only-key.ts'
 import { utf8 } from '../vectors.ts'
 import { type Controller, deviceOf, Rig, type RigDevice } from './rig.ts'
 
@@ -49,12 +50,19 @@ function startJobs(device: RigDevice): Jobs {
   const grants = new GrantBook(memoryStore())
   const names = { holder: 'home', deviceName: 'kitchen' }
   grants.set(ownerGrant(owner.context.ego().secret.zone, names, 0))
-  const zone = device.secret.zone
+  const { secret } = device
   const log = silentLog
   const audit = new AuditLog(memoryEntries())
   return new Jobs({
-    ...{ store: memoryStore(), clock: world, log, device: zone, grants, user: 'root' },
-    audit: new AuditNotes({ audit, grants, device: zone, clock: world, log }),
+    ...{
+      store: memoryStore(),
+      clock: world,
+      log,
+      device: keysOf(secret, { clock: world }),
+      grants,
+      user: 'root',
+    },
+    audit: new AuditNotes({ audit, grants, device: secret, clock: world, log }),
     run: ({ line, signal }) => {
       started.push(line)
       const end = (exit: { code: number } | { signal: string }) => ({

@@ -144,7 +144,7 @@ export class RigDevice {
     this.mesh = rig.net.peer()
     this.publisher = this.start()
     this.desk = new PairingDesk({
-      device: this.secret.zone,
+      device: () => this.secret.zone,
       clock: rig.world,
       random: rig.world.random,
       log: silentLog,
@@ -205,6 +205,7 @@ export class RigDevice {
                   grant: () => {},
                   revoke: () => {},
                   rotateHostKey: () => {},
+                  rotateKey: () => new Uint8Array(0),
                   grants: () => [],
                   audit: () => [],
                   rooms: request => this.handleRooms(request, session.peerZone),

@@ -1,28 +1,44 @@
 /** New keys and revoked ones, with real agents on a mesh without a network; some are off meanwhile. */
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { auditHeadFile } from '../../controller/audit-check.ts'
 import type { Command } from '../../controller/command.ts'
 import { revoke } from '../../controller/commands/revoke.ts'
 import { rm } from '../../controller/commands/rm.ts'
 import { rotate } from '../../controller/commands/rotate.ts'
 import { grantsOf } from '../../controller/device-pages.ts'
 import { reach } from '../../controller/device-session.ts'
+import { chainIn, followDevice } from '../../controller/device-succession.ts'
 import { EGO_FILE, readEgo, rotateEgo } from '../../controller/ego.ts'
+import { FLEET_FILE } from '../../controller/fleet.ts'
+import { settleDirectly } from '../../controller/jobs/courier.ts'
+import { JobBook } from '../../controller/jobs/job-book.ts'
+import { queueJobs } from '../../controller/jobs/queue.ts'
 import { publishZone } from '../../controller/names.ts'
 import { openPushTalk } from '../../controller/push/delivery.ts'
-import { revocations } from '../../controller/revocations.ts'
+import { keepRevocation, revocations } from '../../controller/revocations.ts'
 import { readSshKey, SSH_KEY_FILE } from '../../controller/ssh-key.ts'
+import { equalBytes } from '../../src/base/bytes.ts'
 import { BoxError } from '../../src/base/errors.ts'
 import type { ZoneKey } from '../../src/base/ids.ts'
 import { memoryStore } from '../../src/base/store.ts'
+import { askGrant } from '../../src/box/control.ts'
 import { type Grant, ownerGrant } from '../../src/box/grant.ts'
+import { signGrant } from '../../src/box/grant-statement.ts'
+import { signRevocation } from '../../src/box/revocation.ts'
+import { WHOLE_SCOPE } from '../../src/box/scope.ts'
+import { signSuccession } from '../../src/box/succession.ts'
 import { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import { zoneToText } from '../../src/gns/name.ts'
+import type { RecordData } from '../../src/gns/record.ts'
 import { Resolver } from '../../src/gns/resolver.ts'
 import { ZoneDatabase } from '../../src/gns/zone.ts'
 import { systemClock } from '../../src/sys/clock.ts'
 import { systemRandom } from '../../src/sys/random.ts'
 import { PushHouse } from './push/house.ts'
+
+const strangers = ZoneSecret.generate('EDKEY', systemRandom)
+const ONCE = { every: null, limitSeconds: 10, input: new Uint8Array(0) }
 
 let house: PushHouse
 beforeEach(async () => {
@@ -155,6 +171,119 @@ describe('box rotate host', { timeout: 60_000 }, () => {
   test('wants to know which devices, and the other keys do not', async () => {
     for (const args of [{ key: 'host' }, { key: 'ego', selector: 'attic' }])
       await expect(run(rotate, args)).rejects.toMatchObject({ code: 'INPUT_INVALID' })
+  })
+})
+
+describe('box rotate device', { timeout: 120_000 }, () => {
+  const keyOf = (name: string) => house.agent(name).device.zone
+  const rotateAttic = () => run(rotate, { key: 'device', selector: 'attic', timeout: 5 })
+
+  test('gives a device another identity, which goes on in our fleet and under its name', async () => {
+    const before = keyOf('attic')
+    const { state, fleet } = context()
+    const signed = signRevocation(context().ego().secret, keyOf('cellar'), 1)
+    await keepRevocation(state, { signed, untold: [before] })
+    state.writeText(auditHeadFile(before), '{"number":0,"hash":""}')
+    const said = await rotateAttic()
+    expect(said).toMatchObject({ code: 0, out: 'attic  has a new key\n' })
+    const after = keyOf('attic')
+    expect(after).not.toEqual(before)
+    expect(device('attic')).toMatchObject({ zone: after, before: [before] })
+    expect(house.audit('attic')).toContain(
+      `rotate device key: ${zoneToText(after)} in place of ${zoneToText(before)} done`,
+    )
+    expect(house.agent('attic').status().device_zones_before).toMatchObject([
+      { zone: zoneToText(before) },
+    ])
+    // What was kept of it lies where it is looked for.
+    expect(state.readText(auditHeadFile(after))).not.toBeNull()
+    expect(state.readText(auditHeadFile(before))).toBeNull()
+    expect(revocations(state).flatMap(({ untold }) => untold)).not.toContainEqual(before)
+    // By its name alone, and after a start.
+    await house.off('attic')
+    await house.on('attic')
+    const options = { service: 'control', timeoutMs: 10_000, forget: true } as const
+    const session = await reach(context(), device('attic'), options)
+    session.channel.close()
+    expect(session.chain).toHaveLength(0)
+    expect(fleet.device('cellar').before).toBeUndefined()
+    const untold = () => revocations(state).flatMap(kept => kept.untold)
+    await expect.poll(untold, { timeout: 10_000 }).toEqual([])
+  })
+
+  test('is learnt by others who know the old one, wherever they hear of it first, and not twice', async () => {
+    const { state } = context()
+    const before = keyOf('attic')
+    const asItWas = state.readText(FLEET_FILE)!
+    await rotateAttic()
+    await rotateAttic()
+    const options = { service: 'push', timeoutMs: 10_000 } as const
+    for (const forget of [false, true]) {
+      state.writeText(FLEET_FILE, asItWas)
+      const session = await reach(context(), device('attic'), { ...options, forget })
+      session.channel.close()
+      await expect.poll(() => device('attic').zone, { timeout: 10_000 }).toEqual(keyOf('attic'))
+    }
+    expect(device('attic').before).toEqual([before])
+    expect(house.agent('attic').status().device_zones_before).toHaveLength(2)
+  })
+
+  test('stands in the zone of the old key; said again, or by others, it does nothing', async () => {
+    const before = device('attic')
+    const asItWas = context().state.readText(FLEET_FILE)!
+    await rotateAttic()
+    context().state.writeText(FLEET_FILE, asItWas)
+    const found = new Promise<readonly RecordData[]>((resolve, reject) => {
+      void context()
+        .mesh()
+        .then(async mesh => {
+          const { clock } = context()
+          const database = new ZoneDatabase(memoryStore())
+          const resolver = new Resolver({ mesh, clock, zones: () => null, database })
+          const asked = { labels: [], zone: before.zone }
+          resolve((await resolver.resolve(asked, 'any', { fresh: true })).records)
+          resolver.close()
+        })
+        .catch(reject)
+    })
+    const chain = chainIn(await found)
+    expect(await followDevice(context(), before, chain)).toBe(true)
+    expect(device('attic').zone).toEqual(keyOf('attic'))
+    // Said again, it does nothing; nor does what leads elsewhere, or back.
+    expect(await followDevice(context(), before, chain)).toBe(false)
+    const back = signSuccession(house.agent('attic').device.secret, strangers, Date.now())
+    expect(await followDevice(context(), device('cellar'), back)).toBe(false)
+    expect(await followDevice(context(), device('attic'), back.slice(1))).toBe(false)
+    expect(device('attic').zone).toEqual(keyOf('attic'))
+  })
+
+  test('is for whoever may grant there, four times in 90 days', async () => {
+    for (let times = 0; times < 4; times++) expect((await rotateAttic()).code).toBe(0)
+    const { zone } = device('attic')
+    expect(await rotateAttic()).toMatchObject({ code: 77 })
+    expect(keyOf('attic')).toEqual(zone)
+    const ego = context().ego().secret.zone
+    const { grants } = inside('attic')
+    const own = grants.all().find(grant => equalBytes(grant.zone, ego))!
+    grants.set({ ...own, rights: ['status', 'shell'] })
+    expect(await rotateAttic()).toMatchObject({ code: 77 })
+  })
+
+  test('leaves what was pushed, and what was signed for the old key, as good as before', async () => {
+    const { state, clock, ego } = context()
+    const before = device('attic')
+    const [queued] = await queueJobs(context(), [before], { line: 'true', ...ONCE }, 60_000)
+    const grant = signGrant(ego().secret, {
+      ...{ device: before.zone, holder: strangers.zone, number: clock.now(), until: null },
+      ...{ name: 'guest', rights: ['status'], scope: WHOLE_SCOPE },
+    })
+    await rotateAttic()
+    const session = await reach(context(), device('attic'), { service: 'control' })
+    await askGrant(session, grant, { clock })
+    expect(await settleDirectly(context(), device('attic'), 10_000)).toBeNull()
+    const [job] = new JobBook(state).all()
+    expect(job).toMatchObject({ id: queued!.id, offered: true })
+    expect(job!.report).not.toBeNull()
   })
 })
 

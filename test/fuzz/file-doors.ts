@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CONFIG_FILE, readConfig } from '../../agent/config.ts'
 import { openDeviceKey } from '../../agent/device-key.ts'
+import { DeviceKeys, KEYS_BEFORE, readKeysBefore } from '../../agent/device-keys.ts'
 import { openHostKey } from '../../agent/host-key.ts'
 import { JsonLines } from '../../agent/json-lines.ts'
 import { readRoomBook, writeRoomBook } from '../../agent/room-book.ts'
@@ -71,7 +72,10 @@ const zoneFiles = stored('gns', store => {
   ])
   database.noteExpiry(zone.zone, 'kitchen', 5n)
 })
-const deviceKeys = stored('device-key', store => openDeviceKey(store, random))
+const deviceKeys = stored('device-key', store => void openDeviceKey(store, random))
+const keysBefore = stored(KEYS_BEFORE, store =>
+  new DeviceKeys({ store, random, clock: world }).rotate(world.now()),
+)
 const peers = stored('peers', store => {
   const known = new PeerStore(world, store)
   known.learn(hello)
@@ -97,6 +101,12 @@ export const STORE_DOORS: readonly ByteDoor[] = [
     of: ['openDeviceKey'],
     right: deviceKeys.map(([, value]) => value),
     read: bytes => openDeviceKey(storeWith('device-key', bytes), random),
+  },
+  {
+    name: 'file of the keys a device had before',
+    of: ['readKeysBefore'],
+    right: keysBefore.map(([, value]) => value),
+    read: bytes => readKeysBefore(storeWith(KEYS_BEFORE, bytes)),
   },
   {
     name: 'file of the host key',

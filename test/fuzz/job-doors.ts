@@ -37,7 +37,7 @@ const report: JobReport = {
     },
   ],
 }
-const reader = { device: zone.zone, reader: zone.zone }
+const reader = { devices: [zone.zone], reader: zone.zone }
 const reports = signReports(zone, zone.zone, [report])
 const reportText = JSON.stringify({ ...report, runs: report.runs.map(runOut) })
 

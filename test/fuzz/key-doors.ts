@@ -1,5 +1,6 @@
 /** The doors of what is said about keys: who came after whom, and which is revoked. See doors.ts. */
 
+import { concat } from '../../src/base/bytes.ts'
 import { noticeRecords, readNotices } from '../../src/box/owner-notices.ts'
 import { readRevocation, signRevocation } from '../../src/box/revocation.ts'
 import {
@@ -10,11 +11,25 @@ import {
 } from '../../src/box/succession.ts'
 import { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import { RECORD_TYPE } from '../../src/gns/record.ts'
+import {
+  encodeZoneRevocation,
+  PROOFS,
+  readRevokeMessage,
+  readZoneRevocation,
+  revokeMessage,
+  signIntent,
+} from '../../src/gns/revocation.ts'
+import { readShelf } from '../../src/gns/revocations.ts'
 import { utf8 } from '../vectors.ts'
 import { type ByteDoor, expected, random } from './doors.ts'
 
 const [a, b] = [ZoneSecret.generate('EDKEY', random), ZoneSecret.generate('PKEY', random)]
 const link = signSuccession(a, b, 5)
+const zoneRevocation = encodeZoneRevocation(
+  signIntent(a, 5n),
+  Array.from({ length: PROOFS }, (_, i) => BigInt(i)),
+  1,
+)
 const notice = { is: 'revocation', signed: signRevocation(a, b.zone, 5) } as const
 
 export const KEY_BYTE_DOORS: readonly ByteDoor[] = [
@@ -34,6 +49,23 @@ export const KEY_BYTE_DOORS: readonly ByteDoor[] = [
     of: ['readRevocation'],
     right: [notice.signed],
     read: readRevocation,
+    isSlow: true,
+  },
+  {
+    name: 'revocation of a zone',
+    of: ['readZoneRevocation', 'readRevokeMessage'],
+    right: [revokeMessage({ raw: zoneRevocation })],
+    read: bytes => {
+      expected(() => readZoneRevocation(bytes))
+      return readRevokeMessage(bytes)
+    },
+    isSlow: true,
+  },
+  {
+    name: 'file of the revoked zones',
+    of: ['readShelf'],
+    right: [concat(Uint8Array.of(0, 1), new Uint8Array(8), zoneRevocation)],
+    read: readShelf,
     isSlow: true,
   },
   {

@@ -12,6 +12,7 @@ export interface AgentStatus {
   readonly pid: string
   readonly hello: string
   readonly device_zone: string
+  readonly device_zones_before: readonly { readonly zone: string; readonly until: string }[]
   readonly neighbours: readonly { readonly pid: string; readonly state: string }[]
   readonly owners: readonly { readonly name: string; readonly calls_it: string }[]
 }

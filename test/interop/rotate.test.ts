@@ -34,6 +34,7 @@ afterAll(cleanUp)
 const pause = (ms: number) => new Promise<void>(resolve => void setTimeout(resolve, ms))
 const egoText = () => readFileSync(join(controller.state, 'ego'), 'utf8')
 const id = async () => (await controller.must('id')).trim()
+const zone = async () => JSON.parse(await controller.must('ls', '--json')).zone as string
 const works = async () =>
   expect(await controller.must('exec', 'kitchen', '--', 'echo', 'here')).toContain('here')
 
@@ -79,6 +80,53 @@ test('killed at any moment, a rotation has happened or not', { timeout: 480_000 
   }
   console.log(`SEED=${SEED}: ${seen.old} times the old key, ${seen.new} times the new one`)
   expect((await device.status()).owners).toHaveLength(1)
+})
+
+test('a device gets a new key while somebody works on it; another owner, who was away, learns it', {
+  timeout: 240_000,
+}, async () => {
+  const laptop = new Controller('other')
+  await laptop.must('init', '--ego', 'other')
+  await laptop.must('pair', await device.pairingCode(), '--as', 'hut', '--json')
+  const before = await zone()
+  const working = controller.must('exec', 'kitchen', '--', 'sleep 8; echo still here')
+  await pause(3_000)
+  expect(await controller.must('rotate', 'device', 'kitchen')).toBe('kitchen  has a new key\n')
+  expect(await zone()).not.toBe(before)
+  expect(await working).toContain('still here')
+  await works()
+  const status = await device.status()
+  expect(status.device_zone).toBe(await zone())
+  expect(status.device_zones_before.map(one => one.zone)).toEqual([before])
+  expect(await laptop.must('exec', 'hut', '--', 'echo', 'here')).toContain('here')
+  expect(await laptop.must('ls', '--json')).toContain(status.device_zone)
+  expect(await controller.must('audit', 'kitchen')).toContain('device key: ')
+  // Who looks up the old zone is told, and by whom it is signed.
+  expect(await controller.must('name', 'lookup', before)).toContain('box1-after ')
+  await controller.must('revoke', 'kitchen', 'other')
+  expect((await laptop.box('exec', 'hut', '--', 'true')).code).toBe(77)
+})
+
+test('killed at any moment, a device has the old key or the new one, and is found', {
+  timeout: 480_000,
+}, async () => {
+  const random = seededRandom(SEED + 1)
+  const seen = { old: 0, new: 0 }
+  for (let times = 0; times < 3; times++) {
+    const before = (await device.status()).device_zone
+    const asked = controller.box('rotate', 'device', 'kitchen', '--timeout', '4')
+    await pause(random.below(KILL_MS_MAX))
+    device.program.kill('SIGKILL')
+    await device.program.ended().catch(() => {})
+    await asked
+    device.restart()
+    await device.linked()
+    const { device_zone } = await device.status()
+    seen[device_zone === before ? 'old' : 'new']++
+    await works()
+    expect(await zone()).toBe(device_zone)
+  }
+  console.log(`SEED=${SEED}: ${seen.old} times the old key, ${seen.new} times the new one`)
 })
 
 test('a stolen key is ended on a device that was off, by what its other owner says in their zone', {

@@ -15,7 +15,7 @@ import { Resolver } from '../../src/gns/resolver.ts'
 import { ZoneDatabase } from '../../src/gns/zone.ts'
 import { createEmbedded, type EmbeddedMesh } from '../../src/mesh/embedded.ts'
 import type { Channel } from '../../src/mesh/mesh.ts'
-
+import { keysOf } from '../agent/only-key.ts'
 import { framed, Inbox, portOf } from '../compliance/mesh.ts'
 import type { Line } from '../sim/line.ts'
 import type { Machine } from '../sim/machine.ts'
@@ -78,9 +78,8 @@ export class Resident {
     })
     const database = new ZoneDatabase(store)
     const publisher = new Publisher({ mesh, clock, random, log: silentLog, database })
-    publisher.publish(zone)
     const hostKey = new Uint8Array(32)
-    const device = zone
+    const device = keysOf(zone, { store, clock })
     const whereabouts = new Whereabouts({
       ...{ mesh, device, hostKey, hubs, database, publisher, clock },
     })

@@ -42,9 +42,6 @@ export interface BlockFacts {
 /** Ours: ECDSA by zone keys is done in plain JavaScript, Ed25519 is not. */
 const ECDSA_COST = 20
 
-/** RFC 9498 section 4.1, the purpose of a revocation's signature. */
-const REVOCATION_PURPOSE = 3
-
 /** Throws WireError where the bytes are no block of this type. */
 export function readBlock(type: number, data: Uint8Array, dataHash: Uint8Array): BlockFacts {
   switch (type) {
@@ -155,7 +152,7 @@ function readRevocation(data: Uint8Array, dataHash: Uint8Array): BlockFacts {
     expiresAt: Infinity,
     isFinal: true,
     proofCost: type === 'PKEY' ? ECDSA_COST : 1,
-    isProven: () => verifyZoneSignature(zoneKey(zone), REVOCATION_PURPOSE, signed, signature),
+    isProven: () => verifyZoneSignature(zoneKey(zone), PURPOSE.GNS_REVOCATION, signed, signature),
   }
 }
 

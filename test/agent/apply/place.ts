@@ -25,6 +25,7 @@ import { sealForZone } from '../../../src/crypto/sealed.ts'
 import { ZoneSecret } from '../../../src/crypto/zone-key.ts'
 import { type Disk, realDisk } from '../../../src/sys/disk.ts'
 import { seededRandom } from '../../sim/random.ts'
+import { keysOf } from '../only-key.ts'
 
 /** What a test wants a file to be. */
 export interface Wanted {
@@ -42,6 +43,8 @@ export class Place {
   readonly random = seededRandom(7)
   readonly owner = ZoneSecret.generate('EDKEY', this.random)
   readonly device = ZoneSecret.generate('EDKEY', this.random)
+  /** Of the device; rotated where a test wants that. */
+  readonly keys = keysOf(this.device)
   readonly clock: Clock
   private sequence = 0
 
@@ -59,7 +62,7 @@ export class Place {
     return new Applier({
       disk: realDisk,
       directory: this.stateDirectory,
-      device: this.device,
+      device: this.keys,
       clock: this.clock,
       random: this.random,
       log: silentLog,
@@ -99,7 +102,12 @@ export class Place {
       return { is, path, content: contentId(content), size: content.length, mode, owner }
     })
     const release: Release = {
-      ...{ device: this.device.zone, signer: signer.zone, sequence: ++this.sequence, name: 'test' },
+      ...{
+        device: this.keys.zone,
+        signer: signer.zone,
+        sequence: ++this.sequence,
+        name: 'test',
+      },
       ...{ confirmSeconds: 90, commandSeconds: 10, drift: 'report', files: entries },
       ...{ uci: [], packages: [], before: [], apply: [], after: [], undo: [], reload: [] },
       ...more,

@@ -1,0 +1,70 @@
+/**
+ * A device that has another zone key than we know: it says so itself where it answers by the old one, and in the
+ * zone of the old one. Both keys sign that, so it is believed whoever says it; all that we keep of the device goes on.
+ */
+
+import { equalBytes } from '../src/base/bytes.ts'
+import { BoxError } from '../src/base/errors.ts'
+import type { ZoneKey } from '../src/base/ids.ts'
+import { readNotices } from '../src/box/owner-notices.ts'
+import { readSuccessionChain } from '../src/box/succession.ts'
+import type { RecordData } from '../src/gns/record.ts'
+import { auditHeadFile } from './audit-check.ts'
+import type { Context } from './context.ts'
+import type { Device } from './fleet.ts'
+import { desiredFile } from './push/desired.ts'
+import { withZone } from './revocations.ts'
+import { RoomBook } from './room/book.ts'
+import type { State } from './state.ts'
+import { statusFile } from './status-memory.ts'
+
+/** What the records of a device's zone say of a key after it; empty where they say nothing. */
+export const chainIn = (records: readonly RecordData[]): Uint8Array =>
+  readNotices(records).find(({ is }) => is === 'succession')?.signed ?? new Uint8Array(0)
+
+/**
+ * Takes the key that this leads to for that of the device. False where it says nothing new, or is not to be
+ * believed. Fails with STATE_UNWRITABLE, STATE_LOCKED.
+ */
+export async function followDevice(
+  { fleet, state, output, log }: Context,
+  { name, zone: before }: Device,
+  chain: Uint8Array,
+): Promise<boolean> {
+  if (chain.length === 0) return false
+  const after = heirIn(chain, before)
+  if (!after) {
+    log.note('warn', 'controller', 'succession not believed', { device: name })
+    return false
+  }
+  const files = [statusFile, auditHeadFile, desiredFile]
+  const isNew = await fleet.succeed(before, after, () => {
+    for (const fileOf of files) copy(state, fileOf(before), fileOf(after))
+    withZone(state, before, after)
+  })
+  await new RoomBook(state).succeed(before, after)
+  if (!isNew) return false
+  // Until here a crash leaves what was: it is heard of again.
+  await state.exclusively(() => {
+    for (const fileOf of files) state.remove(fileOf(before))
+  })
+  output.remark(`${name} has a new key, signed by the one before.`)
+  return true
+}
+
+/** The key at the end of what leads on from `before`; null where nothing does. */
+function heirIn(chain: Uint8Array, before: ZoneKey): ZoneKey | null {
+  try {
+    const links = readSuccessionChain(chain, null)
+    const isOurs = links.some(link => equalBytes(link.before, before))
+    return isOurs ? links.at(-1)!.after : null
+  } catch (error) {
+    if (error instanceof BoxError) return null
+    throw error
+  }
+}
+
+function copy(state: State, from: string, to: string): void {
+  const text = state.readText(from)
+  if (text !== null) state.writeText(to, text)
+}
