@@ -1,5 +1,6 @@
 /** One device as it is shown: how it is, or how it was and since when; kept for the next time. */
 
+import { equalBytes } from '../src/base/bytes.ts'
 import { BoxError, type ErrorCode } from '../src/base/errors.ts'
 import type { Context } from './context.ts'
 import type { Device } from './fleet.ts'
@@ -30,6 +31,8 @@ export class StatusView {
   failure: Failure = null
   private readonly context: Context
   private values: Values | null = null
+  /** What they say, once it was asked for. */
+  private report: StatusReport | null = null
   /** When the values were known to be so; null: they are so now. */
   private knownAt: number | null
   private isChanged = false
@@ -47,6 +50,7 @@ export class StatusView {
   /** Says whether there is something to show. */
   fresh(values: Values): boolean {
     const isNews = this.knownAt !== null || !sameValues(this.values, values)
+    if (isNews) this.report = null
     this.values = values
     this.knownAt = null
     this.failure = null
@@ -83,8 +87,7 @@ export class StatusView {
 
   cells(): string[] {
     const now = this.context.clock.now()
-    const report = this.values && reportOf(this.values)
-    return cellsOf(this.device.name, report, this.ageMs(now), now)
+    return cellsOf(this.device.name, this.said(), this.ageMs(now), now)
   }
 
   json(): ShownStatus {
@@ -95,8 +98,14 @@ export class StatusView {
       stale: ageMs !== null,
       age_ms: this.values ? (ageMs ?? 0) : null,
       error: this.failure,
-      status: this.values && reportOf(this.values),
+      status: this.said(),
     }
+  }
+
+  /** Read once: with many devices it is asked for far more often than it changes. */
+  private said(): StatusReport | null {
+    this.report ??= this.values && reportOf(this.values)
+    return this.report
   }
 
   private ageMs(now: number): number | null {
@@ -125,6 +134,9 @@ export async function followView(
 
 function sameValues(a: Values | null, b: Values): boolean {
   if (a?.size !== b.size) return false
-  for (const [name, value] of b) if (`${a.get(name)}` !== `${value}`) return false
+  for (const [name, value] of b) {
+    const before = a.get(name)
+    if (!before || !equalBytes(before, value)) return false
+  }
   return true
 }

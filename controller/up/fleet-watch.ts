@@ -21,6 +21,9 @@ const APART_MS = 20
 const REFUSED_AGAIN_MS = 60_000
 const REACH_TIMEOUT_MS = 30_000
 
+/** How the status of one device is heard of: over the mesh, unless whoever measures has it made up. */
+export type FollowDevice = typeof followStatus
+
 /** A device of the fleet, as programs read it. */
 export interface ShownDevice extends ShownStatus {
   readonly zone: string
@@ -44,6 +47,7 @@ interface Followed {
 
 export class FleetWatch {
   private readonly context: Context
+  private readonly followDevice: FollowDevice
   private readonly followed = new Map<string, Followed>()
   private readonly listeners = new Set<FleetEvents>()
   private readonly past: FleetHistory
@@ -51,8 +55,9 @@ export class FleetWatch {
   private text: string | null = null
 
   /** Begins to follow. Throws STATE_UNREADABLE. */
-  constructor(context: Context) {
+  constructor(context: Context, followDevice: FollowDevice = followStatus) {
     this.context = context
+    this.followDevice = followDevice
     this.past = new FleetHistory(context.clock, () => this.devices())
     this.look()
   }
@@ -66,9 +71,10 @@ export class FleetWatch {
 
   /** Throws DEVICE_UNKNOWN. */
   device(name: string): ShownDevice {
+    for (const { view } of this.followed.values()) if (view.device.name === name) return shown(view)
+    // Taken in within the last second, or called by its name in other letters.
     const device = this.context.fleet.device(name)
     const one = this.followed.get(zoneToText(device.zone))
-    // Taken in within the last second.
     return shown(one?.view ?? new StatusView(this.context, device))
   }
 
@@ -104,26 +110,27 @@ export class FleetWatch {
 
   private compare(devices: readonly Device[]): void {
     const kept = new Set(devices.map(({ zone }) => zoneToText(zone)))
+    const named = new Set(devices.map(({ name }) => name))
     for (const [zone, { view, end }] of this.followed) {
       if (kept.has(zone)) continue
       this.followed.delete(zone)
       end.abort(new BoxError('DEVICE_UNKNOWN'))
-      this.tell(listener => listener.removed(view.device.name))
+      if (!named.has(view.device.name)) this.tell(listener => listener.removed(view.device.name))
     }
     let wait = 0
     for (const device of devices) {
       const one = this.followed.get(zoneToText(device.zone))
-      if (one) this.rename(one.view, device)
+      if (one) this.rename(one.view, device, named)
       else this.begin(device, wait++ * APART_MS)
     }
   }
 
-  /** Also its tags. */
-  private rename(view: StatusView, device: Device): void {
+  /** Also its tags. A name that another device has now is not taken away from it. */
+  private rename(view: StatusView, device: Device, named: ReadonlySet<string>): void {
     const { name, tags } = view.device
     view.device = device
     const isRenamed = name !== device.name
-    if (isRenamed) this.tell(listener => listener.removed(name))
+    if (isRenamed && !named.has(name)) this.tell(listener => listener.removed(name))
     if (isRenamed || `${tags}` !== `${device.tags}`) this.changed(view)
   }
 
@@ -144,7 +151,7 @@ export class FleetWatch {
     await pause(context.clock, waitMs, signal)
     while (!signal.aborted) {
       try {
-        await followStatus(context, view.device, options, {
+        await this.followDevice(context, view.device, options, {
           fresh: values => view.fresh(values) && this.changed(view),
           stale: why => view.stale(why) && this.changed(view),
         })

@@ -10,14 +10,18 @@ import { watchJobs } from '../jobs/job-watch.ts'
 import { Output } from '../output.ts'
 import { dropAddress, keepAddress } from './address.ts'
 import { createApi } from './api.ts'
-import { FleetWatch } from './fleet-watch.ts'
+import { FleetWatch, type FollowDevice } from './fleet-watch.ts'
 import { pageFiles } from './page-files.ts'
 import { ownToken, TOKEN_FILE } from './token.ts'
 
 const LOOPBACK = '127.0.0.1'
 
 /** Stays until the signal of the context. Fails with ADDRESS_IN_USE, NO_EGO, STATE_UNREADABLE. */
-export async function stayUp(context: Context, port: number): Promise<void> {
+export async function stayUp(
+  context: Context,
+  port: number,
+  followDevice?: FollowDevice,
+): Promise<void> {
   const { state, random, signal, output, fleet } = context
   context.ego()
   const token = await ownToken(state, random)
@@ -26,7 +30,7 @@ export async function stayUp(context: Context, port: number): Promise<void> {
   const socket = join(state.directory, LOAN_SOCKET)
   const lending = await listenUnix(socket, lender(mesh), { connectionsMax: LOANS_MAX })
   await dropAddress(state)
-  const watch = new FleetWatch(quiet)
+  const watch = new FleetWatch(quiet, followDevice)
   const end = new AbortController()
   const jobs = watchJobs(quiet, AbortSignal.any([signal, end.signal]))
   try {

@@ -10,6 +10,7 @@ import type { Device } from '../fleet.ts'
 import { inParallel } from '../parallel.ts'
 import { selected } from '../push/selection.ts'
 import { runCommand } from '../remote-command.ts'
+import { eventText, FleetNews } from './fleet-news.ts'
 import type { FleetWatch } from './fleet-watch.ts'
 import { about, options, streamed } from './schemas.ts'
 
@@ -40,16 +41,15 @@ export function eventRoute(app: FastifyInstance, { clock }: Context, watch: Flee
           statusCode: 503,
         })
       listeners += 1
-      const { send, ended } = eventStream(reply, clock)
-      for (const device of watch.devices()) send('device', device)
-      send('complete', {})
-      const listening = watch.listen({
-        changed: device => send('device', device),
-        removed: name => send('removed', { name }),
-      })
+      const { raw, ended } = eventStream(reply, clock)
+      const news = new FleetNews(clock, text => raw.write(text))
+      raw.on('drain', () => news.drained())
+      news.begin(watch.devices())
+      const listening = watch.listen(news)
       const over = () => {
         listeners -= 1
         listening.close()
+        news.close()
       }
       ended.addEventListener('abort', over, { once: true })
       return reply
@@ -63,7 +63,7 @@ export function eventStream(reply: FastifyReply, clock: Clock) {
   const end = new AbortController()
   const send = (event: string, data: object) => {
     if (raw.writableLength > BEHIND_MAX) raw.destroy()
-    else raw.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
+    else raw.write(eventText(event, data))
   }
   const beat = () => {
     raw.write(': still here\n\n')
@@ -74,7 +74,7 @@ export function eventStream(reply: FastifyReply, clock: Clock) {
     timer.cancel()
     end.abort()
   })
-  return { send, ended: end.signal, end: () => void raw.end() }
+  return { raw, send, ended: end.signal, end: () => void raw.end() }
 }
 
 interface ExecBody {
