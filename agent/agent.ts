@@ -26,6 +26,8 @@ import { ZoneDatabase } from '../src/gns/zone.ts'
 import type { Mesh } from '../src/mesh/mesh.ts'
 import type { Metric } from '../src/wire/prometheus.ts'
 import { type AgentStatus, agentStatus } from './agent-status.ts'
+import { AlertRules } from './alert-rules.ts'
+import { DeviceAlerts } from './alerts.ts'
 import { AuditNotes } from './audit-notes.ts'
 import type { AgentConfig } from './config.ts'
 import { DeviceKeys } from './device-keys.ts'
@@ -41,7 +43,7 @@ import { agentMetrics, ownProcess } from './metrics.ts'
 import { watchNetwork } from './network-watch.ts'
 import { OwnerNotices } from './owner-notices.ts'
 import { ParcelShelf, type ShelfName } from './parcel-shelf.ts'
-import { measure, ownMachine } from './probes.ts'
+import { type Figures, measure, ownMachine, variablesOf } from './probes.ts'
 import { type Machine, Pushing } from './pushing.ts'
 import type { OpenLedger } from './room.ts'
 import { Rooms } from './rooms.ts'
@@ -95,6 +97,7 @@ export class Agent {
   private readonly desk: PairingDesk
   private readonly ssh: SshServer
   private readonly statusPlace: StatusPlace
+  private readonly alerts: DeviceAlerts
   private readonly services: Services
   private readonly pushing: Pushing | null
   private readonly rooms: Rooms | null
@@ -171,13 +174,11 @@ export class Agent {
         })
       : null
     this.upgrades = this.upgradesWith(audit)
+    this.alerts = this.alertsWith(audit)
     this.statusPlace = new StatusPlace({
       ...{ mesh, device: device.zone, name: config.name, clock, random, log },
       allows: zone => grants.allows(zone, 'status', clock.now()),
-      look: () => ({
-        ...measure(ownMachine(clock.now())),
-        configuration: this.pushing?.status() ?? null,
-      }),
+      look: () => this.look(),
     })
     const changed = () => this.keysChanged()
     this.rotation = new KeyRotation({ device, audit, clock, log, changed })
@@ -203,6 +204,24 @@ export class Agent {
     const { startedAt, grants } = this
     const hostName = this.parts.config.name
     return { version: VERSION, hostName, startedAt, owners: grants.held().length }
+  }
+
+  /** All that the status tells; the rules see it as it is, not only what has changed enough to be told. */
+  private look(): Figures {
+    const configuration = this.pushing?.status() ?? null
+    const figures = { ...measure(ownMachine(this.parts.clock.now())), configuration }
+    const alerts = this.alerts.look(variablesOf(figures, this.parts.config.name))
+    return { ...figures, alerts }
+  }
+
+  private alertsWith(audit: AuditNotes): DeviceAlerts {
+    const { config, clock, log, store } = this.parts
+    const rules = new AlertRules(config.alerts, config.alertsFile)
+    const say = (room: string, text: string, tag: Uint8Array) => {
+      if (!this.rooms) throw new BoxError('ROOM_UNKNOWN')
+      this.rooms.say(room, text, { nick: config.name, tag })
+    }
+    return new DeviceAlerts({ rules, clock, log, store, audit, say })
   }
 
   private upgradesWith(audit: AuditNotes): UpgradeService | null {
@@ -298,7 +317,7 @@ export class Agent {
     return agentMetrics({
       status: this.status(),
       mesh: this.mesh.status(),
-      figures: measure(ownMachine(this.parts.clock.now())),
+      figures: this.look(),
       process: ownProcess(),
     })
   }

@@ -15,6 +15,7 @@ import { DEFAULT_ROOTS, pathFault } from '../src/box/bundle/file-path.ts'
 import { HUBS_MAX, helloPeer, namesAddress } from '../src/box/device-record.ts'
 import { zoneFromText } from '../src/gns/name.ts'
 import { MESH_CHOICES, type MeshChoice } from '../src/mesh/mesh.ts'
+import { type DeviceRule, readDeviceRules } from './alert-rules.ts'
 
 export interface AgentConfig {
   readonly mesh: MeshChoice
@@ -44,9 +45,15 @@ export interface AgentConfig {
   readonly keepShellsMinutes: number
   /** Where this machine's Prometheus reads metrics, a loopback address; null: nowhere. */
   readonly metrics: Address | null
+  /** What its owner wants to be told of. */
+  readonly alerts: readonly DeviceRule[]
+  /** More rules, which a bundle may push; it need not be there. */
+  readonly alertsFile: string
 }
 
 export const CONFIG_FILE = 'agent.json'
+/** Below a directory where configuration can be pushed. */
+const ALERTS_FILE = '/etc/secushare-box/alerts.json'
 /** GNUnet's TCP port: a hub is an ordinary peer. */
 const HUB_PORT = 2086
 const ADDRESSES_MAX = 8
@@ -74,6 +81,8 @@ const FIELDS = [
   'relays',
   'keepShellsMinutes',
   'metrics',
+  'alerts',
+  'alertsFile',
 ] as const
 type Field = (typeof FIELDS)[number]
 
@@ -129,6 +138,8 @@ export function readConfig(
     relays: relays ?? [],
     keepShellsMinutes: keepShellsMinutes ?? KEEP_SHELLS_MINUTES,
     metrics: metrics ?? null,
+    alerts: settings.alerts ?? [],
+    alertsFile: settings.alertsFile ?? ALERTS_FILE,
   }
 }
 
@@ -196,17 +207,30 @@ function checkSettings(settings: Settings, complain: Complaint): Partial<AgentCo
     ...present('relay', flag),
     ...present('relays', listOf(zone, RELAYS_MAX, complain)),
     ...present('shell', path),
-    ...present('keepShellsMinutes', (value, field) => {
-      const isWhole = typeof value === 'number' && Number.isInteger(value)
-      if (isWhole && value >= 0 && value <= KEEP_SHELLS_MINUTES_MAX) return value
-      throw complain(field, `is no number of minutes from 0 to ${KEEP_SHELLS_MINUTES_MAX}`)
-    }),
+    ...present('keepShellsMinutes', (value, field) => checkMinutes(value, field, complain)),
     ...present('metrics', (value, field) => {
       const at = address(value, field)
       if (isLoopback(at.host)) return at
       throw complain(field, 'can be read by other machines: give 127.0.0.1:PORT or [::1]:PORT')
     }),
+    ...present('alerts', (value, field) => checkAlerts(value, field, complain)),
+    ...present('alertsFile', path),
   }
+}
+
+function checkAlerts(value: unknown, field: string, complain: Complaint): readonly DeviceRule[] {
+  try {
+    return readDeviceRules(value)
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error
+    throw complain(field, `is not right: ${error.detail.replace(/\.$/, '')}`)
+  }
+}
+
+function checkMinutes(value: unknown, field: string, complain: Complaint): number {
+  const isWhole = typeof value === 'number' && Number.isInteger(value)
+  if (isWhole && value >= 0 && value <= KEEP_SHELLS_MINUTES_MAX) return value
+  throw complain(field, `is no number of minutes from 0 to ${KEEP_SHELLS_MINUTES_MAX}`)
 }
 
 /** `192.0.2.1:2086` or `[2001:db8::1]:2086`; null where it is neither. */

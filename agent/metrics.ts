@@ -48,6 +48,7 @@ export const agentMetrics = ({ status, mesh, figures, process }: MetricsParts): 
   ...ofAgent(status),
   ...ofMesh(mesh),
   ...ofMachine(figures),
+  ...ofAlerts(figures),
   single(
     'process_resident_memory_bytes',
     'gauge',
@@ -201,6 +202,25 @@ function ofMachine({ load, processors, memory, bootedAt, ...more }: Figures): Me
     ),
   ]
 }
+
+/** One of each rule, fire it or not: rules are few, and their names are the owner's. */
+const ofAlerts = ({ alerts: { records, rules, fault } }: Figures): Metric[] => [
+  single(
+    'box_alerts_rules_fault',
+    'gauge',
+    'Whether something is wrong with the file of rules.',
+    fault === null ? 0 : 1,
+  ),
+  {
+    name: 'box_alerts_firing',
+    type: 'gauge',
+    help: 'Whether the alert of a rule fires.',
+    samples: rules.map(rule => ({
+      labels: { rule },
+      value: records.some(one => one.rule === rule && one.until === null) ? 1 : 0,
+    })),
+  },
+]
 
 /** How many are in each state, those without any too: a series that comes and goes is hard to alert on. */
 const counted = <S extends string>(

@@ -7,6 +7,7 @@ import { readdirSync, readFileSync, statfsSync } from 'node:fs'
 import { availableParallelism, networkInterfaces, release, type } from 'node:os'
 import { join } from 'node:path'
 import { VERSION } from '../src/base/version.ts'
+import { type AlertReport, alertVariables, NO_ALERTS } from '../src/box/alert/report.ts'
 import { toPsycDate } from '../src/psyc/keyword.ts'
 import { dictOfValues, listOfValues } from '../src/psyc/list.ts'
 import type { ConfigurationStatus } from './agent-status.ts'
@@ -43,6 +44,7 @@ export interface Figures {
   readonly system: string
   /** What was pushed; null where nothing can be. */
   readonly configuration: ConfigurationStatus | null
+  readonly alerts: AlertReport
 }
 
 /** Where to read: the machine's own root, or a picture of one in tests. */
@@ -61,7 +63,7 @@ export const ownMachine = (now: number): ProbeOptions => ({
   disk: diskFigures,
 })
 
-/** The machine, without what was pushed to it. */
+/** The machine, without what was pushed to it and what its rules say. */
 export function measure({ root, now, addresses, disk }: ProbeOptions): Figures {
   const text = (path: string): string => readText(join(root, path)) ?? ''
   const uptimeS = parseUptime(text('proc/uptime'))
@@ -82,6 +84,7 @@ export function measure({ root, now, addresses, disk }: ProbeOptions): Figures {
     interfaces: new Map(interfaces.map(({ name, received, sent }) => [name, { received, sent }])),
     system: parseSystemName(text('etc/os-release')) ?? `${type()} ${release()}`,
     configuration: null,
+    alerts: NO_ALERTS,
   }
 }
 
@@ -131,6 +134,7 @@ export function variablesOf(figures: Figures, name: string): Map<string, Uint8Ar
   text('_configuration_unconfirmed', configuration?.unconfirmed ?? null)
   text('_configuration_last', configuration?.last ?? null)
   text('_amount_configuration_drift', configuration?.drift ?? null)
+  for (const [variable, value] of alertVariables(figures.alerts)) all.set(variable, value)
   if (figures.addresses.length > 0) all.set('_list_addresses', listOfValues(figures.addresses))
   return all
 }

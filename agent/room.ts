@@ -136,6 +136,13 @@ export class Room {
     })
   }
 
+  /** The device says something itself, once for each tag. Throws as invite. */
+  say(text: string, nick: string, tag: Uint8Array): void {
+    const entity = [modifier(':', '_nick_author', nick)]
+    const data = new TextEncoder().encode(text)
+    this.open().relay(this.options.self.zone, tag, { method: '_message', entity, data })
+  }
+
   /** Puts somebody out. Throws as invite; then it may be done again. */
   remove(zone: ZoneKey): void {
     this.dismiss(zone, '_notice_place_leave_removed')

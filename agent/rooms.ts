@@ -79,6 +79,13 @@ export class Rooms {
     }
   }
 
+  /** The device says something in a room of this name, once for each tag. Throws ROOM_UNKNOWN, and as `handle`. */
+  say(name: string, text: string, { nick, tag }: { nick: string; tag: Uint8Array }): void {
+    const room = this.rooms.find(({ record }) => record.name === name)
+    if (!room) throw new BoxError('ROOM_UNKNOWN')
+    room.say(text, nick, tag)
+  }
+
   /** Who was invited by one key is invited by another. False where nobody was. Throws as `handle`. */
   succeed(before: ZoneKey, after: ZoneKey): boolean {
     const theirs = this.rooms.filter(room => room.isInvited(before))

@@ -66,11 +66,13 @@ const keys = await import('./fuzz/key-doors.ts')
 const jobs = await import('./fuzz/job-doors.ts')
 const keeper = await import('./fuzz/keeper-doors.ts')
 const machine = await import('./fuzz/machine-doors.ts')
+const alerts = await import('./fuzz/alert-doors.ts')
 /** Doors whose right input is all read without an error, which is tested too. */
 const EXACT_BYTE_DOORS = [
   ...psyc.PSYC_BYTE_DOORS,
   ...bundles.BUNDLE_BYTE_DOORS,
   ...jobs.JOB_BYTE_DOORS,
+  ...alerts.ALERT_BYTE_DOORS,
   ...machine.MACHINE_BYTE_DOORS,
   ...machine.RELEASE_BYTE_DOORS,
   ...keys.KEY_BYTE_DOORS,
@@ -80,6 +82,7 @@ const EXACT_TEXT_DOORS = [
   ...psyc.PSYC_TEXT_DOORS,
   ...bundles.BUNDLE_TEXT_DOORS,
   ...jobs.JOB_TEXT_DOORS,
+  ...alerts.ALERT_TEXT_DOORS,
   ...machine.MACHINE_TEXT_DOORS,
   ...machine.RELEASE_TEXT_DOORS,
   ...keeper.KEEPER_TEXT_DOORS,

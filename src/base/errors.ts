@@ -33,6 +33,7 @@ export const ERRORS = {
   BACKUP_UNREADABLE: ['usage', 'This is no backup, or the passphrase is another one.'],
   NAME_TAKEN: ['usage', 'The name is already in use.'],
   BUNDLE_INVALID: ['usage', 'The bundle is not valid.'],
+  ALERT_INVALID: ['usage', 'The rule of the alert is not valid.'],
   WIRE_MALFORMED: ['fault', 'The message does not fit its layout.'],
   SIGNATURE_INVALID: ['fault', 'The signature is not by the claimed key.'],
   STATE_UNEXPECTED: ['fault', 'The peer said something that does not belong here.'],

@@ -72,6 +72,8 @@ describe('the configuration', () => {
       relays: [],
       keepShellsMinutes: 30,
       metrics: { host: '::1', port: 9464 },
+      alerts: [],
+      alertsFile: '/etc/secushare-box/alerts.json',
     })
     expect(readConfig(directory, { name: 'cellar', listen: ['192.0.2.1:1'] })).toMatchObject({
       name: 'cellar',
@@ -102,6 +104,13 @@ describe('the configuration', () => {
     ['{"relays": ["kitchen"]}', 'relays[0] is no zone key'],
     ['{"metrics": "9464"}', 'metrics is no address'],
     ['{"metrics": "192.0.2.1:9464"}', 'metrics can be read by other machines'],
+    ['{"alerts": {}}', 'alerts is not right: There is no list of rules'],
+    [
+      '{"alerts": [{"name": "a", "when": "load >"}]}',
+      'alerts is not right: "when" of the rule "a": Column 7 of the condition',
+    ],
+    ['{"alerts": [{"name": "a", "when": "load > 1", "room": 5}]}', '"room" of the rule "a"'],
+    ['{"alertsFile": "alerts.json"}', 'alertsFile is no path from the root'],
     ['{"shell": "bash"}', 'shell is no path from the root'],
     ['{"keepShellsMinutes": "30"}', 'keepShellsMinutes is no number of minutes from 0 to 10080'],
     ['{"keepShellsMinutes": 0.5}', 'keepShellsMinutes is no number of minutes'],

@@ -42,6 +42,8 @@ export const CONFIG: AgentConfig = {
   relays: [],
   keepShellsMinutes: 30,
   metrics: null,
+  alerts: [],
+  alertsFile: '/nowhere/alerts.json',
 }
 
 const clock = systemClock

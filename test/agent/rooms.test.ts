@@ -303,3 +303,18 @@ test('a list of rooms that is damaged is told at the start', () => {
       }),
   ).toThrow(expect.objectContaining({ code: 'STATE_UNREADABLE' }))
 })
+
+test('what the device says itself is heard once under its name, also over a restart', async () => {
+  const { visitors } = await withTwo()
+  const tag = new Uint8Array(16).fill(7)
+  const say = () => house.rooms.say('ops', 'ALERT disk', { nick: 'hut', tag })
+  say()
+  say()
+  await house.world.pass(SECOND_MS)
+  house.restart()
+  say()
+  await house.world.pass(60 * SECOND_MS)
+  expect(visitors[0].texts).toEqual(['ALERT disk'])
+  expect(authorsOf(visitors[0])).toEqual([['hut', encodeBase32(house.device.zone)]])
+  expect(() => house.rooms.say('none', 'x', { nick: 'hut', tag })).toThrow('no such room')
+})

@@ -6,6 +6,7 @@ import { StatusPlace, settled } from '../../agent/status.ts'
 import type { ZoneKey } from '../../src/base/ids.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { memoryStore } from '../../src/base/store.ts'
+import { NO_ALERTS } from '../../src/box/alert/report.ts'
 import { acceptHandshake, authenticate } from '../../src/box/handshake.ts'
 import { servicePort } from '../../src/box/ports.ts'
 import { ZoneSecret } from '../../src/crypto/zone-key.ts'
@@ -25,6 +26,7 @@ const FIGURES: Figures = {
   interfaces: new Map([['eth0', { received: 1, sent: 2 }]]),
   system: 'Debian',
   configuration: null,
+  alerts: NO_ALERTS,
 }
 
 let world: World

@@ -7,6 +7,7 @@ import { age, cellsOf, reportOf } from '../../controller/status-report.ts'
 import { followStatus } from '../../controller/status-watch.ts'
 import { BoxError } from '../../src/base/errors.ts'
 import { silentLog } from '../../src/base/log.ts'
+import { NO_ALERTS } from '../../src/box/alert/report.ts'
 import { acceptHandshake } from '../../src/box/handshake.ts'
 import { servicePort } from '../../src/box/ports.ts'
 import { type Controller, deviceOf, Rig, type RigDevice } from './rig.ts'
@@ -104,6 +105,7 @@ function publish(device: RigDevice, isAllowed: () => boolean): void {
       ...{ load: 142, processors: 2, memory: { total: 1_000, available: 250 } },
       ...{ disks: new Map(), temperatures: new Map(), interfaces: new Map() },
       ...{ bootedAt: world.now(), addresses: [], system: 'Debian', configuration: null },
+      alerts: NO_ALERTS,
     }),
   })
   place = made

@@ -1,0 +1,89 @@
+/** The doors of alerts, on the device and at a controller: see doors.ts. */
+
+import { readDeviceRules } from '../../agent/alert-rules.ts'
+import { parseCondition } from '../../src/box/alert/condition.ts'
+import { factsOf } from '../../src/box/alert/facts.ts'
+import { judge } from '../../src/box/alert/judgement.ts'
+import {
+  ALERT_VARIABLES,
+  alertVariables,
+  readAlerts,
+  readRecords,
+} from '../../src/box/alert/report.ts'
+import { readRules } from '../../src/box/alert/rule.ts'
+import { type ByteDoor, now, type TextDoor } from './doors.ts'
+
+const record = {
+  rule: 'disk',
+  when: 'disk_used_ratio > 90 % for 5m',
+  value: '93 % (/)',
+  since: now,
+}
+const records = [
+  { ...record, until: null },
+  { ...record, until: now + 60_000 },
+]
+const said = alertVariables({ records, rules: ['disk', 'hot'], fault: null })
+const conditions = [
+  'disk_used_ratio > 90 % and not (disk_total["/var"] <= 5 GiB or uptime < 10 min)',
+  '_probe_ups_* / 2 - 1 >= -load * 3 and missing(probe_ups_charge)',
+  'configuration_state != "put_back"',
+]
+const facts = factsOf(
+  new Map(
+    Object.entries({
+      _amount_load_hundredths: '600',
+      _dict_disks_total: '{/} 9',
+      _probe_ups_a: '1',
+    }).map(([name, text]) => [name, new TextEncoder().encode(text)]),
+  ),
+  now,
+)
+
+const json = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
+export const ALERT_BYTE_DOORS: readonly ByteDoor[] = Object.values(ALERT_VARIABLES).map(name => ({
+  name: `alerts of a status, ${name}`,
+  of: ['readAlerts'],
+  right: [...said.values()],
+  read: bytes => {
+    const report = readAlerts(new Map([...said, [name, bytes]]))
+    if (report.records.length > 64) throw new TypeError('too many')
+    factsOf(new Map([[name, bytes]]), now)
+  },
+}))
+
+export const ALERT_TEXT_DOORS: readonly TextDoor[] = [
+  {
+    name: 'condition of an alert',
+    of: ['parseCondition'],
+    right: conditions,
+    also: ['((((', 'not not not', '1e999 > 2', 'a_*["x"] > 1'],
+    read: text => judge(parseCondition(text), facts),
+  },
+  {
+    name: 'rules of alerts',
+    of: ['readRules'],
+    right: conditions.map(when => JSON.stringify([{ name: 'a', when, until: when, for: '5m' }])),
+    also: ['[{"name":"a","when":{}}]', '[null]'],
+    read: text => readRules(json(text)),
+  },
+  {
+    name: 'rules of alerts on a device',
+    of: ['readDeviceRules'],
+    right: ['[{"name":"a","when":"load > 1","room":"ops"}]'],
+    read: text => readDeviceRules(json(text)),
+  },
+  {
+    name: 'alerts that are kept',
+    of: ['readRecords'],
+    right: [JSON.stringify(records)],
+    read: text => readRecords(json(text)),
+  },
+]
