@@ -25,6 +25,7 @@ import { Publisher } from '../src/gns/publisher.ts'
 import { ZoneDatabase } from '../src/gns/zone.ts'
 import type { Mesh } from '../src/mesh/mesh.ts'
 import type { Metric } from '../src/wire/prometheus.ts'
+import { sshServerOf } from './agent-shells.ts'
 import { type AgentStatus, agentStatus } from './agent-status.ts'
 import { AlertRules } from './alert-rules.ts'
 import { DeviceAlerts } from './alerts.ts'
@@ -36,7 +37,6 @@ import { makeHostKey, openHostKey } from './host-key.ts'
 import { runJobs } from './job-run.ts'
 import { Jobs } from './jobs.ts'
 import type { ShellKeeper } from './keeper/shell-keeper.ts'
-import type { Custody } from './lasting-shells.ts'
 import { KeyRotation } from './key-rotation.ts'
 import { checkMesh } from './mesh-check.ts'
 import { agentMetrics, ownProcess } from './metrics.ts'
@@ -48,14 +48,12 @@ import { type Machine, Pushing } from './pushing.ts'
 import type { OpenLedger } from './room.ts'
 import { Rooms } from './rooms.ts'
 import { type Relay, Services } from './services.ts'
-import { SshServer } from './ssh-server.ts'
+import type { SshServer } from './ssh-server.ts'
 import { StatusPlace } from './status.ts'
 import { Successions } from './successions.ts'
 import { UpgradeService } from './upgrade-service.ts'
 import type { Upgrader } from './upgrader.ts'
 import { Whereabouts } from './whereabouts.ts'
-
-const MINUTE_MS = 60_000
 
 /** An engine; the embedded one wants to know when the machine has moved, a daemon may keep our names published. */
 export type AgentMesh = Mesh & {
@@ -162,7 +160,7 @@ export class Agent {
     const audit = new AuditNotes({
       ...{ audit: new AuditLog(parts.audit), grants, device, clock, log },
     })
-    this.ssh = sshServerWith(hostKey.secret, account, parts, custodyOf(parts, grants, audit))
+    this.ssh = sshServerOf(hostKey.secret, account, parts, { grants, audit })
     const { machine, openLedger } = parts
     const self = { peer: mesh.self, zone: device.zone }
     this.rooms = openLedger ? new Rooms({ self, clock, random, log, store, openLedger }) : null
@@ -360,34 +358,6 @@ const keeperOf = (
   namestore
     ? new NamestoreKeeper({ ...parts, namestore, database })
     : new Publisher({ ...parts, database })
-
-function sshServerWith(
-  hostKey: string,
-  account: Account,
-  { config, clock, log }: AgentParts,
-  custody: Custody | null,
-): SshServer {
-  const keepShellsMs = config.keepShellsMinutes * MINUTE_MS
-  return new SshServer({ hostKey, account, clock, log, keepShellsMs, custody })
-}
-
-/** Shells that are found belong to whoever opened them; what that may do now, the grants say. */
-const custodyOf = (
-  { keeper, clock }: AgentParts,
-  grants: GrantBook,
-  audit: AuditNotes,
-): Custody | null =>
-  keeper
-    ? {
-        keeper,
-        ownerOf: ({ zone, key }) => ({
-          zone,
-          allows: right => grants.allows(zone, right, clock.now()),
-          note: (what, detail, result, at) =>
-            audit.note({ zone, key, what, detail, result, ...(at && { at }) }),
-        }),
-      }
-    : null
 
 const openRelay = (store: Store, clock: Clock): Relay => {
   const shelf = (name: ShelfName) => new ParcelShelf(store, () => clock.now(), name)

@@ -32,7 +32,7 @@ beforeEach(() => {
   store = memoryStore()
   said = []
   isRoomThere = true
-  const device = ZoneSecret.generate('EDKEY', world.random).zone
+  const device = { zone: ZoneSecret.generate('EDKEY', world.random).zone }
   const grants = new GrantBook(memoryStore())
   audit = new AuditNotes({
     ...{ audit: new AuditLog(memoryEntries()), grants, device, clock: world, log: silentLog },

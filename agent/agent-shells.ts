@@ -1,0 +1,43 @@
+/** The SSH server of an agent, and who its shells belong to that it finds where an agent before has left them. */
+
+import type { GrantBook } from '../src/box/grant.ts'
+import type { AgentParts } from './agent.ts'
+import type { AuditNotes } from './audit-notes.ts'
+import type { Account } from './environment.ts'
+import type { Custody } from './lasting-shells.ts'
+import { SshServer } from './ssh-server.ts'
+
+const MINUTE_MS = 60_000
+
+interface Rules {
+  readonly grants: GrantBook
+  readonly audit: AuditNotes
+}
+
+type Parts = Pick<AgentParts, 'config' | 'clock' | 'log' | 'keeper'>
+
+export function sshServerOf(
+  hostKey: string,
+  account: Account,
+  parts: Parts,
+  rules: Rules,
+): SshServer {
+  const { config, clock, log } = parts
+  const keepShellsMs = config.keepShellsMinutes * MINUTE_MS
+  const custody = custodyOf(parts, rules)
+  return new SshServer({ hostKey, account, clock, log, keepShellsMs, custody })
+}
+
+/** Shells that are found belong to whoever opened them; what that may do now, the grants say. */
+const custodyOf = ({ keeper, clock }: Parts, { grants, audit }: Rules): Custody | null =>
+  keeper
+    ? {
+        keeper,
+        ownerOf: ({ zone, key }) => ({
+          zone,
+          allows: right => grants.allows(zone, right, clock.now()),
+          note: (what, detail, result, at) =>
+            audit.note({ zone, key, what, detail, result, ...(at && { at }) }),
+        }),
+      }
+    : null
