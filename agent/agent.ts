@@ -22,6 +22,7 @@ import type { NameKeeper } from '../src/gns/keeper.ts'
 import { zoneToText } from '../src/gns/name.ts'
 import { type Namestore, NamestoreKeeper } from '../src/gns/namestore-keeper.ts'
 import { Publisher } from '../src/gns/publisher.ts'
+import type { Revocations } from '../src/gns/revocations.ts'
 import { ZoneDatabase } from '../src/gns/zone.ts'
 import type { Mesh } from '../src/mesh/mesh.ts'
 import type { Metric } from '../src/wire/prometheus.ts'
@@ -45,6 +46,7 @@ import { OwnerNotices } from './owner-notices.ts'
 import { ParcelShelf, type ShelfName } from './parcel-shelf.ts'
 import { type Figures, measure, ownMachine, variablesOf } from './probes.ts'
 import { type Machine, Pushing } from './pushing.ts'
+import { revocationsOf } from './revoked-zones.ts'
 import type { OpenLedger } from './room.ts'
 import { Rooms } from './rooms.ts'
 import { type Relay, Services } from './services.ts'
@@ -79,6 +81,8 @@ export interface AgentParts {
   readonly keeper?: ShellKeeper
   /** Opens a file that only grows, beside the values of the store; absent where no rooms are hosted. */
   readonly openLedger?: (name: string, sizeMax: number) => OpenLedger
+  /** The work that a revocation of a zone needs, where the network agrees on another one. */
+  readonly revocationBits?: number
 }
 
 /** What an engine takes. */
@@ -101,6 +105,7 @@ export class Agent {
   private readonly rooms: Rooms | null
   private readonly notices: OwnerNotices
   private readonly rotation: KeyRotation
+  private readonly revocations: Revocations
   private readonly upgrades: UpgradeService | null
   private readonly jobs: Jobs | null
   private readonly network: { close(): void }
@@ -180,6 +185,9 @@ export class Agent {
     })
     const changed = () => this.keysChanged()
     this.rotation = new KeyRotation({ device, audit, clock, log, changed })
+    const revoked = (zone: ZoneKey) => this.notices.zoneRevoked(zone)
+    const { revocationBits: bits } = parts
+    this.revocations = revocationsOf({ mesh, store, clock, log, bits, revoked })
     const successions = this.successionsWith(audit)
     this.notices = this.noticesWith(audit, successions)
     this.services = new Services({
@@ -242,9 +250,10 @@ export class Agent {
 
   private noticesWith(audit: AuditNotes, successions: Successions): OwnerNotices {
     const { clock, log } = this.parts
-    const { mesh, grants } = this
+    const { mesh, grants, revocations } = this
     const ended = (zone: ZoneKey) => this.end(zone)
-    return new OwnerNotices({ mesh, grants, audit, successions, clock, log, ended })
+    const who = { mesh, grants, audit, successions, revocations }
+    return new OwnerNotices({ ...who, clock, log, ended })
   }
 
   /** What is open ends, of whoever may do nothing any more. */
@@ -336,6 +345,7 @@ export class Agent {
     this.rotation.close()
     this.services.close()
     this.notices.close()
+    this.revocations.close()
     this.statusPlace.close()
     this.rooms?.close()
     this.jobs?.close()

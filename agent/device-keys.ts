@@ -21,6 +21,7 @@ import {
 } from '../src/box/succession.ts'
 import { openSealed } from '../src/crypto/sealed.ts'
 import { ZoneSecret } from '../src/crypto/zone-key.ts'
+import { type RevocationIntent, revocationTime, signIntent } from '../src/gns/revocation.ts'
 import { keepDeviceKey, openDeviceKey } from './device-key.ts'
 
 /** In the store, beside DEVICE_KEY. */
@@ -111,6 +112,14 @@ export class DeviceKeys {
   /** All that this device was called. */
   zones(): readonly ZoneKey[] {
     return [this.current.zone, ...this.former.map(({ secret }) => secret.zone)]
+  }
+
+  /** Signs that the zone may be revoked, as of this time, which is one of these days. Throws CLOCK_WRONG. */
+  revocation(time: bigint): RevocationIntent {
+    const now = this.parts.clock.now()
+    if (Math.abs(Number(time - revocationTime(now)) / 1_000) > SKEW_MS)
+      throw new BoxError('CLOCK_WRONG')
+    return signIntent(this.current, time)
   }
 
   /**

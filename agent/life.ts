@@ -5,6 +5,7 @@ import { BoxError } from '../src/base/errors.ts'
 import type { Log } from '../src/base/log.ts'
 import { type Address, formatAddress, type Listener } from '../src/base/stream.ts'
 import { VERSION } from '../src/base/version.ts'
+import { revocationBits } from '../src/box/revocation-bits.ts'
 import { systemClock } from '../src/sys/clock.ts'
 import { realDisk } from '../src/sys/disk.ts'
 import { fileStore } from '../src/sys/file-store.ts'
@@ -54,9 +55,10 @@ export async function live(
   const kept = { store, clock: systemClock, random: systemRandom, log, audit, openLedger }
   const over = new AbortController()
   const upgrader = machineUpgrader(directory, systemClock.now(), () => over.abort())
+  const ofNetwork = { revocationBits: revocationBits(process.env) }
   const keepMs = config.keepShellsMinutes * MINUTE_MS
   const keeper = await ShellKeeper.find({ directory, keepMs, clock: systemClock, log })
-  const parts = { config, machine, upgrader, keeper, ...kept }
+  const parts = { config, machine, upgrader, keeper, ...ofNetwork, ...kept }
   const agent = await Agent.start(parts, startEngine).catch((error: unknown) => {
     keeper.close()
     throw error

@@ -1,6 +1,8 @@
 /** The life of the mesh side as a process: a peer, and the socket at which it is lent, until told to end. */
 
 import type { Log } from '../src/base/log.ts'
+import { revocationBits } from '../src/box/revocation-bits.ts'
+import type { Revocations } from '../src/gns/revocations.ts'
 import { LOANS_MAX, lender } from '../src/mesh/loan/lender.ts'
 import { systemClock } from '../src/sys/clock.ts'
 import { fileStore } from '../src/sys/file-store.ts'
@@ -14,6 +16,7 @@ import { startEngine } from './engine.ts'
 import { collectAfterStart } from './lean-heap.ts'
 import { checkMesh } from './mesh-check.ts'
 import { watchNetwork } from './network-watch.ts'
+import { revocationsOf } from './revoked-zones.ts'
 import { openServiceManager } from './service-manager.ts'
 import { type Supervision, supervise } from './supervise.ts'
 
@@ -29,8 +32,12 @@ export async function lendForLife(
   { config, socket, log }: Lending,
 ): Promise<void> {
   const parts = { clock: systemClock, random: systemRandom, log }
-  const mesh = await startEngine({ ...parts, config, store: fileStore(directory) })
+  const store = fileStore(directory)
+  const mesh = await startEngine({ ...parts, config, store })
+  let revocations: Revocations | null = null
   try {
+    // Heard, checked and passed on here: whoever borrows the peer asks the DHT for what it needs.
+    revocations = revocationsOf({ ...parts, mesh, store, bits: revocationBits(process.env) })
     const lending = await listenUnix(socket, lender(mesh), { connectionsMax: LOANS_MAX })
     const network = watchNetwork(systemClock, () => {
       log.note('info', 'mesh', 'network changed')
@@ -47,6 +54,7 @@ export async function lendForLife(
     network.close()
     lending.close()
   } finally {
+    revocations?.close()
     await mesh.close()
   }
   log.note('info', 'mesh', 'stopped')

@@ -16,6 +16,7 @@ import { applyRevocation, type Revocation, readRevocation } from '../src/box/rev
 import { zoneToText } from '../src/gns/name.ts'
 import { RECORD_TYPE } from '../src/gns/record.ts'
 import { Resolver } from '../src/gns/resolver.ts'
+import type { Revocations } from '../src/gns/revocations.ts'
 import { ZoneDatabase } from '../src/gns/zone.ts'
 import type { Mesh } from '../src/mesh/mesh.ts'
 import type { AuditNotes } from './audit-notes.ts'
@@ -33,6 +34,7 @@ export interface OwnerNoticesOptions {
   readonly grants: GrantBook
   readonly audit: AuditNotes
   readonly successions: Pick<Successions, 'take'>
+  readonly revocations: Pick<Revocations, 'isRevoked' | 'ask' | 'decided'>
   readonly clock: Clock
   readonly log: Log
   /** Told which key may do nothing any more, for what is open to end. */
@@ -46,17 +48,18 @@ export class OwnerNotices {
   private timer: Timer
 
   constructor(options: OwnerNoticesOptions) {
-    const { mesh, clock } = options
+    const { mesh, clock, revocations } = options
     this.options = options
     this.resolver = new Resolver({
-      ...{ mesh, clock, zones: () => null, database: new ZoneDatabase(memoryStore()) },
+      ...{ mesh, clock, revocations, zones: () => null, database: new ZoneDatabase(memoryStore()) },
     })
     this.timer = this.later(FIRST_MS)
   }
 
   /** Looks into the zone of each owner once. Never fails. */
   async look(): Promise<void> {
-    const { grants, clock, log } = this.options
+    const { grants, clock, log, revocations } = this.options
+    for (const { zone } of grants.held()) if (revocations.isRevoked(zone)) this.zoneRevoked(zone)
     const owners = grants.all().filter(({ zone }) => grants.allows(zone, 'admin', clock.now()))
     for (const { zone } of owners.slice(0, OWNERS_MAX)) {
       for (const notice of await this.noticesOf(zone)) {
@@ -81,6 +84,22 @@ export class OwnerNotices {
     ended(revoked)
     const detail = `${name} ${zoneToText(revoked)}`.trim()
     audit.note({ zone: issuer, what: 'revoke', detail, result: 'done' })
+  }
+
+  /** A key whose zone is revoked in GNS is in wrong hands, or in none: it may do nothing any more. Never fails. */
+  zoneRevoked(zone: ZoneKey): void {
+    const { grants, audit, clock, log, ended } = this.options
+    const grant = grants.find(zone, clock.now())
+    if (!grant) return
+    try {
+      grants.set({ ...grant, rights: [], number: Math.max(clock.now(), grant.number) })
+      ended(zone)
+      const detail = `${grant.holder} ${zoneToText(zone)}, in GNS`
+      audit.note({ zone, what: 'revoke', detail, result: 'done' })
+    } catch (error) {
+      if (!(error instanceof BoxError)) throw error
+      log.note('error', 'notices', 'not ended', { code: error.code, why: error.detail })
+    }
   }
 
   close(): void {

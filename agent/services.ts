@@ -23,6 +23,7 @@ import { decodeSshAnnouncement } from '../src/box/ssh-announcement.ts'
 import { sshKeyMark } from '../src/box/ssh-key.ts'
 import type { ZoneSecret } from '../src/crypto/zone-key.ts'
 import { zoneToText } from '../src/gns/name.ts'
+import type { RevocationIntent } from '../src/gns/revocation.ts'
 import { asDuplex } from '../src/mesh/duplex.ts'
 import type { Channel, Listening, Mesh } from '../src/mesh/mesh.ts'
 import type { AuditNotes } from './audit-notes.ts'
@@ -302,6 +303,7 @@ export class Services {
           this.note(zone, '', 'rotate', 'host key', 'done')
         },
         rotateKey: theirs => this.options.rotation.rotate(zone, theirs),
+        revocation: time => this.revocation(zone, time),
         grants: () => grants.all().map(grant => ({ ...grant, zone: zoneToText(grant.zone) })),
         audit: from => this.options.audit.all().filter(({ number }) => number >= from),
         rooms: request => this.rooms(zone, request),
@@ -328,6 +330,13 @@ export class Services {
       note(about, 'refused')
       throw error
     }
+  }
+
+  /** Whoever may grant here may also end the device, as its name goes. Throws CLOCK_WRONG. */
+  private revocation(caller: ZoneKey, time: bigint): RevocationIntent {
+    const intent = this.options.device.revocation(time)
+    this.note(caller, '', 'revocation', 'of the zone of this device', 'signed')
+    return intent
   }
 
   /** Throws BoxError where it is not taken. */

@@ -68,6 +68,10 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
     describe: 'a new key in place of an old one, without pairing anything again',
     load: async () => (await import('./commands/rotate.ts')).rotate,
   },
+  revocation: {
+    describe: 'make, keep and use the means to end a zone in GNS',
+    load: async () => (await import('./commands/revocation.ts')).revocation,
+  },
   audit: {
     describe: 'show who did what on a device',
     load: async () => (await import('./commands/audit.ts')).audit,

@@ -14,6 +14,8 @@ import type { Clock } from '../src/base/clock.ts'
 import { BoxError } from '../src/base/errors.ts'
 import { type Log, silentLog } from '../src/base/log.ts'
 import type { Random } from '../src/base/random.ts'
+import { revocationBits } from '../src/box/revocation-bits.ts'
+import { DIFFICULTY } from '../src/gns/revocation.ts'
 import type { GnunetNames } from '../src/mesh/gnunet-names.ts'
 import { MESH_CHOICES, type Mesh, type MeshChoice } from '../src/mesh/mesh.ts'
 import { systemClock } from '../src/sys/clock.ts'
@@ -82,16 +84,26 @@ export interface Context {
   readonly mesh: () => Promise<ControllerMesh>
   /** What goes on beside the command; its end is waited for. Where it fails, only the log says so. */
   readonly meanwhile: (work: Promise<void>) => void
+  /** What is to be closed before the mesh is. */
+  readonly ending: (close: () => void) => void
+  /** The work that a revocation of a zone needs in this network. */
+  readonly revocationBits: number
   /** Called when the command has ended, however it did. */
   readonly close: () => Promise<void>
 }
 
-export type ContextParts = Omit<Context, 'fleet' | 'ego' | 'mesh' | 'meanwhile' | 'close'> & {
+type Made = 'fleet' | 'ego' | 'mesh' | 'meanwhile' | 'ending' | 'revocationBits' | 'close'
+export type ContextParts = Omit<Context, Made> & {
   readonly startMesh: StartMesh
+  readonly revocationBits?: number
 }
 
 /** Puts a context together; what costs time is made when it is first needed. */
-export function createContext({ startMesh, ...parts }: ContextParts): Context {
+export function createContext({
+  startMesh,
+  revocationBits = DIFFICULTY,
+  ...parts
+}: ContextParts): Context {
   const { state, clock, random, log, signal } = parts
   // Each device of a fleet listens: many are no leak.
   setMaxListeners(0, signal)
@@ -99,6 +111,7 @@ export function createContext({ startMesh, ...parts }: ContextParts): Context {
   let ego: { readonly text: string; readonly is: Ego } | null = null
   let mesh: Promise<ControllerMesh> | null = null
   const beside = new Set<Promise<void>>()
+  const endings: (() => void)[] = []
   const start = async () => {
     const started = await startMesh({ clock, random, log })
     for (const hub of knownHubs(state, fleet)) introduce(started, hub, log)
@@ -106,6 +119,7 @@ export function createContext({ startMesh, ...parts }: ContextParts): Context {
   }
   return {
     ...parts,
+    revocationBits,
     fleet,
     ego: () => {
       // Another process may have given us another key meanwhile (box rotate).
@@ -124,8 +138,10 @@ export function createContext({ startMesh, ...parts }: ContextParts): Context {
         .finally(() => beside.delete(done))
       beside.add(done)
     },
+    ending: close => void endings.push(close),
     close: async () => {
       await Promise.all(beside)
+      for (const end of endings) end()
       // A mesh that could not start has said so to the command that wanted it.
       await mesh?.then(started => started.close()).catch(() => {})
     },
@@ -186,6 +202,7 @@ export async function openContext(
     box: [...ownProgram('box'), '--state', directory, ...engineWords(engine)],
     commands,
     engine,
+    revocationBits: revocationBits(process.env),
     startMesh: async parts => {
       const borrowed = engine.mesh === 'embedded' ? await borrowFrom(directory, parts) : null
       return borrowed ?? (await import('./engine.ts')).startEngine(engine, parts)

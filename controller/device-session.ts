@@ -12,6 +12,7 @@ import { chainIn, followDevice } from './device-succession.ts'
 import type { Device, LastKnown } from './fleet.ts'
 import { openResolver, publishZone } from './names.ts'
 import { told, untoldTo } from './revocations.ts'
+import { mustNotBeRevoked, revokedZones } from './revoked-zones.ts'
 
 /** What a device said is written down again when it has changed, or is as old as this. */
 const REMEMBER_EVERY_MS = 10 * 60_000
@@ -61,8 +62,10 @@ async function reachOnce(
   const { clock, random } = context
   const ego = context.ego()
   const mesh = await context.mesh()
+  const revocations = await revokedZones(context)
+  mustNotBeRevoked(revocations, device)
   // Its own name is all that is asked for: the whole zone, for each device of a fleet, would be its square.
-  const resolver = openResolver(mesh, clock, ego, [device])
+  const resolver = openResolver(mesh, clock, ego, [device], { revocations })
   try {
     const { met, ...found } = await search(context, resolver, {
       called: device.name,

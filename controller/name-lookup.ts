@@ -9,6 +9,7 @@ import { type Context, knownHubs } from './context.ts'
 import { daemonNames } from './daemon-egos.ts'
 import { findEgo } from './ego.ts'
 import { openResolver } from './names.ts'
+import { revokedZones } from './revoked-zones.ts'
 
 /** Fails as Resolver.resolve, and with NO_HUB where there is nobody to ask. */
 export async function lookUp(
@@ -39,11 +40,14 @@ export async function lookUp(
 }
 
 /** Names that end in a zone key need no identity. */
-async function openOwnResolver({ state, fleet, clock, mesh }: Context): Promise<Resolver> {
+async function openOwnResolver(context: Context): Promise<Resolver> {
+  const { state, fleet, clock, mesh } = context
   const ego = findEgo(state)
   const started = await mesh()
   const more = await daemonNames(started.names, ego?.secret ?? null)
-  if (ego) return openResolver(started, clock, ego, fleet.devices(), more)
+  const revocations = await revokedZones(context)
+  if (ego) return openResolver(started, clock, ego, fleet.devices(), { more, revocations })
   const database = new ZoneDatabase(memoryStore())
-  return new Resolver({ mesh: started, clock, zones: more?.zones ?? (() => null), database })
+  const zones = more?.zones ?? (() => null)
+  return new Resolver({ mesh: started, clock, zones, database, revocations })
 }

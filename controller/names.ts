@@ -12,13 +12,15 @@ import { NamestoreKeeper } from '../src/gns/namestore-keeper.ts'
 import { Publisher } from '../src/gns/publisher.ts'
 import type { ZoneRecord } from '../src/gns/record.ts'
 import { delegationRecord, txtRecord } from '../src/gns/record-data.ts'
-import { Resolver } from '../src/gns/resolver.ts'
+import { Resolver, type ResolverOptions } from '../src/gns/resolver.ts'
 import { ZoneDatabase } from '../src/gns/zone.ts'
 import type { Mesh } from '../src/mesh/mesh.ts'
 import type { Context } from './context.ts'
 import type { Ego } from './ego.ts'
 import type { Device } from './fleet.ts'
+import { publishedRevocations } from './revocation-book.ts'
 import { revocationNotices } from './revocations.ts'
+import { republishRevocations } from './revoked-zones.ts'
 import type { State } from './state.ts'
 
 /** A name leads to a device's zone, which does not change: it may be kept for a day (GNUnet's default). */
@@ -61,17 +63,22 @@ export interface MoreNames {
 
 const NOTHING_MORE: MoreNames = { zones: () => null, records: [] }
 
+export interface ResolvingWith extends Pick<ResolverOptions, 'revocations'> {
+  readonly more?: MoreNames | undefined
+}
+
 /** A resolver that knows the ego by its name. */
 export const openResolver = (
   mesh: Mesh,
   clock: Clock,
   ego: Ego,
   devices: readonly Device[],
-  more: MoreNames = NOTHING_MORE,
+  { more = NOTHING_MORE, revocations }: ResolvingWith = {},
 ): Resolver =>
   new Resolver({
     mesh,
     clock,
+    ...(revocations && { revocations }),
     zones: suffix => (suffix === ego.name ? ego.secret.zone : more.zones(suffix)),
     database: zoneOn(memoryStore(), ego, devices, more),
   })
@@ -95,7 +102,8 @@ export async function publishZone(
   const ego = context.ego()
   const devices = fleet.devices()
   const notices = { now: revocationNotices(state, ego.secret), before: successionNotices(ego) }
-  const digest = digestOf(ego, devices, notices.now)
+  const revoked = publishedRevocations(state).map(({ work }) => work.intent.zone)
+  const digest = digestOf(ego, devices, notices.now, revoked)
   const last = readPublished(state)
   const age = clock.now() - last.at
   const isNothing =
@@ -126,6 +134,7 @@ export async function publishZone(
   const deadline = clock.elapsed() + waitMs
   while (!isOut() && clock.elapsed() < deadline)
     await new Promise<void>(resolve => void clock.after(LOOK_EVERY_MS, resolve))
+  await republishRevocations(context)
   const isComplete = isOut()
   publisher.close()
   await writePublished(context, {
@@ -154,10 +163,11 @@ const digestOf = (
   { secret }: Ego,
   devices: readonly Device[],
   notices: readonly OwnerNotice[],
+  revoked: readonly ZoneKey[],
 ): string => {
   const encoder = new TextEncoder()
   const names = devices.flatMap(({ name, zone }) => [encoder.encode(`${name}\n`), zone])
-  const parts = [secret.zone, ...names, ...notices.map(({ signed }) => signed)]
+  const parts = [secret.zone, ...names, ...notices.map(({ signed }) => signed), ...revoked]
   return Buffer.from(sha256(concat(...parts))).toString('hex')
 }
 

@@ -6,12 +6,14 @@
 
 import type { Clock } from '../base/clock.ts'
 import { BoxError } from '../base/errors.ts'
+import type { ZoneKey } from '../base/ids.ts'
+import { isIntended, type RevocationIntent, revocationTime } from '../gns/revocation.ts'
 import { decodeBase32, encodeBase32 } from '../wire/base32.ts'
 import { WireError } from '../wire/layout.ts'
 import { Conversation } from './conversation.ts'
 import type { Right } from './grant.ts'
 import type { Session } from './handshake.ts'
-import { ControlAnswer, ControlRequest } from './messages.ts'
+import { ControlAnswer, ControlRequest, SIGNATURE_SIZE } from './messages.ts'
 import {
   decodeRoomRequest,
   encodeRoomRequest,
@@ -33,6 +35,7 @@ const ROOMS = 6
 const REVOKE = 7
 const ROTATE_HOST_KEY = 8
 const ROTATE_KEY = 9
+const REVOCATION = 10
 /** Status of answers. */
 const DONE = 0
 const UNKNOWN_KIND = 1
@@ -114,6 +117,27 @@ export async function askRotateKey(session: Session, options: AskOptions): Promi
   throw new BoxError('STATE_UNEXPECTED', 'The device does not say which key it has now.')
 }
 
+/**
+ * What it takes to revoke the zone of the device (src/gns/revocation.ts): whoever has it can do so, so it is kept
+ * as a key is. Fails with CLOCK_WRONG, and as askInfo.
+ */
+export async function askRevocation(
+  session: Session,
+  zone: ZoneKey,
+  options: AskOptions,
+): Promise<RevocationIntent> {
+  const time = revocationTime(options.clock.now())
+  const said = encoder.encode(`${time}`)
+  const { signature } = await ask(session, REVOCATION, options, said, rotationRefusal)
+  try {
+    const intent = { zone, time, signature: decodeBase32(String(signature), SIGNATURE_SIZE) }
+    if (isIntended(intent)) return intent
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error
+  }
+  throw new BoxError('STATE_UNEXPECTED', 'The device does not sign its revocation.')
+}
+
 /** One page of everybody's grants, from the one with this place on. Fails as askInfo. */
 export const askGrants = (session: Session, from: number, options: AskOptions): Promise<Page> =>
   askPage(session, GRANTS, from, options)
@@ -192,6 +216,8 @@ export interface Administration {
   rotateHostKey(): void
   /** Makes a new zone key, and says what leads to it; by the time of whoever asks. Throws BoxError. */
   rotateKey(theirs: number): Uint8Array
+  /** Signs that the zone of the device may be revoked, as of this time. Throws BoxError. */
+  revocation(time: bigint): RevocationIntent
   /** Everybody's grants, oldest first, as JSON. */
   grants(): readonly object[]
   /** The audit journal from this number on. */
@@ -255,6 +281,12 @@ function answerTo(
     case ROTATE_KEY:
       if (!allows('admin')) return answer(NOT_PERMITTED)
       return done(() => ({ chain: encodeBase32(administration.rotateKey(numberIn(body))) }))
+    case REVOCATION:
+      if (!allows('admin')) return answer(NOT_PERMITTED)
+      return done(() => {
+        const { signature } = administration.revocation(BigInt(numberIn(body)))
+        return { signature: encodeBase32(signature) }
+      })
     case ROOMS:
       if (!allows('admin')) return answer(NOT_PERMITTED)
       return done(() => roomsAnswer(administration.rooms(decodeRoomRequest(body))))

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { BoxError } from '../../src/base/errors.ts'
 import { askInfo, askLeave, type ControlOptions, serveControl } from '../../src/box/control.ts'
+import { signIntent } from '../../src/gns/revocation.ts'
 import { outcome, Pair } from './pair-of-peers.ts'
 
 const info = { version: '0.1.0', hostName: 'box', startedAt: 5, owners: 2 }
@@ -22,6 +23,7 @@ async function sessions(options: Partial<ControlOptions> = {}) {
       revoke: () => {},
       rotateHostKey: () => {},
       rotateKey: () => new Uint8Array(0),
+      revocation: time => signIntent(pair.device, time),
       grants: () => [],
       audit: () => [],
       rooms: () => [],

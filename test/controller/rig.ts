@@ -21,6 +21,7 @@ import { type Service, servicePort } from '../../src/box/ports.ts'
 import type { RoomListing, RoomRequest } from '../../src/box/room-talk.ts'
 import { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import { Publisher } from '../../src/gns/publisher.ts'
+import { signIntent } from '../../src/gns/revocation.ts'
 import { ZoneDatabase } from '../../src/gns/zone.ts'
 import { FakeNet } from '../sim/fake-mesh.ts'
 import { World } from '../sim/world.ts'
@@ -206,6 +207,7 @@ export class RigDevice {
                   revoke: () => {},
                   rotateHostKey: () => {},
                   rotateKey: () => new Uint8Array(0),
+                  revocation: time => signIntent(this.secret, time),
                   grants: () => [],
                   audit: () => [],
                   rooms: request => this.handleRooms(request, session.peerZone),

@@ -1,5 +1,6 @@
 /** The doors of what is said about keys: who came after whom, and which is revoked. See doors.ts. */
 
+import { parseRevocation } from '../../controller/revocation-book.ts'
 import { concat } from '../../src/base/bytes.ts'
 import { noticeRecords, readNotices } from '../../src/box/owner-notices.ts'
 import { readRevocation, signRevocation } from '../../src/box/revocation.ts'
@@ -19,6 +20,7 @@ import {
   revokeMessage,
   signIntent,
 } from '../../src/gns/revocation.ts'
+import { RevocationWork } from '../../src/gns/revocation-work.ts'
 import { readShelf } from '../../src/gns/revocations.ts'
 import { utf8 } from '../vectors.ts'
 import { type ByteDoor, expected, random } from './doors.ts'
@@ -30,6 +32,11 @@ const zoneRevocation = encodeZoneRevocation(
   Array.from({ length: PROOFS }, (_, i) => BigInt(i)),
   1,
 )
+const keptText = JSON.stringify({
+  ...{ version: 1, time: '5', years: 1, published: null },
+  signature: Buffer.from(signIntent(a, 5n).signature).toString('hex'),
+  work: RevocationWork.begin(signIntent(a, 5n), random).text(),
+})
 const notice = { is: 'revocation', signed: signRevocation(a, b.zone, 5) } as const
 
 export const KEY_BYTE_DOORS: readonly ByteDoor[] = [
@@ -59,6 +66,13 @@ export const KEY_BYTE_DOORS: readonly ByteDoor[] = [
       expected(() => readZoneRevocation(bytes))
       return readRevokeMessage(bytes)
     },
+    isSlow: true,
+  },
+  {
+    name: 'revocation in the state of a controller',
+    of: ['parseRevocation'],
+    right: [utf8(keptText)],
+    read: bytes => parseRevocation(new TextDecoder().decode(bytes), a.zone),
     isSlow: true,
   },
   {

@@ -67,6 +67,8 @@ export class PushHouse {
       state: directoryState(join(top, 'controller'), clock),
       signal: new AbortController().signal,
       engine: { mesh: 'embedded', gnunetConf: null },
+      // In this network any work will do.
+      revocationBits: 0,
       startMesh: async () => {
         const mesh = this.net.peer()
         mesh.introduce(this.hub.hello())
@@ -141,6 +143,7 @@ export class PushHouse {
       {
         ...{ config, store, clock, random, log: silentLog, audit, machine },
         ...(upgrader && { upgrader }),
+        revocationBits: 0,
       },
       async () => {
         const mesh = this.net.peer()

@@ -1,0 +1,55 @@
+/** The zones that are revoked in GNS, as far as this controller knows; what it has heard is kept for all its commands. */
+
+import { BoxError } from '../src/base/errors.ts'
+import { Revocations } from '../src/gns/revocations.ts'
+import type { Context } from './context.ts'
+import { publishedRevocations } from './revocation-book.ts'
+
+const FILE = 'revoked-zones'
+
+const open = new WeakMap<Context, Promise<Revocations>>()
+
+/** One for all that a command does; it ends with the command. Fails with STATE_UNREADABLE, and as the mesh. */
+export function revokedZones(context: Context): Promise<Revocations> {
+  const opening = open.get(context) ?? begin(context)
+  open.set(context, opening)
+  return opening
+}
+
+async function begin(context: Context): Promise<Revocations> {
+  const { state, clock, log, revocationBits: difficulty } = context
+  const mesh = await context.mesh()
+  const shelf = {
+    read: () => {
+      const text = state.readText(FILE)
+      return text === null ? null : new Uint8Array(Buffer.from(text, 'base64'))
+    },
+    write: (value: Uint8Array) =>
+      state.exclusively(() => state.writeText(FILE, `${Buffer.from(value).toString('base64')}\n`)),
+  }
+  const revocations = new Revocations({ mesh, shelf, clock, log, difficulty })
+  context.ending(() => revocations.close())
+  return revocations
+}
+
+/** Says again what we have published: a block of the DHT lives for a day. Never fails for what it finds. */
+export async function republishRevocations(context: Context): Promise<void> {
+  const { state, log } = context
+  try {
+    for (const { work, years } of publishedRevocations(state)) {
+      const raw = work.certificate(years)
+      if (raw) await (await revokedZones(context)).publish(raw)
+    }
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error
+    log.note('warn', 'controller', 'revocations not published', { code: error.code })
+  }
+}
+
+/** Throws ZONE_REVOKED where it is known that the owner of the key does not stand by it any more. */
+export function mustNotBeRevoked(
+  revocations: Pick<Revocations, 'find'>,
+  { name, zone }: { readonly name: string; readonly zone: Parameters<Revocations['find']>[0] },
+): void {
+  if (revocations.find(zone)) throw new BoxError('ZONE_REVOKED', `It is that of ${name}.`)
+}
