@@ -23,6 +23,8 @@ import { type Figures, variablesOf } from './probes.ts'
 
 /** A look takes a millisecond. */
 const LOOK_MS = 10_000
+/** While somebody follows: what changes is seen within two seconds, with the way there. */
+const FOLLOWED_LOOK_MS = 1_500
 /** Traffic counters always change; they are sent at most so often. */
 const COUNTERS_MS = 60_000
 /** What is said anyway after so long, however little it changed. */
@@ -80,6 +82,8 @@ export class StatusPlace {
   /** Somebody who has proven who it is. */
   serve({ peerZone: zone, channel }: Session): void {
     this.publish()
+    this.timer.cancel()
+    this.timer = this.options.clock.after(FOLLOWED_LOOK_MS, () => this.again())
     this.door.accept({ zone, channel })
   }
 
@@ -95,8 +99,10 @@ export class StatusPlace {
   }
 
   private again(): void {
-    this.timer = this.options.clock.after(LOOK_MS, () => this.again())
     this.review()
+    const isFollowed = this.host.zones().length > 0
+    const waitMs = isFollowed ? FOLLOWED_LOOK_MS : LOOK_MS
+    this.timer = this.options.clock.after(waitMs, () => this.again())
     this.publish()
   }
 

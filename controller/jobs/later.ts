@@ -8,7 +8,7 @@ import { durationMs } from '../duration.ts'
 import type { Device } from '../fleet.ts'
 import { timeoutMs } from '../timeout.ts'
 import { settle } from './courier.ts'
-import { JobBook } from './job-book.ts'
+import { JobBook, type QueuedJob } from './job-book.ts'
 import { exitCode, tell } from './job-view.ts'
 import { JOB_WAITS_MS_MAX, queueJobs } from './queue.ts'
 
@@ -47,11 +47,11 @@ export async function letWait(
   { expires, timeout }: LaterOptions,
 ): Promise<void> {
   if (devices.length === 0) return
-  const lastsMs = mustLast({ every: later.every, expires })
-  const jobs = await queueJobs(context, devices, workOf(later), lastsMs)
   // They were just looked for: this leaves it with the relays, or meets one that has come back.
-  await settle(context, devices, timeoutMs(timeout))
-  tell(context, fresh(context, jobs[0]!.id))
+  tell(
+    context,
+    await queueLater(context, devices, later, { expires, timeoutMs: timeoutMs(timeout) }),
+  )
 }
 
 /** Brings a schedule to these devices, or lets it wait for them. Throws INPUT_INVALID. */
@@ -61,17 +61,28 @@ export async function schedule(
   later: Later,
   { expires, timeout }: LaterOptions,
 ): Promise<number> {
-  const lastsMs = mustLast({ every: later.every, expires })
-  const jobs = await queueJobs(context, devices, workOf(later), lastsMs)
-  await settle(context, devices, timeoutMs(timeout))
-  const settled = fresh(context, jobs[0]!.id)
+  const settled = await queueLater(context, devices, later, {
+    expires,
+    timeoutMs: timeoutMs(timeout),
+  })
   tell(context, settled)
   return exitCode(settled)
+}
+
+/** Signs it for these devices, of which there is one at least, and brings it to those that are there. Throws INPUT_INVALID. */
+export async function queueLater(
+  context: Context,
+  devices: readonly Device[],
+  later: Later,
+  { expires, timeoutMs }: { readonly expires: string | undefined; readonly timeoutMs: number },
+): Promise<readonly QueuedJob[]> {
+  const lastsMs = mustLast({ every: later.every, expires })
+  const jobs = await queueJobs(context, devices, workOf(later), lastsMs)
+  await settle(context, devices, timeoutMs)
+  return new JobBook(context.state).find(jobs[0]!.id)
 }
 
 const workOf = ({ line, input, limit = LIMIT_SECONDS, every }: Later) => ({
   ...{ line, input, every },
   limitSeconds: Math.min(Math.max(1, Math.round(limit)), JOB_LIMIT_SECONDS_MAX),
 })
-
-const fresh = ({ state }: Context, id: string) => new JobBook(state).find(id)

@@ -17,6 +17,7 @@ import { metricsRoute } from './fleet-metrics.ts'
 import { fleetRoutes } from './fleet-routes.ts'
 import type { FleetWatch } from './fleet-watch.ts'
 import { grantRoutes } from './grant-routes.ts'
+import { jobRoutes } from './job-routes.ts'
 import { mapRoute } from './map-route.ts'
 import { type PageFiles, pagePaths, pageRoutes } from './page-routes.ts'
 import { pushRoutes } from './push-routes.ts'
@@ -93,6 +94,7 @@ export async function createApi({
     execRoute(routes, context)
     pushRoutes(routes, context)
     grantRoutes(routes, context)
+    jobRoutes(routes, context)
     roomRoutes(routes, context)
     mapRoute(routes, context, { watch, mesh })
     metricsRoute(routes, context, watch)

@@ -3,7 +3,7 @@
 import type { FastifyInstance } from 'fastify'
 import { BoxError } from '../../src/base/errors.ts'
 import { makeOut } from '../../src/box/bundle/make-out.ts'
-import { readStatus } from '../../src/box/push-report.ts'
+import { readDrift, readStatus } from '../../src/box/push-report.ts'
 import { zoneToText } from '../../src/gns/name.ts'
 import { checkAudit } from '../audit-check.ts'
 import { goodBundle } from '../bundle-directory.ts'
@@ -14,7 +14,7 @@ import { inParallel } from '../parallel.ts'
 import { openPushTalk } from '../push/delivery.ts'
 import { previewOn } from '../push/preview.ts'
 import { selected } from '../push/selection.ts'
-import { AUDIT, about, aboutOne, GENERATIONS, GRANTS, options, PLAN } from './schemas.ts'
+import { AUDIT, about, aboutOne, DRIFT, GENERATIONS, GRANTS, options, PLAN } from './schemas.ts'
 
 const LIMITS = { timeoutMs: 30_000 }
 const AUDIT_LAST = 50
@@ -66,6 +66,18 @@ export function deviceRoutes(app: FastifyInstance, context: Context): void {
     '/v1/devices/:name/generations',
     { schema: aboutOne({ summary: 'The configurations of a device', answer: GENERATIONS }) },
     async ({ params }) => await generationsOf(context, context.fleet.device(params.name)),
+  )
+  app.get<Named>(
+    '/v1/devices/:name/drift',
+    { schema: aboutOne({ summary: 'Files that are not as they were pushed', answer: DRIFT }) },
+    async ({ params }) => {
+      const talk = await openPushTalk(context, context.fleet.device(params.name), LIMITS.timeoutMs)
+      try {
+        return { drift: readDrift(await talk.ask('drift', {})) }
+      } finally {
+        talk.close()
+      }
+    },
   )
   planRoute(app, context)
 }

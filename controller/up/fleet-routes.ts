@@ -9,8 +9,21 @@ import { encodeBase32 } from '../../src/wire/base32.ts'
 import type { Context } from '../context.ts'
 import { findEgo } from '../ego.ts'
 import { lookUp } from '../name-lookup.ts'
+import { dropDesired } from '../push/desired.ts'
 import type { FleetWatch } from './fleet-watch.ts'
-import { ABOUT, about, aboutOne, DEVICE, DEVICES, HISTORY, NAME, options, TAGS } from './schemas.ts'
+import {
+  ABOUT,
+  about,
+  aboutOne,
+  DEVICE,
+  DEVICES,
+  FORGOTTEN,
+  HISTORY,
+  NAME,
+  options,
+  RENAMED,
+  TAGS,
+} from './schemas.ts'
 
 const NAME_TIMEOUT_MS = 10_000
 /** A device has 32 of them. */
@@ -72,6 +85,36 @@ export function fleetRoutes(
     async ({ params, body }) => {
       const { tags } = await context.fleet.tag(params.name, body.add ?? [], body.remove ?? [])
       return { tags }
+    },
+  )
+  nameRoutes(app, context)
+}
+
+/** Names: those we gave to devices, and those of GNS. */
+function nameRoutes(app: FastifyInstance, context: Context): void {
+  const { fleet, state } = context
+  const to = { type: 'string', minLength: 1, maxLength: 255 }
+  app.post<Named & { Body: { to: string } }>(
+    '/v1/devices/:name/rename',
+    {
+      schema: aboutOne({
+        summary: 'Another name for a device, which is not asked: the name is ours',
+        body: options({ to }, ['to']),
+        answer: RENAMED,
+      }),
+    },
+    async ({ params, body }) => {
+      const { name, zone } = await fleet.rename(params.name, body.to)
+      return { name, was: params.name, zone: zoneToText(zone) }
+    },
+  )
+  app.delete<Named>(
+    '/v1/devices/:name',
+    { schema: aboutOne({ summary: 'Forgets a device; it still trusts us', answer: FORGOTTEN }) },
+    async ({ params }) => {
+      const { name, zone } = await fleet.remove(params.name)
+      await dropDesired(state, zone)
+      return { name, zone: zoneToText(zone) }
     },
   )
   app.get<Named & { Querystring: { type?: string } }>(

@@ -133,6 +133,30 @@ export const PLAN = object({
   },
 })
 
+export const DRIFT = object({
+  drift: { type: 'array', items: object({ path: text, bundle: text, what: text }) },
+})
+
+const jobRun = object({
+  ...{ began_at: time, ended_at: orNull(time), exit_code: integerOrNull, signal: textOrNull },
+  ...{ reason: textOrNull, stdout: text, stderr: text, truncated: truth },
+})
+
+export const JOBS = object({
+  jobs: {
+    type: 'array',
+    items: object({
+      ...{ id: text, device: text, zone: text, line: text, every: textOrNull, relays: texts },
+      ...{ state: text, cancelling: truth, reason: textOrNull },
+      ...{ queued_at: time, expires_at: time, next_at: orNull(time) },
+      runs: { type: 'array', items: jobRun },
+    }),
+  },
+})
+
+export const RENAMED = object({ name: text, was: text, zone: text })
+export const FORGOTTEN = object({ name: text, zone: text })
+
 export const NAME = object({
   name: text,
   zone: text,

@@ -41,10 +41,12 @@ export interface Layout {
   readonly edges: readonly Edge[]
 }
 
-const WIDTH = 640
+/** On a narrow page it is narrower, so that letters keep their size. */
+export const WIDTH_MAX = 640
+export const WIDTH_MIN = 300
 const ROW = 56
 const MARGIN = 40
-const COLUMNS = { self: 70, hub: WIDTH / 2, device: WIDTH - 90 } as const
+const COLUMN_EDGE = 0.13
 /** As logs write peers. */
 const SHORT = 4
 
@@ -58,7 +60,9 @@ export function sentenceOf({ path, stale }: MappedDevice): string {
   return stale ? `not now; last ${way}` : way
 }
 
-export function layOut({ self, neighbours, devices }: MeshMap): Layout {
+export function layOut({ self, neighbours, devices }: MeshMap, width = WIDTH_MAX): Layout {
+  const edge = width * COLUMN_EDGE
+  const columns = { self: edge, hub: width / 2, device: width - edge }
   const ends = new Set([self, ...devices.flatMap(({ peer }) => peer ?? [])])
   const hubs = [
     ...new Set([
@@ -75,14 +79,14 @@ export function layOut({ self, neighbours, devices }: MeshMap): Layout {
     return node
   }
   const nodes = [
-    placed(self, { x: COLUMNS.self, y: at(0, 1), kind: 'self', label: 'this peer' }),
+    placed(self, { x: columns.self, y: at(0, 1), kind: 'self', label: 'this peer' }),
     ...hubs.map((peer, i) =>
-      placed(peer, { x: COLUMNS.hub, y: at(i, hubs.length), kind: 'hub', label: shortOf(peer) }),
+      placed(peer, { x: columns.hub, y: at(i, hubs.length), kind: 'hub', label: shortOf(peer) }),
     ),
     ...devices.map(({ peer, name, stale }, i) =>
       placed(peer, {
         ...{
-          x: COLUMNS.device,
+          x: columns.device,
           y: at(i, devices.length),
           kind: stale ? 'away' : 'here',
           label: name,
@@ -90,7 +94,7 @@ export function layOut({ self, neighbours, devices }: MeshMap): Layout {
       }),
     ),
   ]
-  return { width: WIDTH, height, nodes, edges: edgesOf({ self, neighbours, devices }, byPeer) }
+  return { width, height, nodes, edges: edgesOf({ self, neighbours, devices }, byPeer) }
 }
 
 function edgesOf(

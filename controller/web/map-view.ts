@@ -2,10 +2,20 @@
 
 import { ask } from './api.ts'
 import { h, svg } from './dom.ts'
-import { type Layout, layOut, type MeshMap, sentenceOf, shortOf } from './map-layout.ts'
+import {
+  type Layout,
+  layOut,
+  type MeshMap,
+  sentenceOf,
+  shortOf,
+  WIDTH_MAX,
+  WIDTH_MIN,
+} from './map-layout.ts'
 import { deviceLink, heading, load, type Place, table } from './views.ts'
 
 const EVERY_MS = 5_000
+/** What stands around the picture. */
+const PANEL = 40
 
 export function mapView(place: Place): void {
   const { main, signal } = place
@@ -23,7 +33,8 @@ export function mapView(place: Place): void {
   const get = () => ask<MeshMap>('/v1/map', { signal })
   const show = (map: MeshMap) => {
     before = JSON.stringify(map)
-    return [drawn(layOut(map)), tableOf(map)]
+    const width = Math.min(WIDTH_MAX, Math.max(WIDTH_MIN, into.clientWidth - PANEL))
+    return [drawn(layOut(map, width)), tableOf(map)]
   }
   load(into, place, { doing: 'Asking box up', get }, show)
   const timer = setInterval(async () => {
@@ -37,7 +48,7 @@ export function mapView(place: Place): void {
 function drawn({ width, height, nodes, edges }: Layout): HTMLElement {
   const picture = svg(
     'svg',
-    { viewBox: `0 0 ${width} ${height}`, 'aria-hidden': 'true', class: 'map' },
+    { viewBox: `0 0 ${width} ${height}`, width, height, 'aria-hidden': 'true', class: 'map' },
     ...edges.map(({ from, to, isUsed }) =>
       svg('line', { x1: from.x, y1: from.y, x2: to.x, y2: to.y, class: isUsed ? 'used' : 'known' }),
     ),

@@ -192,7 +192,7 @@ function showGenerations(into: HTMLElement, name: string, place: Place): void {
     const click = () => void follow(out, `${path}/rollback`, { generation: number }).then(again)
     return [
       `${number}`,
-      number === 0 ? 'before the first push' : bundle,
+      number === 0 ? 'before the first push' : bundle || 'as before the first push',
       number === 0 ? '' : moment(at),
       `${files}`,
       holds

@@ -124,6 +124,19 @@ test('a late subscriber has everything at once, then hears what changes', async 
   expect(seen.said).toBe(1)
 })
 
+test('what changes while somebody follows is heard within two seconds', async () => {
+  const own = ZoneSecret.generate('EDKEY', world.random)
+  allow(own.zone)
+  const { guest } = watcher(own)
+  await world.pass(1_000)
+  for (const load of [300, 500, 700]) {
+    figures = { ...FIGURES, load }
+    await world.pass(2_000)
+    expect(text(guest, '_amount_load_hundredths')).toBe(`${load}`)
+    await world.pass(777)
+  }
+})
+
 test('what hardly changes is not sent, and counters once a minute', async () => {
   const own = ZoneSecret.generate('EDKEY', world.random)
   allow(own.zone)

@@ -97,6 +97,7 @@ describe('box up', () => {
     expect(records).toMatchObject([{ type: 'TXT' }])
     const { generations } = await ask('/v1/devices/kitchen/generations')
     expect(generations).toMatchObject([{ number: 0, holds: true }])
+    expect(await ask('/v1/devices/kitchen/drift')).toEqual({ drift: [] })
   })
 
   test.skipIf(missing(['promtool']))(

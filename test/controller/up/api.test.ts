@@ -159,6 +159,39 @@ describe('the local API', () => {
     expect((await house.ask('GET', path)).json().grants).toHaveLength(1)
   })
 
+  test('queues a command, tells what came of it, and takes one back', async () => {
+    const wrong = await house.ask('POST', '/v1/jobs', {
+      ...{ selector: 'kitchen', command: 'true', every: 'now and then' },
+    })
+    expect([wrong.statusCode, wrong.json().error.code]).toEqual([400, 'INPUT_INVALID'])
+    const later = { selector: '@routers', command: 'echo warm', every: 'daily 03:30' }
+    const { jobs } = (await house.ask('POST', '/v1/jobs', later)).json()
+    expect(jobs).toMatchObject([{ device: 'kitchen', line: 'echo warm', every: 'daily 03:30' }])
+    const all = () => house.ask('GET', '/v1/jobs?device=kitchen')
+    expect((await all()).json().jobs).toMatchObject([{ id: jobs[0].id, cancelling: false }])
+    const taken = await house.ask('POST', `/v1/jobs/${jobs[0].id}/cancel`, {})
+    expect(taken.json().jobs).toMatchObject([{ id: jobs[0].id }])
+    const [job] = (await all()).json().jobs
+    expect(job.cancelling || ['cancelled', 'refused'].includes(job.state), job.state).toBe(true)
+    expect((await house.ask('GET', '/v1/jobs?device=attic')).json()).toEqual({ jobs: [] })
+    const nobody = await house.ask('POST', '/v1/jobs/0000/cancel', {})
+    expect([nobody.statusCode, nobody.json().error.code]).toEqual([404, 'JOB_UNKNOWN'])
+  })
+
+  test('gives a device another name, and forgets one', async () => {
+    const { zone } = ZoneSecret.generate('EDKEY', systemRandom)
+    const attic = { name: 'attic', zone, tags: [], pairedAt: 0, last: null }
+    await house.context.fleet.add(attic)
+    const renamed = await house.ask('POST', '/v1/devices/attic/rename', { to: 'loft' })
+    expect(renamed.json()).toEqual({ name: 'loft', was: 'attic', zone: zoneToText(zone) })
+    const taken = await house.ask('POST', '/v1/devices/loft/rename', { to: 'kitchen' })
+    expect([taken.statusCode, taken.json().error.code]).toEqual([400, 'NAME_TAKEN'])
+    const forgotten = await house.ask('DELETE', '/v1/devices/loft')
+    expect(forgotten.json()).toEqual({ name: 'loft', zone: zoneToText(zone) })
+    expect((await house.ask('DELETE', '/v1/devices/loft')).statusCode).toBe(404)
+    expect(house.context.fleet.devices()).toHaveLength(1)
+  })
+
   test('tells the ways to devices, and how they were by the minute', async () => {
     const map = (await house.ask('GET', '/v1/map')).json()
     expect(map).toMatchObject({ devices: [{ name: 'kitchen', stale: false, hubs: [] }] })

@@ -71,7 +71,7 @@ export class House {
   }
 
   /** Asks as a program with the token does; `more` are options of inject. */
-  ask(method: 'GET' | 'POST', url: string, payload?: object, headers: object = {}) {
+  ask(method: 'GET' | 'POST' | 'DELETE', url: string, payload?: object, headers: object = {}) {
     return this.app.inject({
       ...{ method, url },
       ...(payload && { payload }),
