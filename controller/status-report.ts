@@ -1,5 +1,6 @@
 /** What a device says about itself, read: as an object for programs, as a line for people. */
 
+import { ALERT_VARIABLES } from '../src/box/alert/report.ts'
 import { fromPsycDate } from '../src/psyc/keyword.ts'
 import { parseDict, parseList } from '../src/psyc/list.ts'
 import { WireError } from '../src/wire/layout.ts'
@@ -63,6 +64,7 @@ const KNOWN = new Set([
   '_amount_configuration_generation',
   '_amount_configuration_version',
   '_amount_configuration_drift',
+  ...Object.values(ALERT_VARIABLES),
 ])
 
 /** What does not mean anything is left out: a newer device may say what we do not read. */
@@ -123,10 +125,10 @@ function configurationOf(
 }
 
 export const HEADINGS = [
-  ...['NAME', 'LOAD', 'MEMORY', 'DISK', 'TEMP', 'UP', 'PUSHED', 'AGENT', 'SEEN'],
+  ...['NAME', 'LOAD', 'MEMORY', 'DISK', 'TEMP', 'UP', 'PUSHED', 'AGENT', 'ALERTS', 'SEEN'],
 ] as const
 
-/** The cells of a line; `ageMs` null: it is so now. */
+/** The cells of a line, but for the alerts; `ageMs` null: it is so now. */
 export function cellsOf(
   name: string,
   report: StatusReport | null,

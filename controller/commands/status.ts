@@ -1,6 +1,7 @@
 /** box status: how the devices are, once or from now on. What is not known now is shown as it was, with its age. */
 
 import { ERRORS, EXIT_CODES } from '../../src/base/errors.ts'
+import { AlertSight, isListening } from '../alerts/alert-sight.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
 import { table } from '../output.ts'
@@ -39,12 +40,23 @@ export const status = command<Arguments>({
       output.remark('No devices yet: see box pair --help.')
       return 0
     }
-    const views = devices.map(device => new StatusView(context, device))
+    const sight = new AlertSight(context, { isOnce: !args.watch })
+    const views = devices.map(device => new StatusView(context, device, sight))
     const options = { timeoutMs: timeoutMs(args.timeout), once: !args.watch }
     const show = args.watch ? watching(context, views) : () => {}
     const limit = args.watch ? devices.length : PARALLEL
-    await inParallel(views, limit, view => followView(context, view, options, () => show(view)))
+    const looking = args.watch ? sight.follow(views, show) : null
+    try {
+      await inParallel(views, limit, view => followView(context, view, options, () => show(view)))
+    } finally {
+      looking?.close()
+    }
     context.signal.throwIfAborted()
+    sight.look(
+      views.map(view => view.observed()),
+      await isListening(context),
+    )
+    if (sight.fault) output.remark(`alerts: ${sight.fault}`)
     for (const view of views) await view.remember()
     return conclude(context, views)
   },

@@ -10,8 +10,8 @@ function row(name: string, load: number | null, { stale = false, used = 50 } = {
     ...{ agent_version: '1', system: 'Debian', configuration: null, other: {} },
   }
   return {
-    cells: [name, `${load}`, '40 %', `${used} %`, '-', '-', '-', '1', stale ? 'stale' : 'now'],
-    shown: { name, stale, age_ms: stale ? 9_000 : 0, error: null, status },
+    cells: [name, `${load}`, '40 %', `${used} %`, '-', '-', '-', '1', '-', stale ? 'stale' : 'now'],
+    shown: { name, stale, age_ms: stale ? 9_000 : 0, error: null, status, alerts: [] },
   }
 }
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken away.

@@ -30,10 +30,11 @@ export class Facts {
 
   set(name: string, facts: readonly Fact[]): void {
     if (facts.length > 0) this.all.set(name, facts)
+    else this.all.delete(name)
   }
 
   number(name: string, value: number | null): void {
-    if (value !== null && Number.isFinite(value)) this.set(name, [factOf(null, value)])
+    this.set(name, value !== null && Number.isFinite(value) ? [factOf(null, value)] : [])
   }
 }
 
@@ -77,11 +78,18 @@ export function factsOf(values: ReadonlyMap<string, Uint8Array>, now: number): F
       if (inherits(name, '_amount') && name !== '_amount') facts.set(name.slice(7), fact)
     }
   }
-  derive(facts, now)
+  derive(facts)
+  tellTime(facts, now)
   return facts
 }
 
-function derive(facts: Facts, now: number): void {
+/** What changes by itself. */
+export function tellTime(facts: Facts, now: number): void {
+  const booted = fromPsycDate(facts.of('_date_boot')[0]?.text ?? '')
+  facts.number('_uptime', booted === null ? null : Math.max(0, (now - booted) / 1_000))
+}
+
+function derive(facts: Facts): void {
   const one = (name: string): number | null => facts.of(name)[0]?.number ?? null
   const hundredths = one('_amount_load_hundredths')
   const processors = one('_amount_processors')
@@ -93,8 +101,6 @@ function derive(facts: Facts, now: number): void {
     facts.number('_memory_used', total - available)
     facts.number('_memory_used_ratio', 1 - available / total)
   }
-  const booted = fromPsycDate(facts.of('_date_boot')[0]?.text ?? '')
-  facts.number('_uptime', booted === null ? null : Math.max(0, (now - booted) / 1_000))
   const each = (from: string, to: string, by = 1) =>
     facts.set(
       to,
