@@ -7,7 +7,7 @@ import type { Context } from '../context.ts'
 import { table } from '../output.ts'
 import { inParallel } from '../parallel.ts'
 import { select } from '../selector.ts'
-import { HEADINGS } from '../status-report.ts'
+import { HEADINGS, probeLines } from '../status-report.ts'
 import { followView, StatusView } from '../status-view.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
 
@@ -79,6 +79,10 @@ function conclude({ output }: Context, views: readonly StatusView[]): number {
   else
     for (const line of table([[...HEADINGS], ...views.map(view => view.cells())]))
       output.result(line, {})
+  // Of one device there is room for all of it.
+  const [only, ...others] = views
+  const report = others.length === 0 ? only?.json().status : null
+  if (report && !output.json) for (const line of probeLines(report)) output.result(line, {})
   for (const { device, failure } of views)
     if (failure) output.remark(`${device.name}: ${failure.message}`)
   return Math.max(

@@ -52,6 +52,8 @@ const status = object({
   agent_version: textOrNull,
   system: textOrNull,
   configuration: orNull(configuration),
+  probes: byName(byName({ type: ['number', 'string'] })),
+  probe_failures: byName(text),
   other: byName(text),
 })
 

@@ -12,6 +12,8 @@ export interface Status {
   readonly agent_version: string | null
   readonly system: string | null
   readonly configuration: Configuration | null
+  readonly probes: Readonly<Record<string, Readonly<Record<string, number | string>>>>
+  readonly probe_failures: Readonly<Record<string, string>>
   readonly other: Readonly<Record<string, string>>
 }
 

@@ -7,7 +7,14 @@ function row(name: string, load: number | null, { stale = false, used = 50 } = {
   const status = {
     ...{ load, processors: 2, memory: { total: 100, available: 60 }, temperatures: {} },
     ...{ disks: { '/': { total: 100, used } }, booted_at: null, addresses: [], interfaces: {} },
-    ...{ agent_version: '1', system: 'Debian', configuration: null, other: {} },
+    ...{
+      agent_version: '1',
+      system: 'Debian',
+      configuration: null,
+      probes: {},
+      probe_failures: {},
+      other: {},
+    },
   }
   return {
     cells: [name, `${load}`, '40 %', `${used} %`, '-', '-', '-', '1', '-', stale ? 'stale' : 'now'],

@@ -1,6 +1,7 @@
 /** The doors of alerts, on the device and at a controller: see doors.ts. */
 
 import { readDeviceRules } from '../../agent/alert-rules.ts'
+import { parseProbeOutput } from '../../agent/probe-output.ts'
 import { parseAcks } from '../../controller/alerts/ack-book.ts'
 import { formatBook, parseAlertBook } from '../../controller/alerts/alert-book.ts'
 import { parseAlertConfig } from '../../controller/alerts/alert-config.ts'
@@ -14,6 +15,7 @@ import {
   readRecords,
 } from '../../src/box/alert/report.ts'
 import { readRules } from '../../src/box/alert/rule.ts'
+import { utf8 } from '../vectors.ts'
 import { type ByteDoor, now, type TextDoor } from './doors.ts'
 
 const record = {
@@ -62,16 +64,27 @@ const json = (text: string): unknown => {
   }
 }
 
-export const ALERT_BYTE_DOORS: readonly ByteDoor[] = Object.values(ALERT_VARIABLES).map(name => ({
+const PROBE_DOOR: ByteDoor = {
+  name: 'output of a probe',
+  of: ['parseProbeOutput'],
+  right: ['{"charge":42.5,"state":"on line","gone":null}', '\n=_queue_length\t7\n|\n', ''].map(
+    utf8,
+  ),
+  read: parseProbeOutput,
+}
+
+const STATUS_DOORS = Object.values(ALERT_VARIABLES).map(name => ({
   name: `alerts of a status, ${name}`,
   of: ['readAlerts'],
   right: [...said.values()],
-  read: bytes => {
+  read: (bytes: Uint8Array) => {
     const report = readAlerts(new Map([...said, [name, bytes]]))
     if (report.records.length > 64) throw new TypeError('too many')
     factsOf(new Map([[name, bytes]]), now)
   },
 }))
+
+export const ALERT_BYTE_DOORS: readonly ByteDoor[] = [PROBE_DOOR, ...STATUS_DOORS]
 
 export const ALERT_TEXT_DOORS: readonly TextDoor[] = [
   {

@@ -1,9 +1,9 @@
 /**
- * Alerts over real processes: a device behind a hub fires, the command and the room of its owner hear it once, over
+ * Alerts and probes over real processes: a script on a device measures, a rule about it fires; the command and the room of its owner hear it once, over
  * a restart of box up too; somebody takes note; it is over; and a device that is gone is silent.
  */
 
-import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { readMetrics } from '../metrics-text.ts'
@@ -14,13 +14,15 @@ const PORT = Number(process.env.LAB_PORT ?? 42_860) + 40
 const HUB = `127.0.0.1:${PORT}`
 const METRICS = `127.0.0.1:${PORT + 2}`
 /** A look of the device, one of the controller, a minute of rest, on a busy machine. */
-const SOON_MS = 150_000
+const SOON_MS = 240_000
 
 afterAll(cleanUp)
 
 const work = folder('alerts')
 const heardFile = join(work, 'heard')
 const rulesFile = join(work, 'alerts.json')
+const probes = join(work, 'probes')
+const chargeFile = join(work, 'charge')
 const owner = new Controller('owner')
 
 interface Heard {
@@ -63,6 +65,15 @@ test('an alert is heard once where it is to be, and so is its end', {
     `#!/bin/sh\n[ "$BOX_ALERT_DEVICE" = kitchen ] || exit 1\nsleep 1\ncat >>'${heardFile}'\n`,
   )
   chmodSync(script, 0o755)
+  mkdirSync(probes, { mode: 0o755 })
+  const probe = (name: string, text: string) => {
+    writeFileSync(join(probes, name), `#!/bin/sh\n${text}\n`)
+    chmodSync(join(probes, name), 0o755)
+  }
+  writeFileSync(chargeFile, '90')
+  probe('ups.10s.sh', `echo "{ \\"charge\\": $(cat '${chargeFile}'), \\"state\\": \\"on line\\" }"`)
+  probe('psyc', "printf '\\n=_queue_length\\t7\\n|\\n'")
+  probe('hangs', 'sleep 1000 & sleep 1000')
   const hub = new Agent('hub', ['--hub', '--listen', HUB])
   const { hello } = await hub.status(({ hello: url }) => url.includes('tcp'))
   const device = new Agent(
@@ -70,7 +81,7 @@ test('an alert is heard once where it is to be, and so is its end', {
     ['--hub-url', hello],
     {},
     {
-      settings: { alertsFile: rulesFile, metrics: METRICS },
+      settings: { alertsFile: rulesFile, probes, metrics: METRICS },
     },
   )
   await device.linked()
@@ -80,7 +91,7 @@ test('an alert is heard once where it is to be, and so is its end', {
   writeFileSync(
     join(owner.state, 'alerts.json'),
     JSON.stringify({
-      rules: [{ name: 'silent', when: 'silent > 5 s', for: '0s' }],
+      rules: [{ name: 'silent', when: 'silent > 45 s', for: '0s' }],
       deliver: [{ command: [script] }, { room: 'ops' }],
     }),
   )
@@ -88,13 +99,20 @@ test('an alert is heard once where it is to be, and so is its end', {
   expect(await owner.must('alerts')).toBe('')
 
   const first = await up()
-  rules([{ name: 'old', when: 'uptime > 1 s', for: '0s', room: 'ops' }])
-  await expect.poll(() => heardOf('old'), { timeout: SOON_MS, interval: 250 }).toEqual(['fires'])
+  rules([{ name: 'ups', when: 'probe_ups_charge < 50', for: '0s', room: 'ops' }])
+  await expect
+    .poll(async () => await owner.must('status'), { timeout: SOON_MS, interval: 1_000 })
+    .toMatch(
+      /hangs: failed: took more than 10 s\npsyc: queue_length 7\nups: charge 90, state on line/,
+    )
+  expect(heard()).toEqual([])
+  writeFileSync(chargeFile, '20')
+  await expect.poll(() => heardOf('ups'), { timeout: SOON_MS, interval: 250 }).toEqual(['fires'])
   expect(heard()[0]).toMatchObject({ device: 'kitchen', origin: 'device', attempt: 1 })
   const [told] = (await owner.must('alerts', '--json')).split('\n')
-  expect(JSON.parse(told!)).toMatchObject({ device: 'kitchen', rule: 'old', state: 'firing' })
-  expect(await owner.must('status')).toMatch(/ALERTS[\s\S]*kitchen.* old /)
-  expect(await owner.must('ls')).toContain(' old ')
+  expect(JSON.parse(told!)).toMatchObject({ device: 'kitchen', rule: 'ups', state: 'firing' })
+  expect(await owner.must('status')).toMatch(/ALERTS[\s\S]*kitchen.* ups /)
+  expect(await owner.must('ls')).toContain(' ups ')
 
   // Killed and begun anew, it tells nobody again.
   first.up.kill('SIGKILL')
@@ -106,22 +124,24 @@ test('an alert is heard once where it is to be, and so is its end', {
   }
   await expect
     .poll(async () => await ask('/v1/alerts'), { timeout: SOON_MS, interval: 500 })
-    .toMatch(/"rule":"old"[^}]*"state":"firing"/)
-  await owner.must('alerts', 'ack', 'kitchen', 'old')
-  expect(await owner.must('alerts')).toMatch(/kitchen +old +known/)
+    .toMatch(/"rule":"ups"[^}]*"state":"firing"/)
+  await owner.must('alerts', 'ack', 'kitchen', 'ups')
+  expect(await owner.must('alerts')).toMatch(/kitchen +ups +known/)
   const metrics = await ask('/metrics')
   expect(readMetrics(metrics).get('box_alerts_firing')!.samples.get('{device="kitchen"}')).toBe(1)
   const ofAgent = await (await fetch(`http://${METRICS}/metrics`)).text()
-  expect(readMetrics(ofAgent).get('box_alerts_firing')!.samples.get('{rule="old"}')).toBe(1)
+  expect(readMetrics(ofAgent).get('box_alerts_firing')!.samples.get('{rule="ups"}')).toBe(1)
   if (missing(['promtool']) === null)
     for (const input of [metrics, ofAgent])
       expect(await run(['promtool', 'check', 'metrics'], { input })).toEqual({
         ...{ code: 0, out: '', err: '' },
       })
 
-  rules([])
+  const value = readMetrics(ofAgent).get('box_probe_value')!.samples
+  expect(value.get('{probe="ups",key="charge"}')).toBe(20)
+  writeFileSync(chargeFile, '90')
   await expect
-    .poll(() => heardOf('old'), { timeout: SOON_MS, interval: 250 })
+    .poll(() => heardOf('ups'), { timeout: SOON_MS, interval: 250 })
     .toEqual(['fires', 'over'])
   const lines = async () =>
     (await owner.must('room', 'history', 'ops', '--json'))
@@ -134,10 +154,12 @@ test('an alert is heard once where it is to be, and so is its end', {
     .poll(async () => (await lines()).length, { timeout: SOON_MS, interval: 1_000 })
     .toBe(4)
   const said = await lines()
-  expect(said.filter(line => line.startsWith('kitchen: ALERT old: uptime'))).toHaveLength(1)
-  expect(said.filter(line => line.startsWith('kitchen: over: old'))).toHaveLength(1)
-  expect(said.filter(line => line.startsWith('home: ALERT kitchen: old'))).toHaveLength(1)
-  expect(said.filter(line => line.startsWith('home: over: kitchen: old'))).toHaveLength(1)
+  expect(
+    said.filter(line => line.startsWith('kitchen: ALERT ups: probe_ups_charge 20')),
+  ).toHaveLength(1)
+  expect(said.filter(line => line.startsWith('kitchen: over: ups'))).toHaveLength(1)
+  expect(said.filter(line => line.startsWith('home: ALERT kitchen: ups'))).toHaveLength(1)
+  expect(said.filter(line => line.startsWith('home: over: kitchen: ups'))).toHaveLength(1)
   const audit = await owner.must('audit', 'kitchen', '--json')
   expect(audit.match(/"what":"alert"[^}]*"result":"(fires|over)"/g)).toHaveLength(2)
 
@@ -150,7 +172,7 @@ test('an alert is heard once where it is to be, and so is its end', {
   await expect
     .poll(() => heardOf('silent'), { timeout: SOON_MS, interval: 250 })
     .toEqual(['fires', 'over'])
-  expect(heardOf('old')).toEqual(['fires', 'over'])
+  expect(heardOf('ups')).toEqual(['fires', 'over'])
   second.up.kill('SIGTERM')
   expect((await second.up.ended()).code).toBe(0)
 })

@@ -61,8 +61,11 @@ const factOf = (key: string | null, value: number): Fact => ({
   ...{ key, number: value, text: `${value}` },
 })
 
+/** The number that a text is; null where it is none. */
+export const numberIn = (text: string): number | null => (NUMBER.test(text) ? Number(text) : null)
+
 const factIn = (key: string | null, text: string): Fact => ({
-  ...{ key, text, number: NUMBER.test(text) ? Number(text) : null },
+  ...{ key, text, number: numberIn(text) },
 })
 
 /** The facts in the variables of a status; `now` tells how long the device is up. What makes no sense is left out. */

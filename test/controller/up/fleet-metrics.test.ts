@@ -24,7 +24,7 @@ const device = (name: string, more: Partial<ShownDevice> = {}): ShownDevice => (
     addresses: [],
     configuration: null,
     interfaces: { eth0: { received: 1, sent: 2 }, eth1: { received: 3, sent: 4 } },
-    ...{ agent_version: '0.1.0', system: 'Debian "12"', other: {} },
+    ...{ agent_version: '0.1.0', system: 'Debian "12"', probes: {}, probe_failures: {}, other: {} },
   },
   ...more,
 })

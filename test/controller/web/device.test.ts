@@ -12,7 +12,14 @@ const STATUS: Status = {
   ...{ load: 0.5, processors: 2, memory: { total: 100, available: 50 } },
   disks: { '/': { total: 100, used: 10 } },
   ...{ temperatures: { cpu: 40 }, booted_at: null, addresses: ['192.0.2.7'], interfaces: {} },
-  ...{ agent_version: '0.1.0', system: 'Debian 12', configuration: null, other: {} },
+  ...{
+    agent_version: '0.1.0',
+    system: 'Debian 12',
+    configuration: null,
+    probes: {},
+    probe_failures: {},
+    other: {},
+  },
 }
 const kitchen = (status: Partial<Status> | null, more: Partial<Device> = {}): Device => ({
   ...{ name: 'kitchen', zone: '000G', tags: ['routers'], paired_at: '', age_ms: 0, error: null },
