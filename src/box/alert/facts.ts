@@ -43,7 +43,6 @@ const DOMAINS: readonly [name: string, domain: string][] = [
   ['_disk', 'disk'],
   ['_temperature', 'sensor'],
   ['_interface', 'interface'],
-  ['_service', 'service'],
 ]
 
 /** The things of which a variable has one value each; null where it has one value. */
@@ -114,7 +113,6 @@ function derive(facts: Facts): void {
   each('_dict_temperatures_thousandths', '_temperature', 1_000)
   each('_dict_interfaces_received', '_interface_received')
   each('_dict_interfaces_sent', '_interface_sent')
-  facts.set('_service', facts.of('_dict_services'))
   const used = new Map(facts.of('_disk_used').map(({ key, number }) => [key, number]))
   const ofDisk = (read: (used: number, size: number) => number) =>
     facts.of('_disk_total').flatMap(({ key, number: size }) => {
