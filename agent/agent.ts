@@ -49,6 +49,7 @@ import { type Machine, Pushing } from './pushing.ts'
 import { revocationsOf } from './revoked-zones.ts'
 import type { OpenLedger } from './room.ts'
 import { Rooms } from './rooms.ts'
+import { ScriptProbes } from './script-probes.ts'
 import { type Relay, Services } from './services.ts'
 import type { SshServer } from './ssh-server.ts'
 import { StatusPlace } from './status.ts'
@@ -100,6 +101,7 @@ export class Agent {
   private readonly ssh: SshServer
   private readonly statusPlace: StatusPlace
   private readonly alerts: DeviceAlerts
+  private readonly probes: ScriptProbes | null
   private readonly services: Services
   private readonly pushing: Pushing | null
   private readonly rooms: Rooms | null
@@ -177,6 +179,8 @@ export class Agent {
         })
       : null
     this.upgrades = this.upgradesWith(audit)
+    this.probes =
+      config.probes === null ? null : new ScriptProbes({ directory: config.probes, clock, log })
     this.alerts = this.alertsWith(audit)
     this.statusPlace = new StatusPlace({
       ...{ mesh, device: device.zone, name: config.name, clock, random, log },
@@ -215,7 +219,8 @@ export class Agent {
   /** All that the status tells; the rules see it as it is, not only what has changed enough to be told. */
   private look(): Figures {
     const configuration = this.pushing?.status() ?? null
-    const figures = { ...measure(ownMachine(this.parts.clock.now())), configuration }
+    const probes = this.probes?.all() ?? []
+    const figures = { ...measure(ownMachine(this.parts.clock.now())), configuration, probes }
     const alerts = this.alerts.look(variablesOf(figures, this.parts.config.name))
     return { ...figures, alerts }
   }
@@ -347,6 +352,7 @@ export class Agent {
     this.notices.close()
     this.revocations.close()
     this.statusPlace.close()
+    this.probes?.close()
     this.rooms?.close()
     this.jobs?.close()
     this.pushing?.close()

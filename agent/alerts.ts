@@ -14,7 +14,7 @@ import { AlertKeeper, type AlertRecord } from '../src/box/alert/keeper.ts'
 import { type AlertReport, NO_ALERTS, readRecords } from '../src/box/alert/report.ts'
 import { sha256 } from '../src/crypto/hash.ts'
 import { decodeBase32, encodeBase32 } from '../src/wire/base32.ts'
-import type { AlertRules, DeviceRule } from './alert-rules.ts'
+import type { AlertRules } from './alert-rules.ts'
 import type { AuditNotes } from './audit-notes.ts'
 
 const FILE = 'alerts'
@@ -47,15 +47,18 @@ export class DeviceAlerts {
   private readonly options: DeviceAlertsOptions
   private readonly keeper: AlertKeeper
   private sayings: readonly Saying[]
+  /** Where what fires was said, by rule: there it is said that it is over, whatever became of the rule. */
+  private readonly rooms: Map<string, string>
   private lookedAt = Number.NEGATIVE_INFINITY
   private last = NO_ALERTS
   private wanting = ''
 
   constructor(options: DeviceAlertsOptions) {
     this.options = options
-    const { records, sayings } = recall(options)
+    const { records, sayings, rooms } = recall(options)
     this.keeper = new AlertKeeper({ clock: options.clock, kept: records })
     this.sayings = sayings
+    this.rooms = rooms
   }
 
   /** How they stand, by the variables of the status as they are now. */
@@ -74,8 +77,8 @@ export class DeviceAlerts {
       return change ? [{ ...change, rule }] : []
     })
     const isTidied = this.keeper.tidy()
-    for (const change of gone) this.note(change.record)
-    for (const change of changes) this.take(change.record, change.rule)
+    for (const { record } of gone) this.take(record, null)
+    for (const { record, rule } of changes) this.take(record, rule.room)
     if (isTidied || changes.length + gone.length > 0) this.remember()
     this.sayAll()
     const names = all.map(({ name }) => name)
@@ -83,9 +86,12 @@ export class DeviceAlerts {
     return this.last
   }
 
-  private take(record: AlertRecord, { room }: DeviceRule): void {
+  private take(record: AlertRecord, roomNow: string | null): void {
     this.note(record)
+    const room = this.rooms.get(record.rule) ?? roomNow
     if (room === null) return
+    if (record.until === null) this.rooms.set(record.rule, room)
+    else this.rooms.delete(record.rule)
     const saying = { room, text: sentenceOf(record), at: this.options.clock.now() }
     const tag = sha256(new TextEncoder().encode(JSON.stringify([record.rule, saying])))
     this.sayings = [
@@ -127,7 +133,8 @@ export class DeviceAlerts {
 
   private remember(): void {
     const { store, log } = this.options
-    const kept = { version: VERSION, records: this.keeper.records(), sayings: this.sayings }
+    const rooms = Object.fromEntries(this.rooms)
+    const kept = { version: VERSION, records: this.keeper.records(), sayings: this.sayings, rooms }
     try {
       store.set(FILE, new TextEncoder().encode(JSON.stringify(kept)))
     } catch (error) {
@@ -146,16 +153,22 @@ const sentenceOf = ({ rule, when, value, until }: AlertRecord): string =>
 function recall({ store, log }: DeviceAlertsOptions): {
   readonly records: readonly AlertRecord[]
   readonly sayings: readonly Saying[]
+  readonly rooms: Map<string, string>
 } {
   const bytes = store.get(FILE)
-  if (!bytes) return { records: [], sayings: [] }
+  const nothing = { records: [], sayings: [], rooms: new Map() }
+  if (!bytes) return nothing
   try {
-    const { version, records, sayings } = JSON.parse(new TextDecoder().decode(bytes))
+    const { version, records, sayings, rooms } = JSON.parse(new TextDecoder().decode(bytes))
     if (version !== VERSION) throw new TypeError('another version')
-    return { records: readRecords(records), sayings: (sayings as unknown[]).map(sayingOf) }
+    return {
+      records: readRecords(records),
+      sayings: (sayings as unknown[]).map(sayingOf),
+      rooms: new Map(Object.entries(rooms).map(([rule, room]) => [rule, `${room}`])),
+    }
   } catch {
     log.note('warn', 'alerts', 'what was kept is damaged', {})
-    return { records: [], sayings: [] }
+    return nothing
   }
 }
 

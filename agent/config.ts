@@ -49,6 +49,8 @@ export interface AgentConfig {
   readonly alerts: readonly DeviceRule[]
   /** More rules, which a bundle may push; it need not be there. */
   readonly alertsFile: string
+  /** A directory of programs that measure something; null: none. */
+  readonly probes: string | null
 }
 
 export const CONFIG_FILE = 'agent.json'
@@ -83,6 +85,7 @@ const FIELDS = [
   'metrics',
   'alerts',
   'alertsFile',
+  'probes',
 ] as const
 type Field = (typeof FIELDS)[number]
 
@@ -91,12 +94,15 @@ export type Settings = { readonly [F in Field]?: unknown }
 
 /**
  * The configuration of a state directory, with what the command line says on top. `meshSocket` is where a service
- * lends us its peer: used unless a person has said that this process is to have it. Throws CONFIG_INVALID, INPUT_INVALID.
+ * lends us its peer: used unless a person has said that this process is to have it; `probes` where a service has them. Throws CONFIG_INVALID, INPUT_INVALID.
  */
 export function readConfig(
   directory: string,
   commandLine: Settings,
-  surroundings: { readonly meshSocket?: string | undefined } = {},
+  surroundings: {
+    readonly meshSocket?: string | undefined
+    readonly probes?: string | undefined
+  } = {},
 ): AgentConfig {
   const path = join(directory, CONFIG_FILE)
   const file = checkSettings(readFile(path), (field, wrong) => {
@@ -140,6 +146,7 @@ export function readConfig(
     metrics: metrics ?? null,
     alerts: settings.alerts ?? [],
     alertsFile: settings.alertsFile ?? ALERTS_FILE,
+    probes: settings.probes ?? surroundings.probes ?? null,
   }
 }
 
@@ -215,6 +222,7 @@ function checkSettings(settings: Settings, complain: Complaint): Partial<AgentCo
     }),
     ...present('alerts', (value, field) => checkAlerts(value, field, complain)),
     ...present('alertsFile', path),
+    ...present('probes', path),
   }
 }
 

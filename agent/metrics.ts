@@ -4,6 +4,7 @@
  */
 
 import { VERSION } from '../src/base/version.ts'
+import { numberIn } from '../src/box/alert/facts.ts'
 import type { MeshStatus } from '../src/mesh/mesh.ts'
 import { type Metric, type Sample, single } from '../src/wire/prometheus.ts'
 import type { AgentStatus } from './agent-status.ts'
@@ -49,6 +50,7 @@ export const agentMetrics = ({ status, mesh, figures, process }: MetricsParts): 
   ...ofMesh(mesh),
   ...ofMachine(figures),
   ...ofAlerts(figures),
+  ...ofProbes(figures),
   single(
     'process_resident_memory_bytes',
     'gauge',
@@ -219,6 +221,30 @@ const ofAlerts = ({ alerts: { records, rules, fault } }: Figures): Metric[] => [
       labels: { rule },
       value: records.some(one => one.rule === rule && one.until === null) ? 1 : 0,
     })),
+  },
+]
+
+/** Of each value that is a number; how many there are is bounded where they are read. */
+const ofProbes = ({ probes }: Figures): Metric[] => [
+  {
+    name: 'box_probe_failed',
+    type: 'gauge',
+    help: 'Whether the last run of the probe failed.',
+    samples: probes.map(({ name, failure }) => ({
+      labels: { probe: name },
+      value: failure === null ? 0 : 1,
+    })),
+  },
+  {
+    name: 'box_probe_value',
+    type: 'gauge',
+    help: 'What a probe of the owner says, where that is a number.',
+    samples: probes.flatMap(({ name, values }) =>
+      [...values].flatMap(([key, text]): Sample[] => {
+        const value = numberIn(text)
+        return value === null ? [] : [{ labels: { probe: name, key }, value }]
+      }),
+    ),
   },
 ]
 

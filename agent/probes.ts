@@ -20,6 +20,7 @@ import {
   parseTemperature,
   parseUptime,
 } from './proc-text.ts'
+import type { ProbeReading } from './script-probes.ts'
 
 /** More than people have; each is a few bytes of every status. */
 const DISKS_MAX = 16
@@ -45,6 +46,8 @@ export interface Figures {
   /** What was pushed; null where nothing can be. */
   readonly configuration: ConfigurationStatus | null
   readonly alerts: AlertReport
+  /** What programs of the owner's have measured. */
+  readonly probes: readonly ProbeReading[]
 }
 
 /** Where to read: the machine's own root, or a picture of one in tests. */
@@ -85,6 +88,7 @@ export function measure({ root, now, addresses, disk }: ProbeOptions): Figures {
     system: parseSystemName(text('etc/os-release')) ?? `${type()} ${release()}`,
     configuration: null,
     alerts: NO_ALERTS,
+    probes: [],
   }
 }
 
@@ -135,7 +139,21 @@ export function variablesOf(figures: Figures, name: string): Map<string, Uint8Ar
   text('_configuration_last', configuration?.last ?? null)
   text('_amount_configuration_drift', configuration?.drift ?? null)
   for (const [variable, value] of alertVariables(figures.alerts)) all.set(variable, value)
+  for (const [variable, value] of probeVariables(figures.probes)) all.set(variable, value)
   if (figures.addresses.length > 0) all.set('_list_addresses', listOfValues(figures.addresses))
+  return all
+}
+
+function probeVariables(probes: readonly ProbeReading[]): Map<string, Uint8Array> {
+  const all = new Map<string, Uint8Array>()
+  if (probes.length > 0) all.set('_list_probes', listOfValues(probes.map(({ name }) => name)))
+  const failed = probes.flatMap(({ name, failure }): [string, string][] =>
+    failure === null ? [] : [[name, failure]],
+  )
+  if (failed.length > 0) all.set('_dict_probes_failed', dictOfValues(failed))
+  for (const { name, values } of probes)
+    for (const [key, value] of values)
+      if (value !== '') all.set(`_probe_${name}_${key}`, encoder.encode(value))
   return all
 }
 

@@ -51,6 +51,8 @@ NotifyAccess=main
 EnvironmentFile=-${OPTIONS_FILE}
 # Options that say which peer to be (--mesh, --hub, --listen) make it one process, as without this.
 Environment=BOX_MESH_SOCKET=${MESH_SOCKET}
+# What an owner has measured; the directory need not be there.
+Environment=BOX_PROBES=/etc/secushare-box/probes
 ExecStart=${program} run $DEVICE_OPTIONS
 Restart=always
 RestartSec=5

@@ -92,6 +92,10 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
     describe: 'show how your devices are, now or from now on',
     load: async () => (await import('./commands/status.ts')).status,
   },
+  alerts: {
+    describe: 'list what your rules say of your devices, and take note of it',
+    load: async () => (await import('./commands/alerts.ts')).alerts,
+  },
   top: {
     describe: 'watch all devices on the whole terminal',
     load: async () => (await import('./commands/top.ts')).top,

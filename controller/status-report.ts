@@ -1,6 +1,8 @@
 /** What a device says about itself, read: as an object for programs, as a line for people. */
 
-import { fromPsycDate } from '../src/psyc/keyword.ts'
+import { numberIn } from '../src/box/alert/facts.ts'
+import { ALERT_VARIABLES } from '../src/box/alert/report.ts'
+import { fromPsycDate, inherits } from '../src/psyc/keyword.ts'
 import { parseDict, parseList } from '../src/psyc/list.ts'
 import { WireError } from '../src/wire/layout.ts'
 import type { Values } from './status-watch.ts'
@@ -22,6 +24,10 @@ export interface StatusReport {
   readonly system: string | null
   /** What was pushed; null where nothing can be, or an older agent does not say. */
   readonly configuration: ConfigurationReport | null
+  /** What programs of the owner's have measured, by probe and name; numbers where they are. */
+  readonly probes: Readonly<Record<string, Readonly<Record<string, number | string>>>>
+  /** Probes that failed, and how. */
+  readonly probe_failures: Readonly<Record<string, string>>
   /** Variables that this version does not know. */
   readonly other: Readonly<Record<string, string>>
 }
@@ -63,6 +69,9 @@ const KNOWN = new Set([
   '_amount_configuration_generation',
   '_amount_configuration_version',
   '_amount_configuration_drift',
+  ...Object.values(ALERT_VARIABLES),
+  '_list_probes',
+  '_dict_probes_failed',
 ])
 
 /** What does not mean anything is left out: a newer device may say what we do not read. */
@@ -97,12 +106,50 @@ export function reportOf(values: Values): StatusReport {
     agent_version: text('_version_agent'),
     system: text('_version_system'),
     configuration: configurationOf(text, number),
+    probes: probesOf(values),
+    probe_failures: failuresOf(values),
     other: Object.fromEntries(
       [...values].flatMap(([name, value]) =>
-        KNOWN.has(name) ? [] : [[name, decoder.decode(value)]],
+        KNOWN.has(name) || inherits(name, '_probe') ? [] : [[name, decoder.decode(value)]],
       ),
     ),
   }
+}
+
+function probesOf(values: Values): StatusReport['probes'] {
+  // The longest first: a probe "ups" and one "ups_cellar" have values that begin alike.
+  const names = textsOf(values.get('_list_probes')).toSorted((a, b) => b.length - a.length)
+  const found = new Map<string, [string, number | string][]>(names.map(name => [name, []]))
+  for (const [variable, value] of values) {
+    const name = names.find(one => inherits(variable, `_probe_${one}`))
+    const text = decoder.decode(value)
+    const number = numberIn(text)
+    // A version "1.10" is no number, for it would not be written so.
+    const isNumber = number !== null && `${number}` === text
+    if (name !== undefined)
+      found.get(name)!.push([variable.slice(`_probe_${name}_`.length), isNumber ? number : text])
+  }
+  return Object.fromEntries(
+    [...found].map(([name, entries]) => [name, Object.fromEntries(entries)]),
+  )
+}
+
+function failuresOf(values: Values): StatusReport['probe_failures'] {
+  const value = values.get('_dict_probes_failed')
+  const entries = value ? tolerant(() => parseDict(value).entries) : []
+  return Object.fromEntries(
+    entries.map(({ key, value: why }) => [decoder.decode(key), why ? decoder.decode(why) : '']),
+  )
+}
+
+/** A line for each probe, for people. */
+export function probeLines({ probes, probe_failures }: StatusReport): string[] {
+  const names = [...new Set([...Object.keys(probes), ...Object.keys(probe_failures)])].sort()
+  return names.map(name => {
+    const values = Object.entries(probes[name] ?? {}).map(([key, value]) => `${key} ${value}`)
+    const failure = probe_failures[name]
+    return `${name}: ${failure === undefined ? values.join(', ') : `failed: ${failure}`}`
+  })
 }
 
 function configurationOf(
@@ -123,10 +170,10 @@ function configurationOf(
 }
 
 export const HEADINGS = [
-  ...['NAME', 'LOAD', 'MEMORY', 'DISK', 'TEMP', 'UP', 'PUSHED', 'AGENT', 'SEEN'],
+  ...['NAME', 'LOAD', 'MEMORY', 'DISK', 'TEMP', 'UP', 'PUSHED', 'AGENT', 'ALERTS', 'SEEN'],
 ] as const
 
-/** The cells of a line; `ageMs` null: it is so now. */
+/** The cells of a line, but for the alerts; `ageMs` null: it is so now. */
 export function cellsOf(
   name: string,
   report: StatusReport | null,

@@ -1,7 +1,11 @@
 /** One device as it is shown: how it is, or how it was and since when; kept for the next time. */
 
 import { equalBytes } from '../src/base/bytes.ts'
-import { BoxError, type ErrorCode } from '../src/base/errors.ts'
+import { BoxError, ERRORS, type ErrorCode } from '../src/base/errors.ts'
+import { zoneToText } from '../src/gns/name.ts'
+import type { AlertSight } from './alerts/alert-sight.ts'
+import type { Observed } from './alerts/fleet-alerts.ts'
+import { alertsCell, type ShownAlert } from './alerts/shown-alert.ts'
 import type { Context } from './context.ts'
 import type { Device } from './fleet.ts'
 import { recallStatus, rememberStatus } from './status-memory.ts'
@@ -22,6 +26,8 @@ export interface ShownStatus {
   readonly age_ms: number | null
   readonly error: Failure
   readonly status: StatusReport | null
+  /** Those that fire. */
+  readonly alerts: readonly ShownAlert[]
 }
 
 /** What is known of one device. */
@@ -37,10 +43,13 @@ export class StatusView {
   private knownAt: number | null
   private isChanged = false
   private writtenAt: number
+  private readonly sight: AlertSight | null
 
-  constructor(context: Context, device: Device) {
+  /** With `sight`, what our own rules say of it is among its alerts. */
+  constructor(context: Context, device: Device, sight: AlertSight | null = null) {
     this.context = context
     this.device = device
+    this.sight = sight
     const remembered = recallStatus(context.state, device)
     this.values = remembered?.values ?? null
     this.knownAt = remembered?.at ?? context.clock.now()
@@ -87,7 +96,27 @@ export class StatusView {
 
   cells(): string[] {
     const now = this.context.clock.now()
-    return cellsOf(this.device.name, this.said(), this.ageMs(now), now)
+    const [seen, ...cells] = cellsOf(this.device.name, this.said(), this.ageMs(now), now).reverse()
+    return [...cells.reverse(), alertsCell(this.alerts()), seen!]
+  }
+
+  /** What is known of it, for rules. */
+  observed(): Observed {
+    const { zone, name, tags } = this.device
+    const refuses = this.failure !== null && ERRORS[this.failure.code][0] === 'refused'
+    return {
+      zone: zoneToText(zone),
+      name,
+      tags,
+      values: this.values,
+      knownAt: this.knownAt,
+      refuses,
+    }
+  }
+
+  alerts(): readonly ShownAlert[] {
+    const all = this.sight?.alertsOf(this.observed()) ?? []
+    return all.filter(({ state }) => state === 'firing')
   }
 
   json(): ShownStatus {
@@ -99,6 +128,7 @@ export class StatusView {
       age_ms: this.values ? (ageMs ?? 0) : null,
       error: this.failure,
       status: this.said(),
+      alerts: this.alerts(),
     }
   }
 

@@ -63,7 +63,8 @@ export function screenOf(all: readonly Row[], look: Look): string[] {
 const bold = (line: string): string => `${BOLD}${line}${PLAIN}`
 
 /** Whether somebody should look at it. */
-function isPressing({ status }: ShownStatus): boolean {
+function isPressing({ status, alerts }: ShownStatus): boolean {
+  if (alerts.some(({ acknowledged }) => !acknowledged)) return true
   if (!status) return false
   const { load, processors } = status
   const isBusy = load !== null && processors !== null && load > 2 * processors

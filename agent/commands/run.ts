@@ -58,7 +58,10 @@ export const run = command({
     const settings = { mesh, hub, listen, advertise, name, shell, metrics }
     const hubs = args['hub-url']
     const named = { hubs, gnunetConf: args['gnunet-conf'], meshSocket: args['mesh-socket'] }
-    const offered = { meshSocket: offeredMesh(process.env.BOX_MESH_SOCKET) }
+    const offered = {
+      meshSocket: offeredMesh(process.env.BOX_MESH_SOCKET),
+      probes: process.env.BOX_PROBES || undefined,
+    }
     const config = readConfig(directory, given({ ...settings, ...named }), offered)
     const lock = lockState(directory)
     const log = agentLog(args.log ?? process.env.BOX_LOG ?? 'info', args.json)

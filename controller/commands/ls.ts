@@ -1,9 +1,11 @@
 /** box ls: the devices of the fleet. Asks nobody: what is shown is what was last known. */
 
 import { zoneToText } from '../../src/gns/name.ts'
+import { AlertSight } from '../alerts/alert-sight.ts'
 import { command } from '../command.ts'
 import { table } from '../output.ts'
 import { select } from '../selector.ts'
+import { StatusView } from '../status-view.ts'
 
 export const ls = command<{ selector: string | undefined }>({
   usage: 'ls [selector]',
@@ -12,15 +14,21 @@ export const ls = command<{ selector: string | undefined }>({
     ['box ls @lab --json', 'prints those tagged "lab", one JSON object a line'],
   ],
   options: yargs => yargs.positional('selector', { type: 'string', describe: 'a name, or @tag' }),
-  run: async ({ fleet, output }, { selector }) => {
+  run: async (context, { selector }) => {
+    const { fleet, output } = context
+    const sight = new AlertSight(context)
     const all = fleet.devices()
     const devices = all.length === 0 ? [] : select(all, selector, { all: !selector })
     if (devices.length === 0) output.remark('No devices yet: see box pair --help.')
+    const alerts = devices.map(device =>
+      new StatusView(context, device, sight).alerts().map(({ rule }) => rule),
+    )
     const lines = table(
-      devices.map(({ name, tags, zone, last }) => [
+      devices.map(({ name, tags, zone, last }, i) => [
         name,
         tags.map(tag => `@${tag}`).join(' '),
         last ? `seen ${day(last.at)}` : 'never seen',
+        ...(alerts.some(rules => rules.length > 0) ? [alerts[i]!.join(', ') || '-'] : []),
         zoneToText(zone),
       ]),
     )
@@ -31,6 +39,7 @@ export const ls = command<{ selector: string | undefined }>({
         zone: zoneToText(zone),
         paired: new Date(pairedAt).toISOString(),
         seen: last && new Date(last.at).toISOString(),
+        alerts: alerts[i],
       })
     })
   },

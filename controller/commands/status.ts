@@ -1,12 +1,13 @@
 /** box status: how the devices are, once or from now on. What is not known now is shown as it was, with its age. */
 
 import { ERRORS, EXIT_CODES } from '../../src/base/errors.ts'
+import { AlertSight, isListening } from '../alerts/alert-sight.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
 import { table } from '../output.ts'
 import { inParallel } from '../parallel.ts'
 import { select } from '../selector.ts'
-import { HEADINGS } from '../status-report.ts'
+import { HEADINGS, probeLines } from '../status-report.ts'
 import { followView, StatusView } from '../status-view.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
 
@@ -39,12 +40,23 @@ export const status = command<Arguments>({
       output.remark('No devices yet: see box pair --help.')
       return 0
     }
-    const views = devices.map(device => new StatusView(context, device))
+    const sight = new AlertSight(context, { isOnce: !args.watch })
+    const views = devices.map(device => new StatusView(context, device, sight))
     const options = { timeoutMs: timeoutMs(args.timeout), once: !args.watch }
     const show = args.watch ? watching(context, views) : () => {}
     const limit = args.watch ? devices.length : PARALLEL
-    await inParallel(views, limit, view => followView(context, view, options, () => show(view)))
+    const looking = args.watch ? sight.follow(views, show) : null
+    try {
+      await inParallel(views, limit, view => followView(context, view, options, () => show(view)))
+    } finally {
+      looking?.close()
+    }
     context.signal.throwIfAborted()
+    sight.look(
+      views.map(view => view.observed()),
+      await isListening(context),
+    )
+    if (sight.fault) output.remark(`alerts: ${sight.fault}`)
     for (const view of views) await view.remember()
     return conclude(context, views)
   },
@@ -67,6 +79,10 @@ function conclude({ output }: Context, views: readonly StatusView[]): number {
   else
     for (const line of table([[...HEADINGS], ...views.map(view => view.cells())]))
       output.result(line, {})
+  // Of one device there is room for all of it.
+  const [only, ...others] = views
+  const report = others.length === 0 ? only?.json().status : null
+  if (report && !output.json) for (const line of probeLines(report)) output.result(line, {})
   for (const { device, failure } of views)
     if (failure) output.remark(`${device.name}: ${failure.message}`)
   return Math.max(

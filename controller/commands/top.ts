@@ -2,6 +2,7 @@
 
 import type { ReadStream, WriteStream } from 'node:tty'
 import { BoxError } from '../../src/base/errors.ts'
+import { AlertSight } from '../alerts/alert-sight.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
 import { inParallel } from '../parallel.ts'
@@ -54,9 +55,13 @@ export const top = command<{ selector: string | undefined; sort: Sort; timeout: 
       output.remark('No devices yet: see box pair --help.')
       return 0
     }
-    const views = select(all, selector, { all: !selector }).map(one => new StatusView(context, one))
+    const sight = new AlertSight(context)
+    const views = select(all, selector, { all: !selector }).map(
+      one => new StatusView(context, one, sight),
+    )
     const screen = new Screen(context, views, sort)
     const options = { timeoutMs: timeoutMs(timeout), once: false }
+    const looking = sight.follow(views, () => screen.changed())
     try {
       await Promise.race([
         screen.left,
@@ -65,6 +70,7 @@ export const top = command<{ selector: string | undefined; sort: Sort; timeout: 
         ).then(() => screen.left),
       ])
     } finally {
+      looking.close()
       screen.close()
     }
     for (const view of views) await view.remember()

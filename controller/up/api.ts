@@ -10,8 +10,10 @@ import { type FastifyError, type FastifyInstance, fastify } from 'fastify'
 import { BoxError, type Family } from '../../src/base/errors.ts'
 import { VERSION } from '../../src/base/version.ts'
 import type { Mesh } from '../../src/mesh/mesh.ts'
+import type { AlertParts } from '../alerts/alert-watch.ts'
 import type { Context } from '../context.ts'
 import { admitOnly } from './access.ts'
+import { alertRoutes } from './alert-routes.ts'
 import { deviceRoutes } from './device-routes.ts'
 import { metricsRoute } from './fleet-metrics.ts'
 import { fleetRoutes } from './fleet-routes.ts'
@@ -22,7 +24,7 @@ import { mapRoute } from './map-route.ts'
 import { type PageFiles, pagePaths, pageRoutes } from './page-routes.ts'
 import { pushRoutes } from './push-routes.ts'
 import { roomRoutes } from './room-routes.ts'
-import { DEVICE, ERROR } from './schemas.ts'
+import { ALERT, DEVICE, ERROR } from './schemas.ts'
 import { Sessions } from './sessions.ts'
 import { eventRoute, execRoute } from './streams.ts'
 import { terminalSockets } from './terminal-sockets.ts'
@@ -47,6 +49,7 @@ const STATUS: Readonly<Record<Family, number>> = {
 }
 
 export interface ApiParts {
+  readonly alerts: AlertParts
   readonly context: Context
   readonly watch: FleetWatch
   readonly mesh: Mesh
@@ -62,6 +65,7 @@ export async function createApi({
   mesh,
   token,
   files,
+  alerts,
 }: ApiParts): Promise<FastifyInstance> {
   const app = fastify({
     bodyLimit: BODY_MAX,
@@ -85,6 +89,7 @@ export async function createApi({
   admitOnly(app, admission)
   terminalSockets(app, context, admission)
   app.addSchema(ERROR)
+  app.addSchema(ALERT)
   app.addSchema(DEVICE)
   await app.register(swagger, { openapi: DOCUMENT, refResolver: { buildLocalReference: nameOf } })
   await app.register(async routes => {
@@ -97,7 +102,8 @@ export async function createApi({
     jobRoutes(routes, context)
     roomRoutes(routes, context)
     mapRoute(routes, context, { watch, mesh })
-    metricsRoute(routes, context, watch)
+    alertRoutes(routes, context, { watch, ...alerts })
+    metricsRoute(routes, context, { watch, ...alerts })
     pageRoutes(routes, files, sessions)
   })
   const hidden = { schema: { hide: true } }

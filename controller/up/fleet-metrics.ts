@@ -11,6 +11,7 @@ import {
   type Sample,
   single,
 } from '../../src/wire/prometheus.ts'
+import type { AlertParts } from '../alerts/alert-watch.ts'
 import type { Context } from '../context.ts'
 import type { StatusReport } from '../status-report.ts'
 import type { FleetWatch, ShownDevice } from './fleet-watch.ts'
@@ -20,14 +21,28 @@ import { about, streamed } from './schemas.ts'
 const DEVICES_MAX = 2_000
 const TEXT_MAX = 64
 
-export function metricsRoute(app: FastifyInstance, { clock }: Context, watch: FleetWatch): void {
+export function metricsRoute(
+  app: FastifyInstance,
+  { clock }: Context,
+  { watch, deliveries }: Pick<AlertParts, 'deliveries'> & { readonly watch: FleetWatch },
+): void {
   const answer = streamed('text/plain', 'The text format of Prometheus, version 0.0.4.')
   app.get(
     '/metrics',
     { schema: about({ summary: 'The fleet, for Prometheus', answer }) },
     (_request, reply) => {
       void reply.type(METRICS_TYPE)
-      return formatMetrics(fleetMetrics(watch.devices(), clock.now()))
+      const { waiting, failed } = deliveries()
+      return formatMetrics([
+        ...fleetMetrics(watch.devices(), clock.now()),
+        single('box_alert_deliveries_waiting', 'gauge', 'Alerts that wait to be told.', waiting),
+        single(
+          'box_alert_deliveries_failed_total',
+          'counter',
+          'Alerts of which somebody could not be told, since box up runs.',
+          failed,
+        ),
+      ])
     },
   )
 }
@@ -58,6 +73,7 @@ export function fleetMetrics(devices: readonly ShownDevice[], now: number): read
       'What the device says it runs; always 1.',
       told.flatMap(({ name, status }) => (status ? [infoOf(name, status)] : [])),
     ),
+    each('box_alerts_firing', 'How many of its alerts fire.', ({ alerts }) => alerts.length),
     last('box_device_load1', 'Load of the last minute.', ({ load }) => load),
     last('box_device_processors', 'Processors of the device.', ({ processors }) => processors),
     last('box_device_memory_size_bytes', 'Memory there is.', ({ memory }) => memory?.total ?? null),

@@ -5,6 +5,7 @@
  */
 
 import type { Clock, Timer } from '../../src/base/clock.ts'
+import type { ShownAlert } from '../alerts/shown-alert.ts'
 import type { FleetEvents, ShownDevice } from './fleet-watch.ts'
 
 /** Ten times a second is live for people, and leaves a page time for everything else. */
@@ -13,8 +14,8 @@ const GATHER_MS = 100
 export class FleetNews implements FleetEvents {
   private readonly clock: Clock
   private readonly write: (text: string) => boolean
-  /** By name; null: there is none any more. */
-  private readonly waiting = new Map<string, ShownDevice | null>()
+  /** Events, by what they are about. */
+  private readonly waiting = new Map<string, readonly [event: string, data: object]>()
   private timer: Timer | null = null
   private isTaken = true
 
@@ -31,11 +32,15 @@ export class FleetNews implements FleetEvents {
   }
 
   changed(device: ShownDevice): void {
-    this.note(device.name, device)
+    this.note(`device ${device.name}`, 'device', device)
   }
 
   removed(name: string): void {
-    this.note(name, null)
+    this.note(`device ${name}`, 'removed', { name })
+  }
+
+  alerted(alert: ShownAlert): void {
+    this.note(`alert ${alert.device} ${alert.origin} ${alert.rule}`, 'alert', alert)
   }
 
   drained(): void {
@@ -48,20 +53,17 @@ export class FleetNews implements FleetEvents {
     this.waiting.clear()
   }
 
-  private note(name: string, device: ShownDevice | null): void {
+  private note(about: string, event: string, data: object): void {
     // Told in the order of the latest changes.
-    this.waiting.delete(name)
-    this.waiting.set(name, device)
+    this.waiting.delete(about)
+    this.waiting.set(about, [event, data])
     this.flush()
   }
 
   private flush(): void {
     if (this.timer || !this.isTaken || this.waiting.size === 0) return
-    const all = [...this.waiting]
+    const told = [...this.waiting.values()].map(([event, data]) => eventText(event, data))
     this.waiting.clear()
-    const told = all.map(([name, device]) =>
-      device ? eventText('device', device) : eventText('removed', { name }),
-    )
     this.send(told.join(''))
   }
 

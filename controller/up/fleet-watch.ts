@@ -8,6 +8,8 @@ import { pause, type Timer } from '../../src/base/clock.ts'
 import { BoxError } from '../../src/base/errors.ts'
 import { zoneToText } from '../../src/gns/name.ts'
 import type { Listening } from '../../src/mesh/mesh.ts'
+import type { AlertSight } from '../alerts/alert-sight.ts'
+import type { ShownAlert } from '../alerts/shown-alert.ts'
 import type { Context } from '../context.ts'
 import { type Device, FLEET_FILE } from '../fleet.ts'
 import { type ShownStatus, StatusView } from '../status-view.ts'
@@ -37,6 +39,8 @@ export interface FleetEvents {
   changed(device: ShownDevice): void
   /** There is none of this name any more. */
   removed(name: string): void
+  /** An alert fires, or is over. */
+  alerted?(alert: ShownAlert): void
 }
 
 /** One device that is followed. */
@@ -48,6 +52,8 @@ interface Followed {
 export class FleetWatch {
   private readonly context: Context
   private readonly followDevice: FollowDevice
+  /** Knows the alerts of the devices. */
+  private readonly sight: AlertSight | null
   private readonly followed = new Map<string, Followed>()
   private readonly listeners = new Set<FleetEvents>()
   private readonly past: FleetHistory
@@ -55,8 +61,13 @@ export class FleetWatch {
   private text: string | null = null
 
   /** Begins to follow. Throws STATE_UNREADABLE. */
-  constructor(context: Context, followDevice: FollowDevice = followStatus) {
+  constructor(
+    context: Context,
+    sight: AlertSight | null = null,
+    followDevice: FollowDevice = followStatus,
+  ) {
     this.context = context
+    this.sight = sight
     this.followDevice = followDevice
     this.past = new FleetHistory(context.clock, () => this.devices())
     this.look()
@@ -75,7 +86,7 @@ export class FleetWatch {
     // Taken in within the last second, or called by its name in other letters.
     const device = this.context.fleet.device(name)
     const one = this.followed.get(zoneToText(device.zone))
-    return shown(one?.view ?? new StatusView(this.context, device))
+    return shown(one?.view ?? new StatusView(this.context, device, this.sight))
   }
 
   /** Of the last hours. Throws DEVICE_UNKNOWN. */
@@ -135,7 +146,7 @@ export class FleetWatch {
   }
 
   private begin(device: Device, waitMs: number): void {
-    const view = new StatusView(this.context, device)
+    const view = new StatusView(this.context, device, this.sight)
     const end = new AbortController()
     this.followed.set(zoneToText(device.zone), { view, end })
     this.changed(view)
@@ -164,8 +175,16 @@ export class FleetWatch {
     }
   }
 
-  private changed(view: StatusView): void {
+  views(): readonly StatusView[] {
+    return [...this.followed.values()].map(({ view }) => view)
+  }
+
+  changed(view: StatusView): void {
     this.tell(listener => listener.changed(shown(view)))
+  }
+
+  alerted(alert: ShownAlert): void {
+    this.tell(listener => listener.alerted?.(alert))
   }
 
   private tell(call: (listener: FleetEvents) => void): void {

@@ -52,7 +52,27 @@ const status = object({
   agent_version: textOrNull,
   system: textOrNull,
   configuration: orNull(configuration),
+  probes: byName(byName({ type: ['number', 'string'] })),
+  probe_failures: byName(text),
   other: byName(text),
+})
+
+export const ALERT = object(
+  {
+    ...{ device: text, rule: text, origin: text, state: text, value: text, when: text },
+    ...{ since: time, until: orNull(time), acknowledged: truth },
+  },
+  {
+    $id: 'Alert',
+    description:
+      '`state` is firing, pending or over; `origin` whose rule it is: that of the device, or of the controller.',
+  },
+)
+
+export const ALERTS = object({
+  alerts: { type: 'array', items: { $ref: 'Alert#' } },
+  /** Null where all rules are right. */
+  fault: textOrNull,
 })
 
 export const DEVICE = object(
@@ -65,6 +85,7 @@ export const DEVICE = object(
     age_ms: numberOrNull,
     error: orNull(failure),
     status: orNull(status),
+    alerts: { type: 'array', items: { $ref: 'Alert#' } },
   },
   {
     $id: 'Device',

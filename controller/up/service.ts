@@ -5,6 +5,8 @@ import type { FastifyInstance } from 'fastify'
 import { BoxError } from '../../src/base/errors.ts'
 import { LOANS_MAX, lender } from '../../src/mesh/loan/lender.ts'
 import { listenUnix } from '../../src/sys/unix-socket.ts'
+import { AlertSight } from '../alerts/alert-sight.ts'
+import { AlertWatch } from '../alerts/alert-watch.ts'
 import { type Context, LOAN_SOCKET } from '../context.ts'
 import { watchJobs } from '../jobs/job-watch.ts'
 import { Output } from '../output.ts'
@@ -16,7 +18,7 @@ import { ownToken, TOKEN_FILE } from './token.ts'
 
 const LOOPBACK = '127.0.0.1'
 
-/** Stays until the signal of the context. Fails with ADDRESS_IN_USE, NO_EGO, STATE_UNREADABLE. */
+/** Stays until the signal of the context. Fails with ADDRESS_IN_USE, NO_EGO, STATE_UNREADABLE, ALERT_INVALID. */
 export async function stayUp(
   context: Context,
   port: number,
@@ -26,15 +28,27 @@ export async function stayUp(
   context.ego()
   const token = await ownToken(state, random)
   const quiet = { ...context, output: silent(context) }
+  const sight = new AlertSight(quiet)
+  if (sight.fault !== null) throw new BoxError('ALERT_INVALID', sight.fault)
   const mesh = await context.mesh()
   const socket = join(state.directory, LOAN_SOCKET)
   const lending = await listenUnix(socket, lender(mesh), { connectionsMax: LOANS_MAX })
   await dropAddress(state)
-  const watch = new FleetWatch(quiet, followDevice)
+  const watch = new FleetWatch(quiet, sight, followDevice)
+  const alerts = new AlertWatch(quiet, {
+    sight,
+    views: () => watch.views(),
+    changed: view => watch.changed(view),
+    happened: alert => watch.alerted(alert),
+  })
   const end = new AbortController()
-  const jobs = watchJobs(quiet, AbortSignal.any([signal, end.signal]))
+  const ended = AbortSignal.any([signal, end.signal])
+  const beside = Promise.all([watchJobs(quiet, ended), alerts.run(ended)])
   try {
-    const app = await createApi({ context: quiet, watch, mesh, token, files: pageFiles() })
+    const app = await createApi({
+      ...{ context: quiet, watch, mesh, token, files: pageFiles() },
+      alerts: { sight, deliveries: () => alerts.deliveries },
+    })
     try {
       const api = await listen(app, port)
       await keepAddress(state, api)
@@ -48,9 +62,9 @@ export async function stayUp(
     }
   } finally {
     lending.close()
-    await watch.close()
     end.abort()
-    await jobs
+    await beside
+    await watch.close()
   }
 }
 

@@ -24,14 +24,15 @@ const PARALLEL = 32
 const COMMAND_MAX = 64 * 1_024
 const DAY_S = 86_400
 
-/** `event: device` with a Device, first one for each; `event: removed` with a name. */
+/** `event: device` with a Device, first one for each; `event: removed` with a name; `event: alert` with an Alert. */
 export function eventRoute(app: FastifyInstance, { clock }: Context, watch: FleetWatch): void {
   let listeners = 0
   app.get(
     '/v1/events',
     {
       schema: about({
-        summary: 'Every device, then what changes: `device` with a Device, `removed` with a name',
+        summary:
+          'Every device, then what changes: `device` with a Device, `removed` with a name; `alert` with an Alert',
         answer: streamed('text/event-stream', 'Server-sent events, until either side ends it.'),
       }),
     },

@@ -1,7 +1,7 @@
 /** One device: how it is and was, what it says about itself, and the ways to what can be done with it. */
 
 import { ask, tell } from './api.ts'
-import { alertsOf, type Device, STATE_WORDS, stateOf } from './device.ts'
+import { alertsOf, type Device, STATE_WORDS, type Status, stateOf } from './device.ts'
 import { h, oncePerFrame, replace, setClass, setText } from './dom.ts'
 import type { History } from './plots.ts'
 import { age, bytes, moment, percent } from './text.ts'
@@ -130,6 +130,7 @@ function readingsOf({ status, zone, paired_at }: Device): HTMLElement[] {
       pairsOf('Now', now),
       pairsOf('Device', about),
       ...(pushed.length > 0 ? [pairsOf('Configuration', pushed)] : []),
+      ...probesOf(status),
       h(
         'section',
         {},
@@ -139,6 +140,15 @@ function readingsOf({ status, zone, paired_at }: Device): HTMLElement[] {
       ),
     ),
   ]
+}
+
+/** What programs of the owner's have measured, or how they failed. */
+function probesOf({ probes, probe_failures }: Status): HTMLElement[] {
+  const values = Object.entries(probes).flatMap(([probe, all]) =>
+    Object.entries(all).map(([key, value]) => [`${probe} ${key}`, `${value}`] as const),
+  )
+  const failed = Object.entries(probe_failures).map(([probe, why]) => [probe, why] as const)
+  return values.length + failed.length > 0 ? [pairsOf('Probes', [...values, ...failed])] : []
 }
 
 const pairsOf = (title: string, pairs: readonly (readonly [string, string])[]): HTMLElement =>

@@ -12,6 +12,8 @@ export interface Status {
   readonly agent_version: string | null
   readonly system: string | null
   readonly configuration: Configuration | null
+  readonly probes: Readonly<Record<string, Readonly<Record<string, number | string>>>>
+  readonly probe_failures: Readonly<Record<string, string>>
   readonly other: Readonly<Record<string, string>>
 }
 
@@ -34,6 +36,15 @@ export interface Device {
   readonly age_ms: number | null
   readonly error: { readonly code: string; readonly message: string } | null
   readonly status: Status | null
+  /** Those that fire. */
+  readonly alerts: readonly Alert[]
+}
+
+export interface Alert {
+  readonly rule: string
+  readonly value: string
+  readonly when: string
+  readonly acknowledged: boolean
 }
 
 export type State = 'here' | 'away' | 'unknown'
@@ -67,10 +78,12 @@ export const heat = ({ temperatures }: Status): number | null =>
 const highest = (values: readonly number[]): number | null =>
   values.length === 0 ? null : Math.max(...values)
 
-/** Short sentences, none where all is well. */
-export function alertsOf({ status }: Device): string[] {
-  if (!status) return []
-  const alerts: string[] = []
+/** Short sentences, none where all is well: what the owner's rules say that nobody knows of yet, then what anybody would look at. */
+export function alertsOf({ status, alerts: told }: Device): string[] {
+  const alerts = told
+    .filter(({ acknowledged }) => !acknowledged)
+    .map(({ rule, value, when }) => `${rule}: ${value || when}`)
+  if (!status) return alerts
   for (const [where, { used, total }] of Object.entries(status.disks))
     if (total > 0 && used / total >= DISK_FULL)
       alerts.push(`${where} is ${Math.round((100 * used) / total)} % full`)

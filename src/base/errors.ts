@@ -57,6 +57,7 @@ export const ERRORS = {
   FILE_UNKNOWN: ['unknown', 'There is no such file.'],
   SHELL_UNKNOWN: ['unknown', 'No such shell of yours is kept on the device.'],
   JOB_UNKNOWN: ['unknown', 'There is no such job: see box jobs.'],
+  ALERT_UNKNOWN: ['unknown', 'There is no such alert: see box alerts.'],
   DEVICE_UNKNOWN: ['unknown', 'No device of this name is paired.'],
   ROOM_UNKNOWN: ['unknown', 'There is no such room.'],
   NOT_PERMITTED: ['refused', 'The device does not grant this to your key.'],

@@ -118,9 +118,12 @@ test('rules in a file come and go with it; one that is wrong leaves those before
     `${path()}: "when" of the rule "busy": Column 7 of the condition: a variable, a number or a text is expected, not ">".`,
   )
   rmSync(path())
-  await pass(alerts, LOOK, 600)
-  expect(alerts.look(new Map()).fault).toBeNull()
-  expect(stateOf(alerts)).toEqual(['busy over'])
+  // Also where it is another run of the agent that finds the rule gone.
+  const again = start()
+  await pass(again, LOOK, 600)
+  expect(again.look(new Map()).fault).toBeNull()
+  expect(stateOf(again)).toEqual(['busy over'])
+  expect(texts()).toEqual(['ALERT busy: load 6 (load > 5 for 1m)', 'over: busy (load 6)'])
 })
 
 test('a pushed rule takes the place of one of agent.json that has its name', () => {

@@ -74,6 +74,7 @@ describe('the configuration', () => {
       metrics: { host: '::1', port: 9464 },
       alerts: [],
       alertsFile: '/etc/secushare-box/alerts.json',
+      probes: null,
     })
     expect(readConfig(directory, { name: 'cellar', listen: ['192.0.2.1:1'] })).toMatchObject({
       name: 'cellar',
@@ -110,6 +111,7 @@ describe('the configuration', () => {
       'alerts is not right: "when" of the rule "a": Column 7 of the condition',
     ],
     ['{"alerts": [{"name": "a", "when": "load > 1", "room": 5}]}', '"room" of the rule "a"'],
+    ['{"probes": "probes"}', 'probes is no path from the root'],
     ['{"alertsFile": "alerts.json"}', 'alertsFile is no path from the root'],
     ['{"shell": "bash"}', 'shell is no path from the root'],
     ['{"keepShellsMinutes": "30"}', 'keepShellsMinutes is no number of minutes from 0 to 10080'],

@@ -44,6 +44,7 @@ export const CONFIG: AgentConfig = {
   metrics: null,
   alerts: [],
   alertsFile: '/nowhere/alerts.json',
+  probes: null,
 }
 
 const clock = systemClock

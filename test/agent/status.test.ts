@@ -27,6 +27,7 @@ const FIGURES: Figures = {
   system: 'Debian',
   configuration: null,
   alerts: NO_ALERTS,
+  probes: [],
 }
 
 let world: World

@@ -106,6 +106,7 @@ function publish(device: RigDevice, isAllowed: () => boolean): void {
       ...{ disks: new Map(), temperatures: new Map(), interfaces: new Map() },
       ...{ bootedAt: world.now(), addresses: [], system: 'Debian', configuration: null },
       alerts: NO_ALERTS,
+      probes: [],
     }),
   })
   place = made

@@ -7,11 +7,18 @@ function row(name: string, load: number | null, { stale = false, used = 50 } = {
   const status = {
     ...{ load, processors: 2, memory: { total: 100, available: 60 }, temperatures: {} },
     ...{ disks: { '/': { total: 100, used } }, booted_at: null, addresses: [], interfaces: {} },
-    ...{ agent_version: '1', system: 'Debian', configuration: null, other: {} },
+    ...{
+      agent_version: '1',
+      system: 'Debian',
+      configuration: null,
+      probes: {},
+      probe_failures: {},
+      other: {},
+    },
   }
   return {
-    cells: [name, `${load}`, '40 %', `${used} %`, '-', '-', '-', '1', stale ? 'stale' : 'now'],
-    shown: { name, stale, age_ms: stale ? 9_000 : 0, error: null, status },
+    cells: [name, `${load}`, '40 %', `${used} %`, '-', '-', '-', '1', '-', stale ? 'stale' : 'now'],
+    shown: { name, stale, age_ms: stale ? 9_000 : 0, error: null, status, alerts: [] },
   }
 }
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken away.

@@ -38,7 +38,7 @@ describe.for(shells)('under %s %s', shell => {
     expect(lines).toEqual([
       'open [main]',
       'set [command] [/usr/bin/box-agent] [run] [--state] [/etc/secushare-box] [--log] [warn]',
-      'set [env] [HOME=/root] [CACHE_DIRECTORY=/var/run/secushare-box] [MALLOC_ARENA_MAX=1] [UV_THREADPOOL_SIZE=2]',
+      'set [env] [HOME=/root] [CACHE_DIRECTORY=/var/run/secushare-box] [MALLOC_ARENA_MAX=1] [UV_THREADPOOL_SIZE=2] [BOX_PROBES=/etc/secushare-box/probes]',
       'set [respawn] [3600] [10] [0]',
       'set [limits] [core=0] [nofile=4096 4096]',
       'set [term_timeout] [15]',

@@ -30,10 +30,11 @@ export class Facts {
 
   set(name: string, facts: readonly Fact[]): void {
     if (facts.length > 0) this.all.set(name, facts)
+    else this.all.delete(name)
   }
 
   number(name: string, value: number | null): void {
-    if (value !== null && Number.isFinite(value)) this.set(name, [factOf(null, value)])
+    this.set(name, value !== null && Number.isFinite(value) ? [factOf(null, value)] : [])
   }
 }
 
@@ -42,7 +43,6 @@ const DOMAINS: readonly [name: string, domain: string][] = [
   ['_disk', 'disk'],
   ['_temperature', 'sensor'],
   ['_interface', 'interface'],
-  ['_service', 'service'],
 ]
 
 /** The things of which a variable has one value each; null where it has one value. */
@@ -60,8 +60,11 @@ const factOf = (key: string | null, value: number): Fact => ({
   ...{ key, number: value, text: `${value}` },
 })
 
+/** The number that a text is; null where it is none. */
+export const numberIn = (text: string): number | null => (NUMBER.test(text) ? Number(text) : null)
+
 const factIn = (key: string | null, text: string): Fact => ({
-  ...{ key, text, number: NUMBER.test(text) ? Number(text) : null },
+  ...{ key, text, number: numberIn(text) },
 })
 
 /** The facts in the variables of a status; `now` tells how long the device is up. What makes no sense is left out. */
@@ -77,11 +80,18 @@ export function factsOf(values: ReadonlyMap<string, Uint8Array>, now: number): F
       if (inherits(name, '_amount') && name !== '_amount') facts.set(name.slice(7), fact)
     }
   }
-  derive(facts, now)
+  derive(facts)
+  tellTime(facts, now)
   return facts
 }
 
-function derive(facts: Facts, now: number): void {
+/** What changes by itself. */
+export function tellTime(facts: Facts, now: number): void {
+  const booted = fromPsycDate(facts.of('_date_boot')[0]?.text ?? '')
+  facts.number('_uptime', booted === null ? null : Math.max(0, (now - booted) / 1_000))
+}
+
+function derive(facts: Facts): void {
   const one = (name: string): number | null => facts.of(name)[0]?.number ?? null
   const hundredths = one('_amount_load_hundredths')
   const processors = one('_amount_processors')
@@ -93,8 +103,6 @@ function derive(facts: Facts, now: number): void {
     facts.number('_memory_used', total - available)
     facts.number('_memory_used_ratio', 1 - available / total)
   }
-  const booted = fromPsycDate(facts.of('_date_boot')[0]?.text ?? '')
-  facts.number('_uptime', booted === null ? null : Math.max(0, (now - booted) / 1_000))
   const each = (from: string, to: string, by = 1) =>
     facts.set(
       to,
@@ -105,7 +113,6 @@ function derive(facts: Facts, now: number): void {
   each('_dict_temperatures_thousandths', '_temperature', 1_000)
   each('_dict_interfaces_received', '_interface_received')
   each('_dict_interfaces_sent', '_interface_sent')
-  facts.set('_service', facts.of('_dict_services'))
   const used = new Map(facts.of('_disk_used').map(({ key, number }) => [key, number]))
   const ofDisk = (read: (used: number, size: number) => number) =>
     facts.of('_disk_total').flatMap(({ key, number: size }) => {

@@ -48,7 +48,7 @@ async function busyHouse() {
     await context.fleet.add({ name: `d${i}`, zone, tags: [], pairedAt: world.now(), last: null })
   }
   const told: Events[] = []
-  const watch = new FleetWatch(context, async ({ signal }, _device, _options, events) => {
+  const watch = new FleetWatch(context, null, async ({ signal }, _device, _options, events) => {
     told.push(events)
     await new Promise<void>(resolve => {
       signal.addEventListener('abort', () => resolve(), { once: true })

@@ -8,7 +8,8 @@ const HOUR_MS = 3_600_000
 
 function device(zone: string, load: number, received: number, stale = false): ShownDevice {
   const status = { ...reportOf(new Map()), load, interfaces: { eth0: { received, sent: 0 } } }
-  return { name: zone, zone, tags: [], paired_at: '', stale, age_ms: 0, error: null, status }
+  const about = { name: zone, zone, tags: [], paired_at: '', alerts: [] }
+  return { ...about, stale, age_ms: 0, error: null, status }
 }
 
 function begin(devices: () => readonly ShownDevice[]) {

@@ -11,7 +11,7 @@ const NOW = 1_800_000_000_000
 
 const device = (name: string, more: Partial<ShownDevice> = {}): ShownDevice => ({
   ...{ name, zone: '000G', tags: [], paired_at: '2026-01-01T00:00:00.000Z' },
-  ...{ stale: false, age_ms: 0, error: null },
+  ...{ stale: false, age_ms: 0, error: null, alerts: [] },
   status: {
     ...{ load: 1.5, processors: 2, memory: { total: 1_000, available: 250 } },
     disks: {
@@ -24,7 +24,7 @@ const device = (name: string, more: Partial<ShownDevice> = {}): ShownDevice => (
     addresses: [],
     configuration: null,
     interfaces: { eth0: { received: 1, sent: 2 }, eth1: { received: 3, sent: 4 } },
-    ...{ agent_version: '0.1.0', system: 'Debian "12"', other: {} },
+    ...{ agent_version: '0.1.0', system: 'Debian "12"', probes: {}, probe_failures: {}, other: {} },
   },
   ...more,
 })
@@ -51,6 +51,7 @@ describe('the metrics of a fleet', () => {
       'box_fleet_devices',
       'box_fleet_devices_untold',
       'box_device_up',
+      'box_alerts_firing',
     ])
   })
 

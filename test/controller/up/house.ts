@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
+import { AlertSight } from '../../../controller/alerts/alert-sight.ts'
 import { type Context, createContext } from '../../../controller/context.ts'
 import { keepEgo, newEgo } from '../../../controller/ego.ts'
 import { Output } from '../../../controller/output.ts'
@@ -51,14 +52,18 @@ export class House {
     const { zone } = this.home.agent.device
     const pairedAt = clock.now()
     await this.context.fleet.add({ name: 'kitchen', zone, tags: ['routers'], pairedAt, last })
-    this.watch = new FleetWatch(this.context)
+    const sight = new AlertSight(this.context)
+    this.watch = new FleetWatch(this.context, sight)
     this.token = await ownToken(state, random)
     const { context, watch, token } = this
     const files = new Map([
       ['index.html', { type: 'text/html; charset=utf-8', text: '<!doctype html>' }],
       ['page.js', { type: 'text/javascript; charset=utf-8', text: 'go()' }],
     ])
-    this.app = await createApi({ context, watch, mesh: await context.mesh(), token, files })
+    this.app = await createApi({
+      ...{ context, watch, mesh: await context.mesh(), token, files },
+      alerts: { sight, deliveries: () => ({ waiting: 0, failed: 0 }) },
+    })
   }
 
   async stop(): Promise<void> {

@@ -12,11 +12,18 @@ const STATUS: Status = {
   ...{ load: 0.5, processors: 2, memory: { total: 100, available: 50 } },
   disks: { '/': { total: 100, used: 10 } },
   ...{ temperatures: { cpu: 40 }, booted_at: null, addresses: ['192.0.2.7'], interfaces: {} },
-  ...{ agent_version: '0.1.0', system: 'Debian 12', configuration: null, other: {} },
+  ...{
+    agent_version: '0.1.0',
+    system: 'Debian 12',
+    configuration: null,
+    probes: {},
+    probe_failures: {},
+    other: {},
+  },
 }
 const kitchen = (status: Partial<Status> | null, more: Partial<Device> = {}): Device => ({
   ...{ name: 'kitchen', zone: '000G', tags: ['routers'], paired_at: '', age_ms: 0, error: null },
-  ...{ stale: false, status: status && { ...STATUS, ...status }, ...more },
+  ...{ stale: false, status: status && { ...STATUS, ...status }, alerts: [], ...more },
 })
 
 describe('a device on the page', () => {
@@ -29,6 +36,12 @@ describe('a device on the page', () => {
   test('wants to be looked at where something is full, hot, put back or drifted', () => {
     expect(alertsOf(kitchen({}))).toEqual([])
     expect(alertsOf(kitchen(null))).toEqual([])
+    const rule = { when: 'load > 5 for 1m', acknowledged: false }
+    const alerts = [
+      { ...rule, rule: 'busy', value: 'load 6' },
+      { ...rule, rule: 'known', value: '', acknowledged: true },
+    ]
+    expect(alertsOf(kitchen(null, { alerts }))).toEqual(['busy: load 6'])
     expect(alertsOf(kitchen({ disks: { '/': { total: 100, used: 91 } } }))).toEqual([
       '/ is 91 % full',
     ])
