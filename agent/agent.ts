@@ -25,6 +25,7 @@ import { type Namestore, NamestoreKeeper } from '../src/gns/namestore-keeper.ts'
 import { Publisher } from '../src/gns/publisher.ts'
 import { ZoneDatabase } from '../src/gns/zone.ts'
 import type { Mesh } from '../src/mesh/mesh.ts'
+import type { GrowingFiles } from '../src/sys/growing-files.ts'
 import type { Metric } from '../src/wire/prometheus.ts'
 import { type AgentStatus, agentStatus } from './agent-status.ts'
 import { AuditNotes } from './audit-notes.ts'
@@ -41,6 +42,7 @@ import { OwnerNotices } from './owner-notices.ts'
 import { ParcelShelf, type ShelfName } from './parcel-shelf.ts'
 import { measure, ownMachine } from './probes.ts'
 import { type Machine, Pushing } from './pushing.ts'
+import { Recordings } from './recordings.ts'
 import type { OpenLedger } from './room.ts'
 import { Rooms } from './rooms.ts'
 import { type Relay, Services } from './services.ts'
@@ -69,6 +71,8 @@ export interface AgentParts {
   readonly log: Log
   /** Where the audit journal is kept. */
   readonly audit: EntryFile
+  /** Where recordings of sessions are kept; absent where none can be made. */
+  readonly recordings?: GrowingFiles
   /** Where configuration can be pushed to; absent where it cannot. */
   readonly machine?: Machine
   /** How another version of the executable is taken; absent where none is. */
@@ -97,6 +101,7 @@ export class Agent {
   private readonly notices: OwnerNotices
   private readonly upgrades: UpgradeService | null
   private readonly jobs: Jobs | null
+  private readonly recordings: Recordings
   private readonly network: { close(): void }
   /** The public half of the SSH host key. */
   private hostKey: Uint8Array
@@ -152,11 +157,12 @@ export class Agent {
     })
     this.hostKey = hostKey.publicKey
     const account = ownAccount(config.shell)
-    this.ssh = sshServerWith(hostKey.secret, account, parts)
     const audit = new AuditNotes({
       ...{ audit: new AuditLog(parts.audit), grants, device: device.zone, clock, log },
     })
-    const { machine, openLedger } = parts
+    const { machine, openLedger, recordings: files = null } = parts
+    this.recordings = new Recordings({ config, files, device, grants, clock, random, log, audit })
+    this.ssh = sshServerWith(hostKey.secret, account, this.recordings, parts)
     const self = { peer: mesh.self, zone: device.zone }
     this.rooms = openLedger ? new Rooms({ self, clock, random, log, store, openLedger }) : null
     this.jobs = this.openJobs(account, audit)
@@ -183,6 +189,7 @@ export class Agent {
       hostKey: () => this.hostKey,
       status: this.statusPlace,
       audit,
+      isRecorded: zone => this.recordings.isRecorded(zone),
       upgrades: this.upgrades,
       successions,
       notices: this.notices,
@@ -191,11 +198,21 @@ export class Agent {
       relay: config.relay ? openRelay(store, clock) : null,
       info: () => this.info(),
     })
-    this.network = watchNetwork(clock, () => {
+    this.network = this.watchedNetwork()
+    this.noteStart()
+  }
+
+  private watchedNetwork(): { close(): void } {
+    const { clock, log } = this.parts
+    return watchNetwork(clock, () => {
       log.note('info', 'agent', 'network changed')
-      mesh.networkChanged?.()
+      this.mesh.networkChanged?.()
     })
-    log.note('info', 'agent', 'started', { device: zoneToText(device.zone), version: VERSION })
+  }
+
+  private noteStart(): void {
+    const device = zoneToText(this.device.zone)
+    this.parts.log.note('info', 'agent', 'started', { device, version: VERSION })
   }
 
   private info(): DeviceInfo {
@@ -250,7 +267,10 @@ export class Agent {
     const device = this.device.zone
     const run = runJobs(account, clock)
     try {
-      return new Jobs({ store, clock, log, device, grants, audit, user: account.name, run })
+      return new Jobs({
+        ...{ store, clock, log, device, grants, audit, user: account.name, run },
+        record: (signer, line) => this.recordings.ofJob(account, signer, line),
+      })
     } catch (error) {
       if (!(error instanceof BoxError)) throw error
       log.note('error', 'jobs', 'no jobs', { code: error.code, why: error.detail })
@@ -320,6 +340,7 @@ export class Agent {
     this.whereabouts.close()
     this.publisher.close()
     await this.ssh.close()
+    this.recordings.close()
     await this.mesh.close()
     this.parts.log.note('info', 'agent', 'stopped')
   }
@@ -337,10 +358,11 @@ const keeperOf = (
 function sshServerWith(
   hostKey: string,
   account: Account,
+  { recorder }: Recordings,
   { config, clock, log }: AgentParts,
 ): SshServer {
   const keepShellsMs = config.keepShellsMinutes * MINUTE_MS
-  return new SshServer({ hostKey, account, clock, log, keepShellsMs })
+  return new SshServer({ hostKey, account, clock, log, keepShellsMs, recorder })
 }
 
 const openRelay = (store: Store, clock: Clock): Relay => {

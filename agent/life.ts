@@ -8,6 +8,7 @@ import { VERSION } from '../src/base/version.ts'
 import { systemClock } from '../src/sys/clock.ts'
 import { realDisk } from '../src/sys/disk.ts'
 import { fileStore } from '../src/sys/file-store.ts'
+import { growingFiles } from '../src/sys/growing-files.ts'
 import { Journal } from '../src/sys/journal.ts'
 import { versionsDirectory } from '../src/sys/own-programs.ts'
 import { controlSocket } from '../src/sys/paths.ts'
@@ -47,12 +48,13 @@ export async function live(
     network: tcpNetwork,
     guard: () => startGuard(directory),
   }
+  const recordings = growingFiles(join(directory, 'recordings'))
   const openLedger = (name: string, sizeMax: number) =>
     new Journal(join(directory, name), { sizeMax, durable: true })
-  const kept = { store, clock: systemClock, random: systemRandom, log, audit, openLedger }
+  const kept = { store, clock: systemClock, random: systemRandom, log, audit }
   const over = new AbortController()
   const upgrader = machineUpgrader(directory, systemClock.now(), () => over.abort())
-  const parts = { config, machine, upgrader, ...kept }
+  const parts = { config, machine, upgrader, recordings, openLedger, ...kept }
   const agent = await Agent.start(parts, startEngine)
   let isReset = false
   let hasFailed = false
@@ -87,7 +89,7 @@ export async function live(
     audit.close()
   }
   if (hasFailed) throw new BoxError('PEER_TIMEOUT', 'This version has not proven itself in time.')
-  if (isReset) wipe(store)
+  if (isReset) wipe(store, name => realDisk.removeTree(join(directory, name)))
   return isReset
 }
 

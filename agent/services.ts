@@ -58,6 +58,8 @@ export interface ServiceOptions {
   readonly hostKey: () => Uint8Array
   readonly status: StatusPlace
   readonly audit: AuditNotes
+  /** Whether what this person does is recorded. */
+  readonly isRecorded: (zone: ZoneKey) => boolean
   readonly successions: Successions
   readonly notices: Pick<OwnerNotices, 'revoke'>
   /** Throws STATE_UNWRITABLE. */
@@ -250,6 +252,7 @@ export class Services {
       allows: right => grants.allows(zone, right, clock.now()),
       scope: () => grants.find(zone, clock.now())?.scope ?? NO_SCOPE,
       isKnown: () => grants.find(zone, clock.now()) !== null,
+      isRecorded: () => this.options.isRecorded(zone),
       note: (what, detail, result) => this.note(zone, key, what, detail, result),
     })
   }
@@ -333,7 +336,7 @@ export class Services {
 }
 
 /** Of whoever has no grant any more. */
-const NO_SCOPE: Scope = { users: [], commands: [], paths: [], targets: [] }
+const NO_SCOPE: Scope = { users: [], commands: [], paths: [], targets: [], recorded: true }
 
 /** Of an SSH key, short enough for a line. */
 const fingerprint = (publicKey: Uint8Array): string => encodeBase32(sha256(publicKey)).slice(0, 16)

@@ -47,7 +47,8 @@ let notes: string[][]
 
 const newServer = (keepShellsMs: number) => {
   const account = { ...ownAccount('/bin/bash'), home: '/tmp' }
-  return new SshServer({ hostKey: hostKey.secret, account, clock, log: silentLog, keepShellsMs })
+  const options = { account, clock, log: silentLog, keepShellsMs, recorder: null }
+  return new SshServer({ hostKey: hostKey.secret, ...options })
 }
 
 beforeEach(() => {
