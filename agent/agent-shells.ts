@@ -5,6 +5,7 @@ import type { AgentParts } from './agent.ts'
 import type { AuditNotes } from './audit-notes.ts'
 import type { Account } from './environment.ts'
 import type { Custody } from './lasting-shells.ts'
+import type { Recorder } from './recorder.ts'
 import { SshServer } from './ssh-server.ts'
 
 const MINUTE_MS = 60_000
@@ -12,6 +13,8 @@ const MINUTE_MS = 60_000
 interface Rules {
   readonly grants: GrantBook
   readonly audit: AuditNotes
+  /** Null where nothing can be recorded. */
+  readonly recorder: Recorder | null
 }
 
 type Parts = Pick<AgentParts, 'config' | 'clock' | 'log' | 'keeper'>
@@ -25,11 +28,15 @@ export function sshServerOf(
   const { config, clock, log } = parts
   const keepShellsMs = config.keepShellsMinutes * MINUTE_MS
   const custody = custodyOf(parts, rules)
-  return new SshServer({ hostKey, account, clock, log, keepShellsMs, custody })
+  const { recorder } = rules
+  return new SshServer({ hostKey, account, clock, log, keepShellsMs, custody, recorder })
 }
 
 /** Shells that are found belong to whoever opened them; what that may do now, the grants say. */
-const custodyOf = ({ keeper, clock }: Parts, { grants, audit }: Rules): Custody | null =>
+const custodyOf = (
+  { keeper, clock }: Parts,
+  { grants, audit }: Omit<Rules, 'recorder'>,
+): Custody | null =>
   keeper
     ? {
         keeper,

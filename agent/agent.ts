@@ -25,6 +25,7 @@ import { Publisher } from '../src/gns/publisher.ts'
 import type { Revocations } from '../src/gns/revocations.ts'
 import { ZoneDatabase } from '../src/gns/zone.ts'
 import type { Mesh } from '../src/mesh/mesh.ts'
+import type { GrowingFiles } from '../src/sys/growing-files.ts'
 import type { Metric } from '../src/wire/prometheus.ts'
 import { sshServerOf } from './agent-shells.ts'
 import { type AgentStatus, agentStatus } from './agent-status.ts'
@@ -43,14 +44,15 @@ import { checkMesh } from './mesh-check.ts'
 import { agentMetrics, ownProcess } from './metrics.ts'
 import { watchNetwork } from './network-watch.ts'
 import { OwnerNotices } from './owner-notices.ts'
-import { ParcelShelf, type ShelfName } from './parcel-shelf.ts'
 import { type Figures, measure, ownMachine, variablesOf } from './probes.ts'
 import { type Machine, Pushing } from './pushing.ts'
+import { Recordings } from './recordings.ts'
+import { openRelay } from './relay-shelves.ts'
 import { revocationsOf } from './revoked-zones.ts'
 import type { OpenLedger } from './room.ts'
 import { Rooms } from './rooms.ts'
 import { ScriptProbes } from './script-probes.ts'
-import { type Relay, Services } from './services.ts'
+import { Services } from './services.ts'
 import type { SshServer } from './ssh-server.ts'
 import { StatusPlace } from './status.ts'
 import { Successions } from './successions.ts'
@@ -74,6 +76,8 @@ export interface AgentParts {
   readonly log: Log
   /** Where the audit journal is kept. */
   readonly audit: EntryFile
+  /** Where recordings of sessions are kept; absent where none can be made. */
+  readonly recordings?: GrowingFiles
   /** Where configuration can be pushed to; absent where it cannot. */
   readonly machine?: Machine
   /** How another version of the executable is taken; absent where none is. */
@@ -110,6 +114,7 @@ export class Agent {
   private readonly revocations: Revocations
   private readonly upgrades: UpgradeService | null
   private readonly jobs: Jobs | null
+  private readonly recordings: Recordings
   private readonly network: { close(): void }
   /** The public half of the SSH host key. */
   private hostKey: Uint8Array
@@ -167,8 +172,10 @@ export class Agent {
     const audit = new AuditNotes({
       ...{ audit: new AuditLog(parts.audit), grants, device, clock, log },
     })
-    this.ssh = sshServerOf(hostKey.secret, account, parts, { grants, audit })
-    const { machine, openLedger } = parts
+    const { machine, openLedger, recordings: files = null } = parts
+    this.recordings = new Recordings({ config, files, device, grants, clock, random, log, audit })
+    const rules = { grants, audit, recorder: this.recordings.recorder }
+    this.ssh = sshServerOf(hostKey.secret, account, parts, rules)
     const self = { peer: mesh.self, zone: device.zone }
     this.rooms = openLedger ? new Rooms({ self, clock, random, log, store, openLedger }) : null
     this.jobs = this.openJobs(account, audit)
@@ -199,15 +206,26 @@ export class Agent {
       ...{ desk: this.desk, ssh: this.ssh, status: this.statusPlace, upgrades: this.upgrades },
       ...{ audit, successions, notices: this.notices, rotation: this.rotation, jobs: this.jobs },
       hostKey: () => this.hostKey,
+      isRecorded: zone => this.recordings.isRecorded(zone),
       rotateHostKey: () => this.rotateHostKey(),
       relay: config.relay ? openRelay(store, clock) : null,
       info: () => this.info(),
     })
-    this.network = watchNetwork(clock, () => {
+    this.network = this.watchedNetwork()
+    this.noteStart()
+  }
+
+  private watchedNetwork(): { close(): void } {
+    const { clock, log } = this.parts
+    return watchNetwork(clock, () => {
       log.note('info', 'agent', 'network changed')
-      mesh.networkChanged?.()
+      this.mesh.networkChanged?.()
     })
-    log.note('info', 'agent', 'started', { device: zoneToText(device.zone), version: VERSION })
+  }
+
+  private noteStart(): void {
+    const device = zoneToText(this.device.zone)
+    this.parts.log.note('info', 'agent', 'started', { device, version: VERSION })
   }
 
   private info(): DeviceInfo {
@@ -287,7 +305,10 @@ export class Agent {
     const { device } = this
     const run = runJobs(account, clock)
     try {
-      return new Jobs({ store, clock, log, device, grants, audit, user: account.name, run })
+      return new Jobs({
+        ...{ store, clock, log, device, grants, audit, user: account.name, run },
+        record: (signer, line) => this.recordings.ofJob(account, signer, line),
+      })
     } catch (error) {
       if (!(error instanceof BoxError)) throw error
       log.note('error', 'jobs', 'no jobs', { code: error.code, why: error.detail })
@@ -361,6 +382,7 @@ export class Agent {
     this.whereabouts.close()
     this.publisher.close()
     await this.ssh.close({ endShells })
+    this.recordings.close()
     await this.mesh.close()
     this.parts.log.note('info', 'agent', 'stopped')
   }
@@ -374,8 +396,3 @@ const keeperOf = (
   namestore
     ? new NamestoreKeeper({ ...parts, namestore, database })
     : new Publisher({ ...parts, database })
-
-const openRelay = (store: Store, clock: Clock): Relay => {
-  const shelf = (name: ShelfName) => new ParcelShelf(store, () => clock.now(), name)
-  return { shelf: shelf('parcel'), post: { jobs: shelf('jobs'), results: shelf('results') } }
-}

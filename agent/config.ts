@@ -43,6 +43,13 @@ export interface AgentConfig {
   readonly relays: readonly ZoneKey[]
   /** For how long a shell is kept whose connection was lost; 0: it ends with it. */
   readonly keepShellsMinutes: number
+  /** Whose sessions are recorded, beside those whose grant says so: everybody's, or those of these zone keys. */
+  readonly record: 'all' | readonly ZoneKey[]
+  /** How much room all recordings have, and for how long each is kept. */
+  readonly recordMegabytes: number
+  readonly recordDays: number
+  /** Whether what is typed is recorded too, passwords among it. */
+  readonly recordInput: boolean
   /** Where this machine's Prometheus reads metrics, a loopback address; null: nowhere. */
   readonly metrics: Address | null
   /** What its owner wants to be told of. */
@@ -66,6 +73,13 @@ const RELAYS_MAX = HUBS_MAX
 const KEEP_SHELLS_MINUTES = 30
 /** A week: whoever wants more wants tmux. */
 const KEEP_SHELLS_MINUTES_MAX = 7 * 24 * 60
+/** Hundreds of hours at a terminal, compressed; a router's flash has room for it. */
+const RECORD_MEGABYTES = 64
+const RECORD_MEGABYTES_MAX = 1_048_576
+/** A quarter of a year; whoever must keep them for longer fetches them. */
+const RECORD_DAYS = 90
+const RECORD_DAYS_MAX = 3_650
+const RECORDED_MAX = 64
 const PORT_MAX = 0xffff
 const FILE_SIZE_MAX = 64 * 1024
 const FIELDS = [
@@ -82,6 +96,10 @@ const FIELDS = [
   'relay',
   'relays',
   'keepShellsMinutes',
+  'record',
+  'recordMegabytes',
+  'recordDays',
+  'recordInput',
   'metrics',
   'alerts',
   'alertsFile',
@@ -143,6 +161,10 @@ export function readConfig(
     relay: relay ?? false,
     relays: relays ?? [],
     keepShellsMinutes: keepShellsMinutes ?? KEEP_SHELLS_MINUTES,
+    record: settings.record ?? [],
+    recordMegabytes: settings.recordMegabytes ?? RECORD_MEGABYTES,
+    recordDays: settings.recordDays ?? RECORD_DAYS,
+    recordInput: settings.recordInput ?? false,
     metrics: metrics ?? null,
     alerts: settings.alerts ?? [],
     alertsFile: settings.alertsFile ?? ALERTS_FILE,
@@ -159,6 +181,44 @@ function checkSettings(settings: Settings, complain: Complaint): Partial<AgentCo
     throw complain(unknown, `is no setting: there are ${FIELDS.join(', ')}`)
   const present = <T>(field: Field, check: (value: unknown, field: string) => T) =>
     settings[field] === undefined ? {} : { [field]: check(settings[field], field) }
+  const { text, path, address, hello, flag, zone, root } = checksWith(complain)
+  return {
+    ...present('name', (value, field) => checkName(text(value, field), complain)),
+    ...present('mesh', (value, field) => {
+      const choice = MESH_CHOICES.find(one => one === value)
+      if (choice) return choice
+      throw complain(field, `is none of ${MESH_CHOICES.join(', ')}`)
+    }),
+    ...present('meshSocket', path),
+    ...present('gnunetConf', path),
+    ...present('hub', flag),
+    ...present('listen', listOf(address, ADDRESSES_MAX, complain)),
+    ...present('advertise', listOf(address, ADDRESSES_MAX, complain)),
+    ...present('hubs', listOf(hello, HUBS_MAX, complain)),
+    ...present('roots', listOf(root, ROOTS_MAX, complain)),
+    ...present('relay', flag),
+    ...present('relays', listOf(zone, RELAYS_MAX, complain)),
+    ...present('shell', path),
+    ...present('keepShellsMinutes', wholeNumber(0, KEEP_SHELLS_MINUTES_MAX, 'minutes', complain)),
+    ...present('record', (value, field) =>
+      value === 'all' ? value : listOf(zone, RECORDED_MAX, complain)(value, field),
+    ),
+    ...present('recordMegabytes', wholeNumber(1, RECORD_MEGABYTES_MAX, 'megabytes', complain)),
+    ...present('recordDays', wholeNumber(1, RECORD_DAYS_MAX, 'days', complain)),
+    ...present('recordInput', flag),
+    ...present('metrics', (value, field) => {
+      const at = address(value, field)
+      if (isLoopback(at.host)) return at
+      throw complain(field, 'can be read by other machines: give 127.0.0.1:PORT or [::1]:PORT')
+    }),
+    ...present('alerts', (value, field) => checkAlerts(value, field, complain)),
+    ...present('alertsFile', path),
+    ...present('probes', path),
+  }
+}
+
+/** What values of some kind must be like. */
+function checksWith(complain: Complaint) {
   const text = (value: unknown, field: string) => checkText(value, field, complain)
   const path = (value: unknown, field: string) => {
     const from = text(value, field)
@@ -188,7 +248,10 @@ function checkSettings(settings: Settings, complain: Complaint): Partial<AgentCo
     try {
       return zoneFromText(text(value, field))
     } catch {
-      throw complain(field, 'is no zone key: `box-agent status` on the relay prints it')
+      throw complain(
+        field,
+        `is no zone key: ${field.startsWith('relays') ? '`box-agent status` on the relay' : '`box id`, or `box grants`,'} prints it`,
+      )
     }
   }
   const root = (value: unknown, field: string) => {
@@ -197,33 +260,7 @@ function checkSettings(settings: Settings, complain: Complaint): Partial<AgentCo
     if (fault) throw complain(field, fault)
     return path
   }
-  return {
-    ...present('name', (value, field) => checkName(text(value, field), complain)),
-    ...present('mesh', (value, field) => {
-      const choice = MESH_CHOICES.find(one => one === value)
-      if (choice) return choice
-      throw complain(field, `is none of ${MESH_CHOICES.join(', ')}`)
-    }),
-    ...present('meshSocket', path),
-    ...present('gnunetConf', path),
-    ...present('hub', flag),
-    ...present('listen', listOf(address, ADDRESSES_MAX, complain)),
-    ...present('advertise', listOf(address, ADDRESSES_MAX, complain)),
-    ...present('hubs', listOf(hello, HUBS_MAX, complain)),
-    ...present('roots', listOf(root, ROOTS_MAX, complain)),
-    ...present('relay', flag),
-    ...present('relays', listOf(zone, RELAYS_MAX, complain)),
-    ...present('shell', path),
-    ...present('keepShellsMinutes', (value, field) => checkMinutes(value, field, complain)),
-    ...present('metrics', (value, field) => {
-      const at = address(value, field)
-      if (isLoopback(at.host)) return at
-      throw complain(field, 'can be read by other machines: give 127.0.0.1:PORT or [::1]:PORT')
-    }),
-    ...present('alerts', (value, field) => checkAlerts(value, field, complain)),
-    ...present('alertsFile', path),
-    ...present('probes', path),
-  }
+  return { text, path, address, hello, flag, zone, root }
 }
 
 function checkAlerts(value: unknown, field: string, complain: Complaint): readonly DeviceRule[] {
@@ -233,12 +270,6 @@ function checkAlerts(value: unknown, field: string, complain: Complaint): readon
     if (!(error instanceof BoxError)) throw error
     throw complain(field, `is not right: ${error.detail.replace(/\.$/, '')}`)
   }
-}
-
-function checkMinutes(value: unknown, field: string, complain: Complaint): number {
-  const isWhole = typeof value === 'number' && Number.isInteger(value)
-  if (isWhole && value >= 0 && value <= KEEP_SHELLS_MINUTES_MAX) return value
-  throw complain(field, `is no number of minutes from 0 to ${KEEP_SHELLS_MINUTES_MAX}`)
 }
 
 /** `192.0.2.1:2086` or `[2001:db8::1]:2086`; null where it is neither. */
@@ -256,6 +287,14 @@ const listOf =
     if (!Array.isArray(value)) throw complain(field, 'is no list')
     if (value.length > max) throw complain(field, `has more than ${max} entries`)
     return value.map((one, at) => item(one, `${field}[${at}]`))
+  }
+
+const wholeNumber =
+  (min: number, max: number, of: string, complain: Complaint) =>
+  (value: unknown, field: string): number => {
+    if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max)
+      return value
+    throw complain(field, `is no number of ${of} from ${min} to ${max}`)
   }
 
 function checkText(value: unknown, field: string, complain: Complaint): string {

@@ -6,6 +6,9 @@ import type { Account } from './environment.ts'
 import { loginEnvironment, RequestedVariables } from './environment.ts'
 import { exec } from './exec.ts'
 import type { Exit } from './program.ts'
+import { recordedProgram } from './recorded-program.ts'
+import type { Recording } from './recording.ts'
+import { recordedNotice } from './session-recording.ts'
 
 /** Of each of the two streams: the beginning and the end of it, half of this each. */
 export const JOB_OUTPUT_MAX = 16 * 1_024
@@ -21,6 +24,8 @@ export interface RunRequest {
   readonly limitMs: number
   /** How the person who wants it calls the device. */
   readonly deviceName: string
+  /** Null where it need not be recorded. */
+  readonly recording: Recording | null
   /** Aborted when it is to end. */
   readonly signal: AbortSignal
 }
@@ -43,14 +48,16 @@ export type RunJob = (request: RunRequest) => Promise<RunEnd>
 
 export const runJobs =
   (account: Account, clock: Clock): RunJob =>
-  async ({ id, line, input, limitMs, deviceName, signal }) => {
+  async ({ id, line, input, limitMs, deviceName, recording, signal }) => {
     const requested = new RequestedVariables()
     const login = { account, deviceName, requested, term: null, base: process.env }
     const { home: cwd, shell } = account
     const env = { ...loginEnvironment(login), BOX_JOB: id }
-    const program = await exec({ shell, command: line, env, cwd, clock })
+    const started = await exec({ shell, command: line, env, cwd, clock })
+    const program = recording ? recordedProgram(started, recording, clock) : started
     const out = new OutputEnds()
     const err = new OutputEnds()
+    if (recording) err.take(recordedNotice(recording))
     const heard = [program.output, program.errors!].map(
       (stream, i) =>
         new Promise<void>(resolve => {

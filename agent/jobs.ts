@@ -21,8 +21,9 @@ import { zoneFromText, zoneToText } from '../src/gns/name.ts'
 import type { AuditNotes } from './audit-notes.ts'
 import { JobMemory, type JobNote, RUNS_KEPT, type RunNote } from './job-memory.ts'
 import { dueAt, type JobRuleOptions, JobRules } from './job-rules.ts'
-import type { RunEnd, RunJob } from './job-run.ts'
+import type { RunEnd, RunJob, RunRequest } from './job-run.ts'
 import { resultOf } from './program.ts'
+import type { Recording } from './recording.ts'
 
 /** With their outputs, what the flash and the memory of a router hold beside all else. */
 const JOBS_MAX = 64
@@ -39,6 +40,8 @@ export interface JobsOptions extends JobRuleOptions {
   readonly log: Log
   readonly audit: AuditNotes
   readonly run: RunJob
+  /** The recording of what is about to run, where it must be recorded. Throws BoxError where it cannot be. */
+  readonly record: (signer: ZoneKey, line: string) => Recording | null
   /** Told when there is something new to tell. */
   readonly changed?: () => void
 }
@@ -254,10 +257,16 @@ export class Jobs {
     const deviceName = this.rules.grantOf(signer)?.deviceName ?? ''
     const limitMs = work.limitSeconds * 1_000
     const request = { id, line: work.line, input, limitMs, deviceName, signal: end.signal }
-    options.run(request).then(
+    this.recorded(signer, request).then(
       ended => this.ended(id, count, ended),
-      (error: unknown) => this.failed(id, count, String(error)),
+      (error: unknown) => this.failed(id, count, error),
     )
+  }
+
+  /** Fails where it must be recorded, and cannot be. */
+  private async recorded(signer: ZoneKey, request: Omit<RunRequest, 'recording'>): Promise<RunEnd> {
+    const { run, record } = this.options
+    return await run({ ...request, recording: record(signer, request.line) })
   }
 
   private ended(id: string, count: number, { exit, isLate, out, err }: RunEnd): void {
@@ -274,9 +283,14 @@ export class Jobs {
     })
   }
 
-  private failed(id: string, count: number, reason: string): void {
-    this.options.log.note('warn', 'jobs', 'not run', { id, count, reason })
-    this.finish(id, 'not run', { why: 'The machine could not start it.' })
+  private failed(id: string, count: number, error: unknown): void {
+    this.options.log.note('warn', 'jobs', 'not run', { id, count, reason: String(error) })
+    const isUnrecorded = error instanceof BoxError
+    this.finish(id, isUnrecorded ? 'not run: not recorded' : 'not run', {
+      why: isUnrecorded
+        ? `It must be recorded, and could not be. ${error.detail}`
+        : 'The machine could not start it.',
+    })
   }
 
   private finish(id: string, result: string, end: Partial<RunNote>): void {

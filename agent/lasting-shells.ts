@@ -39,6 +39,11 @@ export interface LastingShellsOptions {
   readonly custody: Custody | null
 }
 
+interface OpenOptions {
+  readonly here: (request: TerminalRequest) => TerminalProgram
+  readonly mayLeave: boolean
+}
+
 export class LastingShells {
   private readonly options: LastingShellsOptions
   /** Oldest first. */
@@ -72,17 +77,18 @@ export class LastingShells {
     return oldest !== undefined
   }
 
-  /** Opens one: with the keeper, or by `here` where that is not to be had. Fails as `here`. */
+  /** Opens one: with the keeper where it may leave this process, or `here` where not, or that is not to be had. Fails as `here`. */
   async open(
     id: string,
     owner: Caller,
     request: TerminalRequest,
-    here: (request: TerminalRequest) => TerminalProgram,
+    { here, mayLeave }: OpenOptions,
   ): Promise<LastingShell> {
     const place = { id, zone: owner.zone }
     this.opening.add(place)
     try {
-      const program = (await this.elsewhere(id, owner, request)) ?? here(request)
+      const held = mayLeave ? await this.elsewhere(id, owner, request) : null
+      const program = held ?? here(request)
       const shell = new LastingShell({ id, owner, program, clock: this.options.clock })
       this.shells.set(shell, null)
       return shell

@@ -9,6 +9,7 @@ import { revocationBits } from '../src/box/revocation-bits.ts'
 import { systemClock } from '../src/sys/clock.ts'
 import { realDisk } from '../src/sys/disk.ts'
 import { fileStore } from '../src/sys/file-store.ts'
+import { growingFiles } from '../src/sys/growing-files.ts'
 import { Journal } from '../src/sys/journal.ts'
 import { versionsDirectory } from '../src/sys/own-programs.ts'
 import { controlSocket } from '../src/sys/paths.ts'
@@ -50,15 +51,20 @@ export async function live(
     network: tcpNetwork,
     guard: () => startGuard(directory),
   }
+  const recordings = growingFiles(join(directory, 'recordings'))
   const openLedger = (name: string, sizeMax: number) =>
     new Journal(join(directory, name), { sizeMax, durable: true })
-  const kept = { store, clock: systemClock, random: systemRandom, log, audit, openLedger }
+  const kept = { store, clock: systemClock, random: systemRandom, log, audit }
   const over = new AbortController()
   const upgrader = machineUpgrader(directory, systemClock.now(), () => over.abort())
   const ofNetwork = { revocationBits: revocationBits(process.env) }
   const keepMs = config.keepShellsMinutes * MINUTE_MS
   const keeper = await ShellKeeper.find({ directory, keepMs, clock: systemClock, log })
-  const parts = { config, machine, upgrader, keeper, ...ofNetwork, ...kept }
+  const parts = {
+    ...{ config, machine, upgrader, keeper, recordings, openLedger },
+    ...ofNetwork,
+    ...kept,
+  }
   const agent = await Agent.start(parts, startEngine).catch((error: unknown) => {
     keeper.close()
     throw error
@@ -97,7 +103,7 @@ export async function live(
     audit.close()
   }
   if (hasFailed) throw new BoxError('PEER_TIMEOUT', 'This version has not proven itself in time.')
-  if (isReset) wipe(store)
+  if (isReset) wipe(store, name => realDisk.removeTree(join(directory, name)))
   return isReset
 }
 

@@ -1,6 +1,7 @@
 /** What an SSH session runs, on a terminal (pty.ts) or on three pipes (exec.ts). */
 
 import type { Readable, Writable } from 'node:stream'
+import type { Recording } from './recording.ts'
 
 /** How a program ended: with a code, or by a signal (its name without SIG, as SSH has it). */
 export type Exit = { readonly code: number } | { readonly signal: string }
@@ -19,6 +20,8 @@ export interface Program {
   readonly errors: Readable | null
   readonly input: Writable
   readonly exited: Promise<Exit>
+  /** Of what it shows; absent where it is not recorded. */
+  readonly recording?: Recording
   signal(name: NodeJS.Signals): void
   /** Nobody listens any more: it is told so, and nothing more is read. */
   hangUp(): void

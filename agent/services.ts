@@ -60,6 +60,8 @@ export interface ServiceOptions {
   readonly hostKey: () => Uint8Array
   readonly status: StatusPlace
   readonly audit: AuditNotes
+  /** Whether what this person does is recorded. */
+  readonly isRecorded: (zone: ZoneKey) => boolean
   readonly successions: Successions
   readonly notices: Pick<OwnerNotices, 'revoke'>
   /** Throws STATE_UNWRITABLE. */
@@ -279,6 +281,7 @@ export class Services {
       isKnown: () => grants.find(zone, clock.now()) !== null,
       note: (what, detail, result, at) =>
         this.options.audit.note({ zone, key, what, detail, result, ...(at && { at }) }),
+      isRecorded: () => this.options.isRecorded(zone),
     })
   }
 
@@ -372,4 +375,4 @@ export class Services {
 }
 
 /** Of whoever has no grant any more. */
-const NO_SCOPE: Scope = { users: [], commands: [], paths: [], targets: [] }
+const NO_SCOPE: Scope = { users: [], commands: [], paths: [], targets: [], recorded: true }

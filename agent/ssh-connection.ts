@@ -12,6 +12,7 @@ import type { Timer } from '../src/base/clock.ts'
 import { VERSION } from '../src/base/version.ts'
 import { Forwarding } from './forwarding.ts'
 import type { LastingShells } from './lasting-shells.ts'
+import { RECORDED_BANNER } from './session-recording.ts'
 import type { Caller, SshServerOptions } from './ssh-server.ts'
 import { SshSession } from './ssh-session.ts'
 
@@ -73,6 +74,7 @@ export class SshConnection {
       algorithms: { compress: ['none'] },
       keepaliveInterval: KEEPALIVE_MS,
       keepaliveCountMax: KEEPALIVES_MISSED_MAX,
+      ...(caller.isRecorded() && { banner: RECORDED_BANNER }),
     } as ssh2.ServerConfig)
     server.on('connection', client => this.greet(client))
     // Any Duplex will do (packaging: tried with OpenSSH); the types ask for a socket.
@@ -152,11 +154,11 @@ export class SshConnection {
   }
 
   private open(session: ssh2.Session): void {
-    const { account, clock, log } = this.options
+    const { account, clock, log, recorder } = this.options
     const { caller, carrier, shells } = this
     const heardAt = () => this.heardAt
     const opened = new SshSession(session, {
-      ...{ account, caller, carrier, clock, log },
+      ...{ account, caller, carrier, clock, log, recorder },
       ...{ shells, heardAt },
     })
     this.sessions.add(opened)

@@ -15,6 +15,7 @@ import type { Right } from '../src/box/grant.ts'
 import type { Scope } from '../src/box/scope.ts'
 import type { Account } from './environment.ts'
 import { type Custody, LastingShells } from './lasting-shells.ts'
+import type { Recorder } from './recorder.ts'
 import type { SshConnection } from './ssh-connection.ts'
 
 /** Each connection costs some 200 KB. */
@@ -36,6 +37,8 @@ export interface Caller {
   readonly name: string
   /** Whether it has any right left: its connections end when it has not. */
   readonly isKnown: () => boolean
+  /** Whether what it does must be recorded; asked at each session. */
+  readonly isRecorded: () => boolean
   /** For the audit journal; `at` in milliseconds since 1970, where that was not now. */
   readonly note: (what: string, detail: string, result: string, at?: number) => void
 }
@@ -50,6 +53,8 @@ export interface SshServerOptions {
   readonly keepShellsMs: number
   /** What holds those that outlive this process; null: none does. */
   readonly custody: Custody | null
+  /** Null where this device can record nothing: whoever must be recorded is refused. */
+  readonly recorder: Recorder | null
 }
 
 /** What is open, or about to be. */

@@ -3,9 +3,11 @@
  * its window, its end. The exit is always told, after the last byte of output.
  */
 
-import type { Duplex, Readable } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import type { PseudoTtyInfo, ServerChannel, Session } from 'ssh2'
+import { concat } from '../src/base/bytes.ts'
 import type { Clock } from '../src/base/clock.ts'
+import { BoxError } from '../src/base/errors.ts'
 import type { Log } from '../src/base/log.ts'
 import type { Right } from '../src/box/grant.ts'
 import {
@@ -23,9 +25,16 @@ import type { LastingShells } from './lasting-shells.ts'
 import { messageOfTheDay } from './motd.ts'
 import { type Exit, type Program, resultOf } from './program.ts'
 import { Pty, type TerminalRequest } from './pty.ts'
+import { recordedProgram, recordedTerminal } from './recorded-program.ts'
+import type { Recorder } from './recorder.ts'
+import type { Recording } from './recording.ts'
+import { isRecordingsName, serveRecordings } from './recordings-service.ts'
+import { feed, forward, quoted, tellExit } from './session-channel.ts'
 import { SessionOutput } from './session-output.ts'
+import { beginRecording, recordedNotice, unrecorded } from './session-recording.ts'
 import { Region } from './sftp/region.ts'
 import { SftpSession } from './sftp/session.ts'
+import { Witness } from './sftp/witness.ts'
 import type { Caller } from './ssh-server.ts'
 
 export interface SshSessionOptions {
@@ -37,6 +46,8 @@ export interface SshSessionOptions {
   readonly log: Log
   /** Those that can outlive their connection. */
   readonly shells: LastingShells
+  /** Null where this device can record nothing. */
+  readonly recorder: Recorder | null
   /** By clock.elapsed, when anything last came over the connection. */
   readonly heardAt: () => number
 }
@@ -68,6 +79,7 @@ export class SshSession {
   private readonly names: { keep?: string; resume?: string } = {}
   private lasting: LastingShell | null = null
   private files: SftpSession | null = null
+  private recording: Recording | null = null
   private gone = false
 
   constructor(session: Session, options: SshSessionOptions) {
@@ -95,9 +107,12 @@ export class SshSession {
       this.begin('exec', command, { accept, reject }, channel => this.run(channel, command)),
     )
     session.on('subsystem', (accept, reject, { name }) => {
-      if (name === SHELLS_SUBSYSTEM) this.listShells({ accept, reject })
-      else if (name !== 'sftp') reject()
-      else this.begin('files', 'sftp', { accept, reject }, channel => this.serveFiles(channel))
+      const verdict = { accept, reject }
+      if (name === SHELLS_SUBSYSTEM) this.listShells(verdict)
+      else if (name === 'sftp') this.begin('files', name, verdict, c => this.serveFiles(c))
+      else if (isRecordingsName(name))
+        this.begin('admin', name, verdict, c => this.serveRecordings(c, name), 'read')
+      else reject()
     })
     session.on('close', () => this.hangUp())
   }
@@ -108,7 +123,10 @@ export class SshSession {
     if (this.lasting) this.options.shells.remove(this.lasting)
     this.lasting = null
     this.program?.hangUp()
-    void this.files?.close()
+    if (!this.files) return
+    void this.files.close()
+    // A reply that nobody takes is waited for, for ever.
+    this.recording?.end(resultOf(null))
   }
 
   /** The connection is lost: what can outlive it does. */
@@ -141,6 +159,7 @@ export class SshSession {
     if (resume !== undefined) {
       const shell = this.terminal && shells.find(caller.zone, resume)
       if (!shell) verdict.reject()
+      else if (caller.isRecorded() && !shell.program.recording) verdict.reject()
       else this.begin('shell', resume, verdict, channel => this.goOn(channel, shell), 'resumed')
       return
     }
@@ -166,7 +185,7 @@ export class SshSession {
   }
 
   private begin(
-    right: 'shell' | 'exec' | 'files',
+    right: 'shell' | 'exec' | 'files' | 'admin',
     detail: string,
     { accept, reject }: Verdict,
     work: (channel: ServerChannel) => Promise<Outcome>,
@@ -183,6 +202,7 @@ export class SshSession {
     if (!channel) return
     channel.on('error', () => {}) // Its end comes as `close`.
     channel.on('close', () => this.hangUp())
+    if (beginning === 'begun' && right !== 'admin' && !this.record(channel, right, detail)) return
     caller.note(right, detail, beginning)
     const ended = (outcome: Outcome) =>
       caller.note(right, detail, typeof outcome === 'string' ? outcome : resultOf(outcome))
@@ -192,6 +212,26 @@ export class SshSession {
       log.note('warn', 'ssh', 'session failed', { reason: String(error) })
       tellExit(channel, { code: EXIT_NOT_STARTED })
     })
+  }
+
+  /** Begins the recording, where there is to be one. False where there cannot be: the client is told, and nothing runs. */
+  private record(
+    channel: ServerChannel,
+    what: 'shell' | 'exec' | 'files',
+    detail: string,
+  ): boolean {
+    const { terminal, options } = this
+    const about = what === 'exec' ? detail : ''
+    try {
+      this.recording = beginRecording({ ...options, what, detail: about, terminal })
+      return true
+    } catch (error) {
+      if (!(error instanceof BoxError)) throw error
+      options.caller.note(what, detail, `refused: not recorded, ${error.code}`)
+      channel.stderr.write(unrecorded(error))
+      tellExit(channel, { code: EXIT_NOT_STARTED })
+      return false
+    }
   }
 
   private permits(right: Right, detail: string): boolean {
@@ -204,7 +244,6 @@ export class SshSession {
 
   /** Resolves to its end; null where the client went away before. */
   private async run(channel: ServerChannel, command: string | null): Promise<Exit | null> {
-    const { account } = this.options
     const program = await this.start(command)
     this.program = program
     if (this.gone) {
@@ -213,23 +252,35 @@ export class SshSession {
     }
     feed(program, channel, this.terminal !== null)
     const out = new SessionOutput(channel, this.options.carrier)
-    const greeting = command === null && this.terminal ? messageOfTheDay(account.home) : null
+    const greeting = this.terminal && this.greeting(command === null)
     if (greeting?.length) await out.write(greeting, 'output')
     await Promise.all([
       forward(program.output, chunk => out.write(chunk, 'output')),
       program.errors && forward(program.errors, chunk => out.write(chunk, 'errors')),
     ])
+    const { recording } = program
+    if (recording?.fault) await out.write(Buffer.from(unrecorded(recording.fault)), 'errors')
     const exit = await program.exited
     tellExit(channel, exit)
     return exit
   }
 
+  /** What stands above what is shown on a terminal. */
+  private greeting(isShell: boolean): Uint8Array {
+    const { account } = this.options
+    const motd = isShell ? messageOfTheDay(account.home) : new Uint8Array(0)
+    return this.recording ? concat(motd, recordedNotice(this.recording)) : motd
+  }
+
   /** A shell that is kept where the connection is lost. */
   private async runLasting(channel: ServerChannel, id: string): Promise<Outcome> {
-    const { account, caller, shells } = this.options
+    const { caller, heardAt, shells } = this.options
     const asked = this.terminal!
     const request = this.terminalRequest(asked, ['-l'])
-    const shell = await shells.open(id, caller, request, one => this.newPty(one))
+    const here = (one: TerminalRequest) => this.newPty(one)
+    // What is recorded is recorded by this process, and ends with it.
+    const mayLeave = this.recording === null
+    const shell = await shells.open(id, caller, request, { here, mayLeave })
     if (this.gone) {
       shells.remove(shell)
       shell.hangUp()
@@ -238,7 +289,7 @@ export class SshSession {
     const { cols, rows } = this.terminal!
     if (cols !== asked.cols || rows !== asked.rows) shell.program.resize(cols, rows)
     return await this.look(channel, shell, write =>
-      shell.show({ caller, write, heardAt: this.options.heardAt }, messageOfTheDay(account.home)),
+      shell.show({ caller, write, heardAt }, this.greeting(true)),
     )
   }
 
@@ -271,6 +322,8 @@ export class SshSession {
       tellExit(channel, { signal: 'HUP' })
       return end
     }
+    const { recording } = shell.program
+    if (recording?.fault) channel.write(unrecorded(recording.fault))
     // It is forgotten when the client has heard of its end: see hangUp.
     tellExit(channel, end)
     return end
@@ -279,11 +332,24 @@ export class SshSession {
   private async serveFiles(channel: ServerChannel): Promise<Exit> {
     const { account, caller, carrier, clock } = this.options
     const region = await Region.open(account.home, caller.scope().paths)
-    const files = new SftpSession({ region, now: () => clock.now() })
+    const { recording } = this
+    const witness = recording && new Witness(recording, region)
+    const files = new SftpSession({ region, now: () => clock.now(), witness })
     this.files = files
     const out = new SessionOutput(channel, carrier)
     const code = await files.serve(channel, packet => out.write(packet, 'output'))
+    witness?.end()
+    recording?.end(resultOf({ code }))
+    if (recording?.fault) await out.write(Buffer.from(unrecorded(recording.fault)), 'errors')
     // scp waits for both: the exit, and the end.
+    tellExit(channel, { code })
+    return { code }
+  }
+
+  private async serveRecordings(channel: ServerChannel, name: string): Promise<Exit> {
+    const { recorder, carrier } = this.options
+    const out = new SessionOutput(channel, carrier)
+    const code = await serveRecordings(name, recorder, piece => out.write(piece, 'output'))
     tellExit(channel, { code })
     return { code }
   }
@@ -298,7 +364,8 @@ export class SshSession {
     const { account, clock } = this.options
     const { home: cwd, shell } = account
     const line = command ?? `exec ${quoted(shell)} -l`
-    return await exec({ shell, command: line, env: this.environment(null), cwd, clock })
+    const program = await exec({ shell, command: line, env: this.environment(null), cwd, clock })
+    return this.recording ? recordedProgram(program, this.recording, clock) : program
   }
 
   private terminalRequest(terminal: Terminal, args: readonly string[]): TerminalRequest {
@@ -309,8 +376,10 @@ export class SshSession {
     return { file, args, env, cwd, columns, rows, as: null }
   }
 
-  private newPty(request: TerminalRequest): Pty {
-    return new Pty({ ...request, clock: this.options.clock })
+  private newPty(request: TerminalRequest): TerminalProgram {
+    const { clock } = this.options
+    const pty = new Pty({ ...request, clock })
+    return this.recording ? recordedTerminal(pty, this.recording, clock) : pty
   }
 
   private environment(term: string | null): Record<string, string> {
@@ -320,30 +389,3 @@ export class SshSession {
     return loginEnvironment({ account, deviceName, requested, term, base: process.env })
   }
 }
-
-/** What the client sends goes to the program; what comes after that has stopped reading is thrown away. */
-function feed(program: Program, channel: ServerChannel, onTerminal: boolean): void {
-  // A terminal has no end of input: that is for its user to type.
-  channel.pipe(program.input, { end: !onTerminal })
-  program.input.once('close', () => {
-    channel.unpipe(program.input)
-    channel.resume()
-  })
-}
-
-async function forward(from: Readable, write: (chunk: Buffer) => Promise<void>): Promise<void> {
-  try {
-    for await (const chunk of from) await write(chunk as Buffer)
-  } catch {
-    // The program was hung up: there is nobody to tell.
-  }
-}
-
-function tellExit(channel: ServerChannel, exit: Exit): void {
-  if ('code' in exit) channel.exit(exit.code)
-  else channel.exit(exit.signal, false, '')
-  channel.end()
-}
-
-/** A path as one word of a shell. */
-const quoted = (path: string): string => `'${path.replaceAll("'", "'\\''")}'`

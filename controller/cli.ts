@@ -76,6 +76,14 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
     describe: 'show who did what on a device',
     load: async () => (await import('./commands/audit.ts')).audit,
   },
+  recordings: {
+    describe: 'list the recordings of sessions on a device',
+    load: async () => (await import('./commands/recordings.ts')).recordings,
+  },
+  play: {
+    describe: 'show what was done in a recorded session, as it was done',
+    load: async () => (await import('./commands/play.ts')).play,
+  },
   up: {
     describe: 'keep the way to your devices open, and let programs ask',
     load: async () => (await import('./commands/up.ts')).up,

@@ -14,6 +14,8 @@ import { readSshKey, type SshKey } from './ssh-key.ts'
 
 /** Sessions run as whoever the agent runs as, whatever name SSH carries. */
 const USER = 'box'
+/** What a device says at a login is a sentence or two. */
+const GREETING_MAX = 500
 
 export interface DeviceShell {
   readonly session: DeviceSession
@@ -95,6 +97,7 @@ async function enterOnce(
     user: USER,
     privateKey: key.privateKey,
     signal: context.signal,
+    greeted: text => context.output.remark(`${device.name}: ${text.slice(0, GREETING_MAX).trim()}`),
     accepts: seen => {
       hostKey = seen.slice()
       return equalBytes(sha256(hostKey), session.record.hostKey)

@@ -22,6 +22,8 @@ export interface Login {
   readonly privateKey: string
   /** Whether the device may have this host key. */
   accepts(hostKey: Uint8Array): boolean
+  /** What the device has to say to everybody who logs in. */
+  greeted?(text: string): void
   readonly signal?: AbortSignal | undefined
 }
 
@@ -46,6 +48,7 @@ export async function login(options: Login): Promise<SshSession> {
     })
     client.on('error', cause => fail(loginError(cause, wrongHost)))
     client.on('close', () => fail(new BoxError('CHANNEL_LOST', 'The login was not finished.')))
+    client.on('banner', text => options.greeted?.(text))
     client.connect({
       sock: stream,
       username: user,
@@ -123,6 +126,25 @@ export class SshSession {
       if (said.length > ANSWER_MAX) throw new BoxError('STATE_UNEXPECTED', 'It says too much.')
     }
     return said
+  }
+
+  /** What a subsystem says, as it comes, and in the end its exit code. Fails as `files`; CHANNEL_LOST without an end. */
+  async *hear(name: string): AsyncGenerator<Uint8Array, number> {
+    let code: number | null = null
+    const channel = await this.ask<ClientChannel>('It does not know that, or may not tell.', done =>
+      this.client.subsys(name, (error, channel) => {
+        // At once: the exit may be in the same packet as the beginning.
+        channel?.on('exit', (exit: number | null) => {
+          code = exit
+        })
+        done(error, channel)
+      }),
+    )
+    channel.on('error', () => {})
+    channel.stderr.resume()
+    for await (const chunk of channel) yield chunk as Uint8Array
+    if (code === null) throw new BoxError('CHANNEL_LOST')
+    return code
   }
 
   private ask<T>(

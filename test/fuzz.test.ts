@@ -65,6 +65,7 @@ const bundles = await import('./fuzz/bundle-doors.ts')
 const keys = await import('./fuzz/key-doors.ts')
 const jobs = await import('./fuzz/job-doors.ts')
 const keeper = await import('./fuzz/keeper-doors.ts')
+const recordings = await import('./fuzz/recording-doors.ts')
 const machine = await import('./fuzz/machine-doors.ts')
 const alerts = await import('./fuzz/alert-doors.ts')
 /** Doors whose right input is all read without an error, which is tested too. */
@@ -73,6 +74,7 @@ const EXACT_BYTE_DOORS = [
   ...bundles.BUNDLE_BYTE_DOORS,
   ...jobs.JOB_BYTE_DOORS,
   ...alerts.ALERT_BYTE_DOORS,
+  ...recordings.RECORDING_BYTE_DOORS,
   ...machine.MACHINE_BYTE_DOORS,
   ...machine.RELEASE_BYTE_DOORS,
   ...keys.KEY_BYTE_DOORS,
@@ -83,6 +85,7 @@ const EXACT_TEXT_DOORS = [
   ...bundles.BUNDLE_TEXT_DOORS,
   ...jobs.JOB_TEXT_DOORS,
   ...alerts.ALERT_TEXT_DOORS,
+  ...recordings.RECORDING_TEXT_DOORS,
   ...machine.MACHINE_TEXT_DOORS,
   ...machine.RELEASE_TEXT_DOORS,
   ...keeper.KEEPER_TEXT_DOORS,
@@ -217,6 +220,7 @@ describe('a reader', () => {
     openContext: 'makes the parts of a command',
     openResolver: 'makes a resolver',
     openShell: 'opens a session',
+    openRecordingOf: 'reads from a device, part by part, with RecordingReader',
     readWords: 'reads what the person at the machine types, with node:util',
     openOnce: 'is openAead',
     openIdentity: 'is openAead, then a layout',

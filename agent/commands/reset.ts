@@ -1,6 +1,8 @@
 /** box-agent reset: makes the device nobody's again, with a new identity. */
 
+import { join } from 'node:path'
 import { BoxError } from '../../src/base/errors.ts'
+import { realDisk } from '../../src/sys/disk.ts'
 import { fileStore } from '../../src/sys/file-store.ts'
 import { controlSocket } from '../../src/sys/paths.ts'
 import { lockState } from '../../src/sys/state-lock.ts'
@@ -29,7 +31,7 @@ export const reset = command({
       if (!(error instanceof BoxError) || error.code !== 'AGENT_NOT_RUNNING') throw error
       const lock = lockState(directory)
       try {
-        wipe(fileStore(directory))
+        wipe(fileStore(directory), name => realDisk.removeTree(join(directory, name)))
       } finally {
         lock.release()
       }

@@ -13,6 +13,7 @@ import { Extended, Init, RESULT, SFTP_VERSION, Version } from './packets.ts'
 import { People } from './people.ts'
 import type { Region } from './region.ts'
 import { ANSWERS, type Reply, resultOf, SCRATCH_SIZE, status, type Workplace } from './requests.ts'
+import type { Witness } from './witness.ts'
 
 /** Type and number: what can be answered at all. */
 const HEADER = 5
@@ -21,27 +22,35 @@ export interface SftpOptions {
   readonly region: Region
   /** Milliseconds since 1970. */
   readonly now: () => number
+  /** Writes down what is done; null where that is not recorded. */
+  readonly witness?: Witness | null
 }
 
 export class SftpSession {
   private readonly place: Workplace
+  private readonly witness: Witness | null
   private greeted = false
 
-  constructor({ region, now }: SftpOptions) {
+  constructor({ region, now, witness = null }: SftpOptions) {
+    this.witness = witness
     const scratch = new Uint8Array(SCRATCH_SIZE)
     this.place = { region, now, scratch, handles: new Handles(), people: new People() }
   }
 
   /**
-   * Serves until the client has said everything. Resolves to the exit code: 1 where it spoke no SFTP.
+   * Serves until the client has said everything. Resolves to the exit code: 1 where it spoke no SFTP, or where
+   * what was done could not be written down.
    * What it had open is closed then.
    */
   async serve(input: Duplex, reply: (packet: Uint8Array) => Promise<void>): Promise<number> {
     const splitter = new PacketSplitter()
     try {
       for await (const chunk of input.iterator({ destroyOnReturn: false }))
-        for (const packet of splitter.push(chunk as Uint8Array))
-          await reply(framed(await this.answer(packet)))
+        for (const packet of splitter.push(chunk as Uint8Array)) {
+          const answer = await this.answer(packet)
+          if (this.witness?.saw(packet, answer) === false) return 1
+          await reply(framed(answer))
+        }
       return splitter.isWithin ? 1 : 0
     } catch (error) {
       if (error instanceof WireError) return 1

@@ -4,6 +4,7 @@
  */
 
 import { variablesOf } from '../../dist/agent/probes.js'
+import { NO_ALERTS } from '../../dist/src/box/alert/report.js'
 import { ZoneSecret } from '../../dist/src/crypto/zone-key.js'
 
 const GIB = 2 ** 30
@@ -71,6 +72,8 @@ function tell({ name, events, load, received }) {
     addresses: ['192.168.1.10', '2001:db8::10'],
     interfaces: new Map([['eth0', { received, sent: received / 2 }]]),
     configuration: null,
+    alerts: NO_ALERTS,
+    probes: [],
   }
   events.fresh(variablesOf(figures, name))
 }

@@ -17,6 +17,7 @@ interface Arguments {
   readonly command: readonly string[] | undefined
   readonly path: readonly string[] | undefined
   readonly target: readonly string[] | undefined
+  readonly record: boolean
   readonly timeout: number
 }
 
@@ -31,6 +32,7 @@ export const grant = command<Arguments>({
       'Ada may run this and nothing else',
     ],
     ['box grant kitchen 000G0… files --as ada --path /srv --until 2027-01-01', 'until a day'],
+    ['box grant kitchen 000G0… shell,files --as ada --record', 'and the device records all of it'],
   ],
   options: yargs =>
     yargs
@@ -50,6 +52,11 @@ export const grant = command<Arguments>({
       .option('command', list('exec: this command; a * at the end stands for plain words'))
       .option('path', list('files: only below this directory'))
       .option('target', list('forward: only to HOST:PORT; listen:PORT to be listened on'))
+      .option('record', {
+        type: 'boolean',
+        default: false,
+        describe: 'what is done is recorded on the device, or not done: see box recordings',
+      })
       .option('timeout', TIMEOUT)
       .epilogue('What the person had before is replaced. Sessions that are open end.'),
   run: async (context, args) => {
@@ -68,7 +75,8 @@ export const grant = command<Arguments>({
       progress.end()
     }
     const zone = zoneToText(device.zone)
-    output.result(`${args.as} may ${rights.join(', ')} on ${device.name}.`, {
+    const how = scope.recorded ? ', recorded' : ''
+    output.result(`${args.as} may ${rights.join(', ')} on ${device.name}${how}.`, {
       ...{ device: device.name, zone, holder: args.as, holder_zone: zoneToText(holder), rights },
       ...{ scope, until: until === null ? null : new Date(until).toISOString() },
     })
@@ -84,7 +92,7 @@ function rightsIn(text: string): readonly Right[] {
 }
 
 /** Throws where something is narrowed that is not granted: it would look like more than it is. */
-function scopeIn({ command, path, target }: Arguments, rights: readonly Right[]): Scope {
+function scopeIn({ command, path, target, record }: Arguments, rights: readonly Right[]): Scope {
   const needs = (right: Right, option: string, values: readonly string[] | undefined) => {
     if (values && !rights.includes(right))
       throw new BoxError('INPUT_INVALID', `--${option} goes with the right ${right}.`)
@@ -98,5 +106,6 @@ function scopeIn({ command, path, target }: Arguments, rights: readonly Right[])
     commands: needs('exec', 'command', command),
     paths,
     targets: needs('forward', 'target', target),
+    recorded: record,
   }
 }

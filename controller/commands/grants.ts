@@ -1,6 +1,7 @@
 /** box grants: who may do what on a device, as the device has it. */
 
 import type { Grant } from '../../src/box/grant.ts'
+import { scopeWords } from '../../src/box/scope.ts'
 import { zoneToText } from '../../src/gns/name.ts'
 import { command } from '../command.ts'
 import { grantsOf } from '../device-pages.ts'
@@ -23,7 +24,7 @@ export const grants = command<{ name: string; timeout: number }>({
       held.map(grant => [
         grant.holder,
         grant.rights.join(','),
-        limitsOf(grant),
+        scopeWords(grant.scope),
         endOf(grant, now),
         zoneToText(grant.zone),
       ]),
@@ -44,8 +45,3 @@ function endOf({ until }: Grant, now: number): string {
   const day = new Date(until).toISOString().slice(0, 16).replace('T', ' ')
   return until > now ? `until ${day}` : `ended ${day}`
 }
-
-const limitsOf = ({ scope }: Grant): string =>
-  Object.values(scope)
-    .flatMap(list => list ?? [])
-    .join(' ')

@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { BoxError } from '../../src/base/errors.ts'
 import { makeOut } from '../../src/box/bundle/make-out.ts'
 import { readDrift, readStatus } from '../../src/box/push-report.ts'
+import { scopeLists } from '../../src/box/scope.ts'
 import { zoneToText } from '../../src/gns/name.ts'
 import { checkAudit } from '../audit-check.ts'
 import { goodBundle } from '../bundle-directory.ts'
@@ -35,7 +36,8 @@ export function deviceRoutes(app: FastifyInstance, context: Context): void {
         grants: all
           .filter(({ rights }) => rights.length > 0)
           .map(({ holder, zone, rights, scope, since, until }) => ({
-            ...{ holder, holder_zone: zoneToText(zone), rights, scope },
+            ...{ holder, holder_zone: zoneToText(zone), rights },
+            ...{ scope: scopeLists(scope), recorded: scope.recorded },
             since: dateText(since),
             until: until === null ? null : dateText(until),
           })),

@@ -22,6 +22,7 @@ interface GrantBody {
   readonly commands?: readonly string[]
   readonly paths?: readonly string[]
   readonly targets?: readonly string[]
+  readonly recorded?: boolean
 }
 
 type Named<B> = { Params: { name: string }; Body: B }
@@ -35,7 +36,7 @@ const list = {
 
 export function grantRoutes(app: FastifyInstance, context: Context): void {
   const rights = { type: 'array', items: { enum: RIGHTS }, minItems: 1, uniqueItems: true }
-  const narrowed = { commands: list, paths: list, targets: list }
+  const narrowed = { commands: list, paths: list, targets: list, recorded: { type: 'boolean' } }
   app.post<Named<GrantBody>>(
     '/v1/devices/:name/grants',
     {
@@ -73,7 +74,7 @@ export function grantRoutes(app: FastifyInstance, context: Context): void {
 }
 
 /** Throws where something is narrowed that is not granted: it would look like more than it is. */
-function scopeIn({ rights, commands, paths, targets }: GrantBody): Scope {
+function scopeIn({ rights, commands, paths, targets, recorded }: GrantBody): Scope {
   const narrowed = (right: Right, values: readonly string[] | undefined) => {
     if (values && !rights.includes(right))
       throw new BoxError('INPUT_INVALID', `What is narrowed goes with the right ${right}.`)
@@ -86,5 +87,6 @@ function scopeIn({ rights, commands, paths, targets }: GrantBody): Scope {
     commands: narrowed('exec', commands),
     paths: narrowed('files', paths),
     targets: narrowed('forward', targets),
+    recorded: recorded ?? false,
   }
 }

@@ -114,6 +114,7 @@ export const GRANTS = object({
       holder_zone: text,
       rights: texts,
       scope: byName(orNull(texts)),
+      recorded: truth,
       since: time,
       until: orNull(time),
     }),

@@ -11,6 +11,7 @@ interface Grants {
     readonly holder_zone: string
     readonly rights: readonly string[]
     readonly scope: Readonly<Record<string, readonly string[] | null>>
+    readonly recorded: boolean
     readonly until: string | null
   }[]
 }
@@ -53,7 +54,7 @@ export function accessView(place: Place): void {
       ),
     ])
   const rowOf = (
-    { holder, holder_zone, rights, scope, until }: Grants['grants'][number],
+    { holder, holder_zone, rights, scope, recorded, until }: Grants['grants'][number],
     isMe: boolean,
   ) => {
     const end = h(
@@ -71,6 +72,7 @@ export function accessView(place: Place): void {
       })
     })
     const only = Object.values(scope).flatMap(list => list ?? [])
+    if (recorded) only.push('recorded')
     return [
       h('span', { title: holder_zone }, holder),
       ...[rights.join(', '), only.join(' ') || '–', until === null ? 'until ended' : moment(until)],

@@ -56,6 +56,7 @@ export const ERRORS = {
   ],
   FILE_UNKNOWN: ['unknown', 'There is no such file.'],
   SHELL_UNKNOWN: ['unknown', 'No such shell of yours is kept on the device.'],
+  RECORDING_UNKNOWN: ['unknown', 'There is no such recording: see box recordings.'],
   JOB_UNKNOWN: ['unknown', 'There is no such job: see box jobs.'],
   ALERT_UNKNOWN: ['unknown', 'There is no such alert: see box alerts.'],
   DEVICE_UNKNOWN: ['unknown', 'No device of this name is paired.'],

@@ -10,11 +10,13 @@ import { struct } from '../wire/fields.ts'
 import { bytes, rest, u16, u64, WireError } from '../wire/layout.ts'
 import { isRight, type Right } from './grant.ts'
 import { SIGNATURE_SIZE, ZONE_SIZE } from './messages.ts'
-import { parseScope, type Scope } from './scope.ts'
+import { makesDemands, parseScope, type Scope } from './scope.ts'
 
 /** The purpose number of these signatures; see HANDSHAKE_SIGNATURE. */
 const GRANT_SIGNATURE = 0xb0c5_0002
 const VERSION = 1
+/** Of a statement with a demand: a device that does not know of demands takes none of it, rather than all but that. */
+const VERSION_WITH_DEMANDS = 2
 /** A name, rights, and lists of a few hundred commands, paths and targets. */
 const TERMS_MAX = 16_384
 const NAME_MAX = 63
@@ -56,7 +58,7 @@ export function signGrant(own: ZoneSecret, given: Omit<GrantStatement, 'issuer'>
   const terms = encoder.encode(JSON.stringify({ name, rights, scope }))
   if (terms.length > TERMS_MAX) throw new BoxError('INPUT_INVALID', 'The grant is too long.')
   const statement = Statement.encode({
-    version: VERSION,
+    version: makesDemands(scope) ? VERSION_WITH_DEMANDS : VERSION,
     ...{ device, issuer: own.zone, holder, terms },
     number: BigInt(number),
     until: BigInt(until ?? 0),
@@ -69,7 +71,9 @@ export function readGrant(raw: Uint8Array): GrantStatement {
   try {
     const { signature, statement } = Signed.decode(raw)
     const { version, terms, ...fields } = Statement.decode(statement)
-    if (version !== VERSION || terms.length > TERMS_MAX) throw new TypeError('of another version')
+    if (version !== VERSION && version !== VERSION_WITH_DEMANDS)
+      throw new TypeError('of another version')
+    if (terms.length > TERMS_MAX) throw new TypeError('too long')
     const issuer = zoneKey(fields.issuer.slice())
     if (!verifyZoneSignature(issuer, GRANT_SIGNATURE, statement, signature))
       throw new BoxError('SIGNATURE_INVALID')

@@ -9,7 +9,7 @@ import { BoxError } from '../base/errors.ts'
 import type { ZoneKey } from '../base/ids.ts'
 import type { Store } from '../base/store.ts'
 import { zoneFromText, zoneToText } from '../gns/name.ts'
-import { parseScope, type Scope, WHOLE_SCOPE } from './scope.ts'
+import { makesDemands, parseScope, type Scope, WHOLE_SCOPE } from './scope.ts'
 import type { Succession } from './succession.ts'
 
 /** `admin` is to grant, revoke and pair. */
@@ -152,7 +152,10 @@ export class GrantBook {
   private write({ grants, retired }: Pages): void {
     const pages = {
       version: VERSION,
-      grants: grants.map(grant => ({ ...grant, zone: zoneToText(grant.zone) })),
+      grants: grants.map(grant => ({
+        ...{ ...grant, zone: zoneToText(grant.zone) },
+        ...{ rights: rightsForOlder(grant), allRights: grant.rights },
+      })),
       retired: retired.map(({ zone, after, number }) => ({
         ...{ zone: zoneToText(zone), after: zoneToText(after), number },
       })),
@@ -177,6 +180,13 @@ export const ownerGrant = (
   scope: WHOLE_SCOPE,
   number: 0,
 })
+
+/**
+ * What a version that knows of no demands reads, where an upgrade was put back: of a grant with one, nothing. Whoever
+ * may grant could lift the demand anyhow, and must be there to mend things.
+ */
+const rightsForOlder = ({ rights, scope }: Grant): readonly Right[] =>
+  makesDemands(scope) && !rights.includes('admin') ? [] : rights
 
 function read(store: Store): Pages {
   const bytes = store.get(FILE)
@@ -208,10 +218,11 @@ function parseRetired(entry: unknown): Retired {
 
 /** From JSON. Throws TypeError. */
 export function parseGrant(entry: unknown): Grant {
-  const { zone, holder, deviceName, rights, until, since, scope, number } = entry as Record<
-    keyof Grant,
+  const { zone, holder, deviceName, until, since, scope, number, ...given } = entry as Record<
+    keyof Grant | 'allRights',
     unknown
   >
+  const rights = given.allRights ?? given.rights
   if (typeof zone !== 'string' || typeof holder !== 'string' || typeof deviceName !== 'string')
     throw new TypeError('a text is missing')
   if (!Array.isArray(rights) || !rights.every(isRight)) throw new TypeError('unknown rights')

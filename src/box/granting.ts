@@ -8,7 +8,7 @@ import { BoxError } from '../base/errors.ts'
 import type { ZoneKey } from '../base/ids.ts'
 import type { Grant, GrantBook } from './grant.ts'
 import type { GrantStatement } from './grant-statement.ts'
-import { isWhole } from './scope.ts'
+import { isWhole, reachesAll } from './scope.ts'
 
 /** A clock that is wrong by more than this would make numbers that nobody can follow. */
 const AHEAD_MAX_MS = 24 * 3_600_000
@@ -42,9 +42,11 @@ export function applyGrant(
 }
 
 /** An owner with all of its rights may take anything from anybody; others only give what they have. */
-function mayGive(own: Grant, { rights, until }: GrantStatement): boolean {
+function mayGive(own: Grant, { rights, until, scope }: GrantStatement): boolean {
   // Whatever the scope of the new grant: it is within the whole.
-  if (!isWhole(own.scope)) return false
+  if (!reachesAll(own.scope)) return false
+  // Whoever is recorded lets in nobody who is not, themselves under another key above all.
+  if (own.scope.recorded && !scope.recorded && rights.length > 0) return false
   if (!rights.every(right => own.rights.includes(right))) return false
   return own.until === null || rights.length === 0 || (until !== null && until <= own.until)
 }

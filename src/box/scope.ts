@@ -1,4 +1,7 @@
-/** How far the rights of a grant go: as which users, which commands, which files, where forwarding leads. */
+/**
+ * How far the rights of a grant go: as which users, which commands, which files, where forwarding leads; and on
+ * which conditions.
+ */
 
 /** What narrows the rights; null does not. */
 export interface Scope {
@@ -10,9 +13,17 @@ export interface Scope {
   readonly paths: readonly string[] | null
   /** Where forwarding may lead, and what may be listened on (see `target` and `listening`). */
   readonly targets: readonly string[] | null
+  /** What is done is recorded, or not done. */
+  readonly recorded: boolean
 }
 
-export const WHOLE_SCOPE: Scope = { users: null, commands: null, paths: null, targets: null }
+/** The parts that narrow by what they name. */
+const LISTS = ['users', 'commands', 'paths', 'targets'] as const
+
+export const WHOLE_SCOPE: Scope = {
+  ...{ users: null, commands: null, paths: null, targets: null },
+  recorded: false,
+}
 
 /** What `*` may stand for: words a shell takes as they are, so that nothing else can follow. */
 const PLAIN_WORDS = /^[\w@%+=:,./ -]*$/
@@ -60,19 +71,37 @@ function fits(pattern: string, endpoint: Endpoint): boolean {
 /** A scope as JSON has it; what is missing narrows nothing. Throws TypeError. */
 export function parseScope(value: unknown): Scope {
   const given = (value ?? {}) as Partial<Record<keyof Scope, unknown>>
-  const list = (name: keyof Scope): readonly string[] | null => {
+  const list = (name: (typeof LISTS)[number]): readonly string[] | null => {
     const texts = given[name] ?? null
     if (texts === null) return null
     if (Array.isArray(texts) && texts.every(text => typeof text === 'string')) return texts
     throw new TypeError(`${name} is no list of texts`)
   }
+  const { recorded = false } = given
+  if (typeof recorded !== 'boolean') throw new TypeError('recorded is neither true nor false')
   return {
     users: list('users'),
     commands: list('commands'),
     paths: list('paths'),
     targets: list('targets'),
+    recorded,
   }
 }
 
 /** Whether nothing is narrowed. */
-export const isWhole = (scope: Scope): boolean => Object.values(scope).every(one => one === null)
+export const reachesAll = (scope: Scope): boolean => LISTS.every(name => scope[name] === null)
+
+/** Whether nothing is narrowed, and nothing demanded. */
+export const isWhole = (scope: Scope): boolean => reachesAll(scope) && !makesDemands(scope)
+
+/** Whether it asks for what a device that does not know of it would not do. */
+export const makesDemands = ({ recorded }: Scope): boolean => recorded
+
+/** What narrows it, without what is demanded. */
+export const scopeLists = ({ users, commands, paths, targets }: Scope) => ({
+  ...{ users, commands, paths, targets },
+})
+
+/** What narrows it, for people. */
+export const scopeWords = (scope: Scope): string =>
+  [...LISTS.flatMap(name => scope[name] ?? []), ...(scope.recorded ? ['recorded'] : [])].join(' ')

@@ -20,6 +20,18 @@ export const hmacSha256 = (key: Uint8Array, ...parts: readonly Uint8Array[]): Ui
 export const hmacSha512 = (key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array =>
   authenticate('sha512', key, parts)
 
+/** A SHA-256 of what comes piece by piece. */
+export interface RunningHash {
+  add(piece: Uint8Array): void
+  /** Of all that was added; nothing can be added afterwards. */
+  end(): Uint8Array
+}
+
+export function runningSha256(): RunningHash {
+  const hashing = createHash('sha256')
+  return { add: piece => void hashing.update(piece), end: () => plainBytes(hashing.digest()) }
+}
+
 /** Whether two secrets are the same, in a time that depends on their length only. */
 export const equalSecrets = (a: Uint8Array, b: Uint8Array): boolean =>
   a.length === b.length && timingSafeEqual(a, b)

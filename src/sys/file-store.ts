@@ -53,7 +53,11 @@ export function fileStore(directory: string): Store {
         syncDirectory(directory)
       }),
     names: () =>
-      attempt('STATE_UNREADABLE', directory, () => readdirSync(directory).flatMap(valueName)),
+      attempt('STATE_UNREADABLE', directory, () =>
+        readdirSync(directory, { withFileTypes: true }).flatMap(entry =>
+          entry.isFile() ? valueName(entry.name) : [],
+        ),
+      ),
   }
 }
 

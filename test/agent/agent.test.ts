@@ -205,7 +205,7 @@ describe('the agent', () => {
     const { zone } = home.agent.device
     await home.agent.close()
     home.store.set('agent.json', new TextEncoder().encode('{}'))
-    wipe(home.store)
+    wipe(home.store, () => {})
     expect(home.store.names()).toEqual(['agent.json'])
     await home.start()
     expect(home.agent.device.zone).not.toEqual(zone)
@@ -277,7 +277,7 @@ describe('killed at any write', () => {
       const copy = memoryStore()
       for (const name of disk.names()) copy.set(name, disk.get(name)!)
       try {
-        wipe(mortal(copy, writes))
+        wipe(mortal(copy, writes), () => {})
       } catch (error) {
         expect(error).toBeInstanceOf(Killed)
       }

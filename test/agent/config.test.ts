@@ -71,6 +71,10 @@ describe('the configuration', () => {
       relay: false,
       relays: [],
       keepShellsMinutes: 30,
+      record: [],
+      recordMegabytes: 64,
+      recordDays: 90,
+      recordInput: false,
       metrics: { host: '::1', port: 9464 },
       alerts: [],
       alertsFile: '/etc/secushare-box/alerts.json',
@@ -141,6 +145,28 @@ describe('the configuration', () => {
     }
     write('{"keepShellsMinutes": 10081}')
     expect(complaint(() => readConfig(directory, {})).code).toBe('CONFIG_INVALID')
+  })
+
+  test('says whose sessions are recorded, with how much room and for how long', () => {
+    expect(readConfig(directory, {})).toMatchObject({
+      ...{ record: [], recordMegabytes: 64, recordDays: 90, recordInput: false },
+    })
+    const { zone } = ZoneSecret.generate('EDKEY', systemRandom)
+    write(
+      `{"record":["${zoneToText(zone)}"],"recordMegabytes":8,"recordDays":7,"recordInput":true}`,
+    )
+    expect(readConfig(directory, {})).toMatchObject({
+      ...{ record: [zone], recordMegabytes: 8, recordDays: 7, recordInput: true },
+    })
+    write('{"record":"all"}')
+    expect(readConfig(directory, {}).record).toBe('all')
+    for (const wrong of [
+      ...['{"record":"some"}', '{"record":["ada"]}', '{"record":true}', '{"recordMegabytes":0}'],
+      ...['{"recordDays":1.5}', '{"recordInput":"yes"}'],
+    ]) {
+      write(wrong)
+      expect(complaint(() => readConfig(directory, {})).code, wrong).toBe('CONFIG_INVALID')
+    }
   })
 
   test('leaves the peer to the process that lends it, and so listening', () => {

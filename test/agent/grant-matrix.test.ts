@@ -105,6 +105,8 @@ const attempts: Readonly<Record<string, readonly [Right, () => Promise<unknown>]
     'admin',
     async () => askAudit(await home.open('control', guest), 0, { clock }),
   ],
+  'the list of recordings': ['admin', async () => asked(await enter(), 'recordings')],
+  'a recording': ['admin', async () => asked(await enter(), 'recording')],
   'another host key': [
     'admin',
     async () => askRotateHostKey(await home.open('control', guest), { clock }),
@@ -145,10 +147,14 @@ const askForRoom = async () =>
     { clock },
   )
 
-const asked = (client: Awaited<ReturnType<typeof enter>>, what: 'sftp' | 'lead' | 'listen') =>
+type Asked = 'sftp' | 'lead' | 'listen' | 'recordings' | 'recording'
+
+const asked = (client: Awaited<ReturnType<typeof enter>>, what: Asked) =>
   new Promise<void>((resolve, reject) => {
     const done = (error: unknown) => (error ? reject(error) : resolve())
     if (what === 'sftp') client.sftp(done)
+    if (what === 'recordings') client.subsys('box-recordings', done)
+    if (what === 'recording') client.subsys('box-recording:06fzv8k2m0a4g', done)
     if (what === 'lead') client.openssh_forwardOutStreamLocal(join(folder, 's'), done)
     if (what === 'listen') client.openssh_forwardInStreamLocal(join(folder, 'l'), done)
   })

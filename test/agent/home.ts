@@ -25,6 +25,7 @@ import { type Ledger, memoryLedger } from '../../src/psyc/history.ts'
 import { systemClock } from '../../src/sys/clock.ts'
 import { systemRandom } from '../../src/sys/random.ts'
 import { type FakeMesh, FakeNet } from '../sim/fake-mesh.ts'
+import { memoryFiles } from './memory-files.ts'
 import { connectOver, KEYS, publicBlob } from './ssh-fixture.ts'
 
 export const CONFIG: AgentConfig = {
@@ -41,6 +42,10 @@ export const CONFIG: AgentConfig = {
   relay: false,
   relays: [],
   keepShellsMinutes: 30,
+  record: [],
+  recordMegabytes: 1,
+  recordDays: 90,
+  recordInput: false,
   metrics: null,
   alerts: [],
   alertsFile: '/nowhere/alerts.json',
@@ -57,6 +62,7 @@ export class Home {
   readonly owner = ZoneSecret.generate('EDKEY', random)
   readonly ends: WindowEnd[] = []
   readonly audit = memoryEntries()
+  readonly recordings = memoryFiles()
   private readonly ledgers = new Map<string, Ledger>()
   /** Where configuration can be pushed to; set before the start. */
   machine: Machine | null = null
@@ -77,6 +83,7 @@ export class Home {
       random,
       log,
       audit: this.audit,
+      recordings: this.recordings,
       openLedger: name => this.openLedger(name),
       ...(this.machine && { machine: this.machine }),
     }

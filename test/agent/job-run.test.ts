@@ -13,7 +13,14 @@ const run = (line: string, more: { limitMs?: number; signal?: AbortSignal } = {}
     ownAccount('/bin/sh'),
     clock,
   )({
-    ...{ id: '7Q3X', line, input: utf8('given'), limitMs: 60_000, deviceName: 'hut' },
+    ...{
+      id: '7Q3X',
+      line,
+      input: utf8('given'),
+      limitMs: 60_000,
+      recording: null,
+      deviceName: 'hut',
+    },
     ...{ signal: new AbortController().signal, ...more },
   })
 

@@ -134,7 +134,7 @@ export class SimulatedAgent {
     const account = { ...ownAccount('/bin/bash'), home: '/tmp' }
     const custody: Custody = { keeper, ownerOf: ({ zone }) => ({ zone, allows, note }) }
     this.server = new SshServer({
-      ...{ hostKey: hostKey.secret, account, clock, log, keepShellsMs, custody },
+      ...{ hostKey: hostKey.secret, account, clock, log, keepShellsMs, custody, recorder: null },
     })
   }
 

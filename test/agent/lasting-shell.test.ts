@@ -30,14 +30,8 @@ let notes: string[][]
 
 const newServer = (keepShellsMs: number) => {
   const account = { ...ownAccount('/bin/bash'), home: '/tmp' }
-  return new SshServer({
-    hostKey: hostKey.secret,
-    account,
-    clock,
-    log: silentLog,
-    keepShellsMs,
-    custody: null,
-  })
+  const options = { account, clock, log: silentLog, keepShellsMs, recorder: null, custody: null }
+  return new SshServer({ hostKey: hostKey.secret, ...options })
 }
 
 beforeEach(() => {

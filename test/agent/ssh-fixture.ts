@@ -5,6 +5,7 @@ import ssh2, { type Client, type ClientChannel, type ConnectConfig } from 'ssh2'
 import { expect } from 'vitest'
 import { ownAccount } from '../../agent/environment.ts'
 import { openHostKey } from '../../agent/host-key.ts'
+import type { Recorder } from '../../agent/recorder.ts'
 import { type Caller, SshServer } from '../../agent/ssh-server.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { memoryStore } from '../../src/base/store.ts'
@@ -60,7 +61,7 @@ export function streamPair(): [Duplex, Duplex] {
 
 export const hostKey = openHostKey(memoryStore(), seededRandom(2))
 
-export const newServer = (clock = systemClock): SshServer =>
+export const newServer = (clock = systemClock, recorder: Recorder | null = null): SshServer =>
   new SshServer({
     hostKey: hostKey.secret,
     account: { ...ownAccount('/bin/bash'), home: '/tmp' },
@@ -68,6 +69,7 @@ export const newServer = (clock = systemClock): SshServer =>
     log: silentLog,
     keepShellsMs: 60_000,
     custody: null,
+    recorder,
   })
 
 export const CALLER: Caller = {
@@ -78,6 +80,7 @@ export const CALLER: Caller = {
   scope: () => WHOLE_SCOPE,
   name: 'home',
   isKnown: () => true,
+  isRecorded: () => false,
   note: () => {},
 }
 

@@ -76,6 +76,20 @@ describe('the book of grants', () => {
     expect(book.all()).toEqual([])
   })
 
+  test('lets a version that cannot record read nothing of a grant that must be, but who may mend it', () => {
+    const store = memoryStore()
+    const book = new GrantBook(store)
+    const recorded = { scope: { ...WHOLE_SCOPE, recorded: true }, number: 5 }
+    const some = { ...names, until: null, since: 0, ...recorded }
+    book.set({ zone: zone(), ...some, rights: ['shell', 'exec'] })
+    book.set({ zone: zone(), ...some, rights: ['shell', 'admin'] })
+    expect(new GrantBook(store).all()).toEqual(book.all())
+    const { grants } = JSON.parse(new TextDecoder().decode(store.get('grants')!))
+    expect(grants.map((grant: { rights: string[] }) => grant.rights)).toEqual([
+      ...[[], ['shell', 'admin']],
+    ])
+  })
+
   test.for([
     '',
     '{',

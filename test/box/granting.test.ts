@@ -50,6 +50,14 @@ describe('a statement', () => {
     expect(readGrant(signGrant(owner, said))).toEqual({ ...said, issuer: owner.zone })
   })
 
+  test('that demands something is of a version that a device without it does not take', () => {
+    const scope = { ...WHOLE_SCOPE, recorded: true }
+    const signed = signGrant(owner, given({ scope }))
+    expect(readGrant(signed)).toMatchObject({ scope })
+    const [plain, demanding] = [signGrant(owner, given()), signed].map(one => one.slice(64, 66))
+    expect([plain, demanding]).toEqual([Uint8Array.of(0, 1), Uint8Array.of(0, 2)])
+  })
+
   test('that was changed anywhere is not believed', () => {
     const signed = signGrant(owner, given())
     for (let at = 0; at < signed.length; at += 7) {
@@ -109,6 +117,20 @@ describe('a device takes', () => {
     apply(to, owner, { rights: ['admin', 'exec'], scope })
     const by = { holder: stranger.zone, number: NOW + 1 }
     expect(apply(to, guest, { ...by, rights: ['exec'] })).toBe('NOT_PERMITTED')
+  })
+
+  test('nothing unrecorded from whoever is recorded, for themselves or under another key', () => {
+    const held = book()
+    const scope = { ...WHOLE_SCOPE, recorded: true }
+    apply(held, owner, { rights: RIGHTS, scope })
+    const number = NOW + 1
+    for (const holder of [guest.zone, stranger.zone])
+      expect(apply(held, guest, { number, holder, rights: ['shell'] })).toBe('NOT_PERMITTED')
+    expect(apply(held, guest, { number, holder: stranger.zone, scope })).toBe('taken')
+    const ended = { number: number + 1, holder: stranger.zone, rights: [] }
+    expect(apply(held, guest, ended)).toBe('taken')
+    // And so the device is never left to those alone who cannot lift it.
+    expect(apply(held, owner, { holder: owner.zone, rights: RIGHTS, scope })).toBe('INPUT_INVALID')
   })
 
   test('nothing that leaves it to nobody', () => {

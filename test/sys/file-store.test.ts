@@ -122,6 +122,14 @@ describe('a store in a directory', () => {
   })
 })
 
+test('a folder beside the values is none of them', () => {
+  const directory = scratchDirectory()
+  const store = fileStore(directory)
+  store.set('grants', new Uint8Array(1))
+  mkdirSync(join(directory, 'push'))
+  expect(store.names()).toEqual(['grants'])
+})
+
 test('a process killed at any moment leaves a store, a journal and a lock that open', async () => {
   const directory = scratchDirectory()
   const program = compile('writer-program.ts', directory)

@@ -4,6 +4,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterAll, expect, test } from 'vitest'
 import { variablesOf } from '../../../agent/probes.ts'
+import { AlertSight } from '../../../controller/alerts/alert-sight.ts'
 import { type Context, createContext } from '../../../controller/context.ts'
 import { Output } from '../../../controller/output.ts'
 import { createApi } from '../../../controller/up/api.ts'
@@ -11,6 +12,7 @@ import { POINT_EVERY_MS } from '../../../controller/up/fleet-history.ts'
 import { FleetWatch, type FollowDevice } from '../../../controller/up/fleet-watch.ts'
 import { ownToken } from '../../../controller/up/token.ts'
 import { silentLog } from '../../../src/base/log.ts'
+import { NO_ALERTS } from '../../../src/box/alert/report.ts'
 import { ZoneSecret } from '../../../src/crypto/zone-key.ts'
 import { FakeNet } from '../../sim/fake-mesh.ts'
 import { World } from '../../sim/world.ts'
@@ -48,7 +50,8 @@ async function busyHouse() {
     await context.fleet.add({ name: `d${i}`, zone, tags: [], pairedAt: world.now(), last: null })
   }
   const told: Events[] = []
-  const watch = new FleetWatch(context, null, async ({ signal }, _device, _options, events) => {
+  const sight = new AlertSight(context)
+  const watch = new FleetWatch(context, sight, async ({ signal }, _device, _options, events) => {
     told.push(events)
     await new Promise<void>(resolve => {
       signal.addEventListener('abort', () => resolve(), { once: true })
@@ -56,7 +59,10 @@ async function busyHouse() {
   })
   const token = await ownToken(context.state, world.random)
   const mesh = await context.mesh()
-  const app = await createApi({ context, watch, mesh, token, files: new Map() })
+  const app = await createApi({
+    ...{ context, watch, mesh, token, files: new Map() },
+    alerts: { sight, deliveries: () => ({ waiting: 0, failed: 0 }) },
+  })
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   await world.pass(60_000)
   const stop = async () => {
@@ -84,6 +90,8 @@ const figures = (load: number, now: number) => ({
   addresses: ['192.168.1.10'],
   interfaces: new Map([['eth0', { received: load, sent: load }]]),
   configuration: null,
+  alerts: NO_ALERTS,
+  probes: [],
 })
 
 /** What is really kept: nothing that nobody needs any more. */

@@ -4,7 +4,17 @@ import type { ShownDevice } from '../../../controller/up/fleet-watch.ts'
 import { World } from '../../sim/world.ts'
 
 const device = (name: string, age_ms = 0): ShownDevice => ({
-  ...{ name, zone: '', tags: [], paired_at: '', stale: false, age_ms, error: null, status: null, alerts: [] },
+  ...{
+    name,
+    zone: '',
+    tags: [],
+    paired_at: '',
+    stale: false,
+    age_ms,
+    error: null,
+    status: null,
+    alerts: [],
+  },
 })
 
 function begin(takes: () => boolean = () => true) {

@@ -1,0 +1,45 @@
+/** The recording of an SSH session: whether there is one, how its person is told, what is said where it fails. */
+
+import { BoxError } from '../src/base/errors.ts'
+import type { RecordedKind } from '../src/box/recording.ts'
+import type { Account } from './environment.ts'
+import type { Recorder } from './recorder.ts'
+import type { Recording } from './recording.ts'
+import type { Caller } from './ssh-server.ts'
+
+export interface SessionToRecord {
+  readonly caller: Pick<Caller, 'zone' | 'name' | 'deviceName' | 'isRecorded'>
+  readonly account: Account
+  /** Null where this device can record nothing. */
+  readonly recorder: Recorder | null
+  readonly what: RecordedKind
+  readonly detail: string
+  readonly terminal: { readonly cols: number; readonly rows: number; readonly term?: string } | null
+}
+
+/** Null where it need not be recorded. Throws BoxError where it must be and cannot: then it must not be. */
+export function beginRecording(session: SessionToRecord): Recording | null {
+  const { caller, account, recorder, what, detail, terminal } = session
+  if (!caller.isRecorded()) return null
+  if (!recorder) throw new BoxError('STATE_UNWRITABLE', 'This device cannot record.')
+  return recorder.begin({
+    ...{ zone: caller.zone, who: caller.name, what, detail },
+    ...{ deviceName: caller.deviceName, shell: account.shell },
+    terminal: terminal && {
+      ...{ columns: terminal.cols, rows: terminal.rows },
+      term: terminal.term ?? 'dumb',
+    },
+  })
+}
+
+/** For whoever logs in (RFC 4252 section 5.4): every client shows it, apart from what programs print. */
+export const RECORDED_BANNER =
+  'This device records what you do: what is shown, which commands, which files. Not what you type unseen.'
+
+/** For whoever opens a terminal, whatever the client keeps to itself. */
+export const recordedNotice = ({ id }: Recording): Uint8Array =>
+  Buffer.from(`This session is recorded (${id}).\r\n`)
+
+/** For whoever must be recorded and cannot be. */
+export const unrecorded = ({ detail }: BoxError): string =>
+  `\r\nbox: this session must be recorded, and cannot be: ${detail}\r\n`

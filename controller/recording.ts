@@ -1,0 +1,110 @@
+/**
+ * A recording as it comes from its device: every part is checked before anything of it is believed (see
+ * src/box/recording.ts).
+ */
+
+import { inflateRawSync } from 'node:zlib'
+import { BoxError } from '../src/base/errors.ts'
+import type { ZoneKey } from '../src/base/ids.ts'
+import {
+  type CastEvent,
+  CONTENT_BYTES_MAX,
+  parseCastEvent,
+  parseRecordingAbout,
+  parseRecordingEntry,
+  RECORDING_SUBSYSTEM,
+  RECORDINGS_SUBSYSTEM,
+  type RecordingAbout,
+  type RecordingEntry,
+  RecordingReader,
+} from '../src/box/recording.ts'
+import type { SshSession } from './ssh-client.ts'
+
+/** With which the device ends what it sends of a recording that goes on. */
+const EXIT_OPEN = 3
+/** A line of the list. */
+const LINE_MAX = 64 * 1_024
+
+export interface PlayedRecording {
+  readonly about: RecordingAbout
+  /** All of them, in their order. Fails with SIGNATURE_INVALID where the recording is broken or its end is missing. */
+  readonly events: AsyncGenerator<CastEvent, RecordingProof>
+}
+
+/** What the signatures have shown. */
+export interface RecordingProof {
+  /** Whether the session goes on, so that the end cannot be there. */
+  readonly isOpen: boolean
+  readonly parts: number
+  /** Stands in the device's audit journal, too. */
+  readonly head: string
+}
+
+/** All recordings that the device says it has, the oldest first. Fails as SshSession.hear, STATE_UNEXPECTED. */
+export async function recordingsOn(ssh: SshSession): Promise<readonly RecordingEntry[]> {
+  const entries: RecordingEntry[] = []
+  const decoder = new TextDecoder()
+  let pending = ''
+  for await (const piece of ssh.hear(RECORDINGS_SUBSYSTEM)) {
+    const lines = (pending + decoder.decode(piece, { stream: true })).split('\n')
+    pending = lines.pop()!
+    if (pending.length > LINE_MAX)
+      throw new BoxError('STATE_UNEXPECTED', 'The device gives no list of recordings.')
+    entries.push(...lines.map(parseRecordingEntry))
+  }
+  return entries
+}
+
+/** Begins to read one. Fails with RECORDING_UNKNOWN, SIGNATURE_INVALID, and as SshSession.hear. */
+export async function openRecordingOf(
+  ssh: SshSession,
+  device: ZoneKey,
+  id: string,
+): Promise<PlayedRecording> {
+  const lines = linesOf(ssh, device, id)
+  const first = await lines.next()
+  if (first.done) throw new BoxError('RECORDING_UNKNOWN')
+  return { about: parseRecordingAbout(first.value), events: eventsOf(lines) }
+}
+
+async function* eventsOf(
+  lines: AsyncGenerator<string, RecordingProof>,
+): AsyncGenerator<CastEvent, RecordingProof> {
+  for (;;) {
+    const next = await lines.next()
+    if (next.done) return next.value
+    yield parseCastEvent(next.value)
+  }
+}
+
+async function* linesOf(
+  ssh: SshSession,
+  device: ZoneKey,
+  id: string,
+): AsyncGenerator<string, RecordingProof> {
+  const reader = new RecordingReader(device, id)
+  const pieces = ssh.hear(`${RECORDING_SUBSYSTEM}${id}`)
+  for (;;) {
+    const next = await pieces.next()
+    if (next.done) {
+      const isOpen = next.value === EXIT_OPEN
+      if (reader.parts > 0 && !reader.isWhole && !isOpen)
+        throw new BoxError(
+          'SIGNATURE_INVALID',
+          'The end of the recording is missing: the device was stopped, or somebody has cut it off.',
+        )
+      return { isOpen, parts: reader.parts, head: reader.head }
+    }
+    for (const { content } of reader.take(next.value)) yield* textLines(content)
+  }
+}
+
+/** Throws STATE_UNEXPECTED. */
+function textLines(content: Uint8Array): string[] {
+  try {
+    const text = inflateRawSync(content, { maxOutputLength: CONTENT_BYTES_MAX }).toString()
+    return text.split('\n').filter(line => line !== '')
+  } catch (cause) {
+    throw new BoxError('STATE_UNEXPECTED', 'A part of the recording cannot be unpacked.', cause)
+  }
+}

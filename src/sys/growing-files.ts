@@ -1,0 +1,117 @@
+/**
+ * A folder of files that only grow: each is appended to, read in pieces, and removed as a whole. What could not
+ * be appended as a whole is not there. For its owner only.
+ */
+
+import {
+  closeSync,
+  constants,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { attempt, makeDirectory, syncDirectory } from './file-store.ts'
+
+export interface GrowingFiles {
+  /** Name and size of each, in the order of the names. Throws STATE_UNREADABLE. */
+  list(): readonly GrownFile[]
+  /** A file to append to; it must not be there yet. Throws STATE_UNWRITABLE. */
+  create(name: string): GrowingFile
+  /** At most `size` bytes from `from` on; fewer only at the end. Throws STATE_UNREADABLE. */
+  read(name: string, from: number, size: number): Uint8Array
+  /** Throws STATE_UNWRITABLE. Nothing happens where there is none. */
+  remove(name: string): void
+}
+
+export interface GrownFile {
+  readonly name: string
+  readonly size: number
+}
+
+export interface GrowingFile {
+  /** Throws STATE_UNWRITABLE, and then nothing of it is there. */
+  append(bytes: Uint8Array): void
+  /** Brings it to the disk, where it can. */
+  close(): void
+}
+
+const OWNER_FILE = 0o600
+
+/** The folder is made when the first file is. */
+export function growingFiles(directory: string): GrowingFiles {
+  const pathOf = (name: string) => join(directory, name)
+  return {
+    list: () => attempt('STATE_UNREADABLE', directory, () => listed(directory)),
+    create: name =>
+      attempt('STATE_UNWRITABLE', pathOf(name), () => {
+        makeDirectory(directory)
+        const file = openSync(pathOf(name), 'ax', OWNER_FILE)
+        syncDirectory(directory)
+        return growing(file, pathOf(name))
+      }),
+    read: (name, from, size) =>
+      attempt('STATE_UNREADABLE', pathOf(name), () => readPiece(pathOf(name), from, size)),
+    remove: name =>
+      attempt('STATE_UNWRITABLE', pathOf(name), () => rmSync(pathOf(name), { force: true })),
+  }
+}
+
+function listed(directory: string): GrownFile[] {
+  const stat = statSync(directory, { throwIfNoEntry: false })
+  if (!stat) return []
+  return readdirSync(directory)
+    .toSorted()
+    .flatMap(name => {
+      const found = statSync(join(directory, name), { throwIfNoEntry: false })
+      return found?.isFile() ? [{ name, size: found.size }] : []
+    })
+}
+
+function growing(file: number, path: string): GrowingFile {
+  let size = 0
+  let isOpen = true
+  return {
+    append: bytes =>
+      attempt('STATE_UNWRITABLE', path, () => {
+        try {
+          writeFileSync(file, bytes)
+        } catch (cause) {
+          ftruncateSync(file, size)
+          throw cause
+        }
+        size += bytes.length
+      }),
+    close: () => {
+      if (!isOpen) return
+      isOpen = false
+      try {
+        fsyncSync(file)
+      } catch {
+        // What was written stays as good as it is.
+      }
+      closeSync(file)
+    },
+  }
+}
+
+function readPiece(path: string, from: number, size: number): Uint8Array {
+  const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+  try {
+    const piece = new Uint8Array(size)
+    let count = 0
+    while (count < size) {
+      const more = readSync(file, piece, count, size - count, from + count)
+      if (more === 0) break
+      count += more
+    }
+    return piece.subarray(0, count)
+  } finally {
+    closeSync(file)
+  }
+}
