@@ -34,6 +34,7 @@ import { type Account, ownAccount } from './environment.ts'
 import { makeHostKey, openHostKey } from './host-key.ts'
 import { runJobs } from './job-run.ts'
 import { Jobs } from './jobs.ts'
+import { MailShelf } from './mail-shelf.ts'
 import { checkMesh } from './mesh-check.ts'
 import { agentMetrics, ownProcess } from './metrics.ts'
 import { watchNetwork } from './network-watch.ts'
@@ -345,5 +346,6 @@ function sshServerWith(
 
 const openRelay = (store: Store, clock: Clock): Relay => {
   const shelf = (name: ShelfName) => new ParcelShelf(store, () => clock.now(), name)
-  return { shelf: shelf('parcel'), post: { jobs: shelf('jobs'), results: shelf('results') } }
+  const post = { jobs: shelf('jobs'), results: shelf('results') }
+  return { shelf: shelf('parcel'), post, mail: new MailShelf(store, () => clock.now()) }
 }

@@ -29,6 +29,8 @@ import { encodeBase32 } from '../src/wire/base32.ts'
 import type { AuditNotes } from './audit-notes.ts'
 import { serveJobs } from './job-service.ts'
 import type { Jobs } from './jobs.ts'
+import { admitToMail, serveMail } from './mail-service.ts'
+import type { MailShelf } from './mail-shelf.ts'
 import type { OwnerNotices } from './owner-notices.ts'
 import type { ParcelShelf } from './parcel-shelf.ts'
 import type { Pushing } from './pushing.ts'
@@ -79,6 +81,8 @@ export interface ServiceOptions {
 export interface Relay {
   readonly shelf: ParcelShelf
   readonly post: Post
+  /** Letters between people. */
+  readonly mail: MailShelf
 }
 
 export class Services {
@@ -115,7 +119,7 @@ export class Services {
       ...(options.upgrades ? [this.listenForUpgrades(options.upgrades)] : []),
       ...(options.rooms ? [this.listenForMembers(options.rooms)] : []),
       ...(options.jobs ? [this.listenForJobs(options.jobs)] : []),
-      ...(options.relay ? [this.listenAsRelay(options.relay)] : []),
+      ...(options.relay ? this.listenAsRelay(options.relay) : []),
     ]
   }
 
@@ -154,7 +158,7 @@ export class Services {
     return this.listen('jobs', zone => this.admit(zone), serve)
   }
 
-  private listenAsRelay({ shelf, post }: Relay): Listening {
+  private listenAsRelay({ shelf, post, mail }: Relay): Listening[] {
     const { audit, grants, clock, log } = this.options
     const isAwaited = (zone: ZoneKey) =>
       shelf.waitingFor(zone).length > 0 || post.jobs.knows(zone) || post.results.knows(zone)
@@ -164,7 +168,16 @@ export class Services {
       const allows = () => grants.allows(session.peerZone, 'push', clock.now())
       void serveRelay(session, { clock, log, shelf, post, audit, allows })
     }
-    return this.listen('relay', admit, serve)
+    const options = {
+      ...{ shelf: mail, audit, clock, log },
+      allows: (zone: ZoneKey) => grants.allows(zone, 'push', clock.now()),
+    }
+    const mailing = this.listen(
+      'mail',
+      (zone, drop) => admitToMail(zone, drop, options),
+      session => void serveMail(session, options),
+    )
+    return [this.listen('relay', admit, serve), mailing]
   }
 
   private listen(

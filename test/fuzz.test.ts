@@ -65,11 +65,13 @@ const bundles = await import('./fuzz/bundle-doors.ts')
 const keys = await import('./fuzz/key-doors.ts')
 const jobs = await import('./fuzz/job-doors.ts')
 const machine = await import('./fuzz/machine-doors.ts')
+const talk = await import('./fuzz/talk-doors.ts')
 /** Doors whose right input is all read without an error, which is tested too. */
 const EXACT_BYTE_DOORS = [
   ...psyc.PSYC_BYTE_DOORS,
   ...bundles.BUNDLE_BYTE_DOORS,
   ...jobs.JOB_BYTE_DOORS,
+  ...talk.TALK_BYTE_DOORS,
   ...machine.MACHINE_BYTE_DOORS,
   ...machine.RELEASE_BYTE_DOORS,
   ...keys.KEY_BYTE_DOORS,
@@ -78,6 +80,7 @@ const EXACT_TEXT_DOORS = [
   ...psyc.PSYC_TEXT_DOORS,
   ...bundles.BUNDLE_TEXT_DOORS,
   ...jobs.JOB_TEXT_DOORS,
+  ...talk.TALK_TEXT_DOORS,
   ...machine.MACHINE_TEXT_DOORS,
   ...machine.RELEASE_TEXT_DOORS,
 ]

@@ -8,6 +8,7 @@ import { listenUnix } from '../../src/sys/unix-socket.ts'
 import { type Context, LOAN_SOCKET } from '../context.ts'
 import { watchJobs } from '../jobs/job-watch.ts'
 import { Output } from '../output.ts'
+import { talkMeanwhile } from '../talk/background.ts'
 import { dropAddress, keepAddress } from './address.ts'
 import { createApi } from './api.ts'
 import { FleetWatch } from './fleet-watch.ts'
@@ -29,6 +30,7 @@ export async function stayUp(context: Context, port: number): Promise<void> {
   const watch = new FleetWatch(quiet)
   const end = new AbortController()
   const jobs = watchJobs(quiet, AbortSignal.any([signal, end.signal]))
+  const talk = talkMeanwhile(quiet, AbortSignal.any([signal, end.signal]))
   try {
     const app = await createApi({ context: quiet, watch, mesh, token, files: pageFiles() })
     try {
@@ -47,6 +49,7 @@ export async function stayUp(context: Context, port: number): Promise<void> {
     await watch.close()
     end.abort()
     await jobs
+    await talk
   }
 }
 

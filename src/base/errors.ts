@@ -58,6 +58,7 @@ export const ERRORS = {
   JOB_UNKNOWN: ['unknown', 'There is no such job: see box jobs.'],
   DEVICE_UNKNOWN: ['unknown', 'No device of this name is paired.'],
   ROOM_UNKNOWN: ['unknown', 'There is no such room.'],
+  CONTACT_UNKNOWN: ['unknown', 'There is no such contact.'],
   NOT_PERMITTED: ['refused', 'The device does not grant this to your key.'],
   ROOM_LIMIT: ['refused', 'There is no room for more of that on the device.'],
   IDENTITY_WRONG: ['refused', 'The other side could not prove the identity that was expected.'],
