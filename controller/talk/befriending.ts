@@ -5,13 +5,13 @@
  */
 
 import { BoxError } from '../../src/base/errors.ts'
+import { type PortId, portId } from '../../src/base/ids.ts'
 import { memoryStore } from '../../src/base/store.ts'
 import { type DeviceRecord, helloPeer } from '../../src/box/device-record.ts'
 import { acceptHandshake } from '../../src/box/handshake.ts'
 import { type PairedDevice, pairWithDevice } from '../../src/box/pairing.ts'
 import type { PairingCode } from '../../src/box/pairing-code.ts'
 import { PairingDesk, type WindowEnd } from '../../src/box/pairing-window.ts'
-import { servicePort } from '../../src/box/ports.ts'
 import { hkdf } from '../../src/crypto/kdf.ts'
 import { Publisher } from '../../src/gns/publisher.ts'
 import { ZoneDatabase } from '../../src/gns/zone.ts'
@@ -25,6 +25,7 @@ import { hereRecords } from './whereabouts.ts'
 
 const LABEL = new TextEncoder().encode('secushare-box contact window 1')
 const LABEL_SIZE = 16
+const PORT_SIZE = 64
 const NOTHING = new Uint8Array(0)
 const HUBS_MAX = 4
 
@@ -58,9 +59,6 @@ export async function showCode(
       added = await book.add({ name, zone, known: { is: 'paired' }, addedAt: clock.now() })
     },
   })
-  const listening = mesh.listen(servicePort('contact', own.zone), channel =>
-    serve(context, mesh, desk, channel),
-  )
   const hubs = knownHubs(context.state, context.fleet)
   let code!: PairingCode
   let abort!: () => void
@@ -68,6 +66,7 @@ export async function showCode(
     code = desk.open(minutes, hubs, resolve)
     abort = () => reject(signal.reason)
   })
+  const listening = mesh.listen(windowPort(code), channel => serve(context, mesh, desk, channel))
   const publisher = publishWindow(context, mesh, code)
   signal.addEventListener('abort', abort, { once: true })
   try {
@@ -121,7 +120,7 @@ export async function enterCode(
       called: 'Whoever shows the code',
       name: { labels: [windowLabel(code)], zone: code.device },
       zone: code.device,
-      port: servicePort('contact', code.device),
+      port: windowPort(code),
       known: null,
       timeoutMs,
       meet: (channel, signal) =>
@@ -147,6 +146,10 @@ function publishWindow(context: Context, mesh: Mesh, code: PairingCode): Publish
   publisher.publish(own)
   return publisher
 }
+
+/** As the label: nobody else can knock. */
+const windowPort = ({ secret, device }: PairingCode): PortId =>
+  portId(hkdf(PORT_SIZE, LABEL, secret, 'port ', device).slice())
 
 const windowLabel = ({ secret, device }: PairingCode): string =>
   encodeBase32(hkdf(LABEL_SIZE, LABEL, secret, device)).toLowerCase()

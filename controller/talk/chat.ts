@@ -80,14 +80,14 @@ class Chat {
         interrupted: () => this.fail(new Interrupted()),
       })
     this.watch()
-    const calling = this.desk.call(this.contact).then(
+    this.desk.call(this.contact).then(
       () => this.tellPresence(),
       error => this.fail(error),
     )
     try {
       await this.finished
       await this.saying
-      await calling
+      if (this.desk.memoryOf(this.contact).read().unheard.length === 0) return 'heard'
       this.whither = await this.desk.deliver(this.contact)
       await this.look(Infinity)
       return this.whither

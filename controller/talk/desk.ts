@@ -62,6 +62,7 @@ export class TalkDesk {
   private readonly tried = new Map<string, number>()
   private readonly leftBefore: LeftBefore = new Map()
   private presence: Presence | null = null
+  private isHost = false
   private readonly running: Promise<void>[] = []
 
   /** Fails with NO_EGO, INPUT_INVALID where the ego cannot talk, STATE_UNREADABLE, and why there is no mesh. */
@@ -100,6 +101,7 @@ export class TalkDesk {
       relays: ownRelays(this.context).map(({ zone }) => zone),
     })
     const isHost = stays && !this.mesh.isLent
+    this.isHost = isHost
     if (isHost) this.board.listen()
     if (isHost || (!this.mesh.isLent && isPresenceDue(this.context, told())))
       this.presence = new Presence(this.context, this.mesh, told, isHost)
@@ -230,6 +232,7 @@ export class TalkDesk {
     const { clock } = this.context
     while (!this.signal.aborted) {
       const now = clock.elapsed()
+      if (this.isHost) this.quietly(() => this.board.listen())
       const due = this.quietly(() =>
         this.people.all().filter(({ contact, memory }) => {
           const { unheard, owed, isAgain } = memory.read()
@@ -243,7 +246,10 @@ export class TalkDesk {
       )
       await inParallel(due ?? [], PARALLEL, async ({ contact }) => {
         const key = zoneToText(contact.zone)
-        const whither = await this.deliver(contact).catch(() => 'waits' as const)
+        const whither = await this.deliver(contact).catch(error => {
+          if (this.signal.aborted || error instanceof BoxError) return 'waits' as const
+          throw error
+        })
         if (whither !== 'heard') this.tried.set(key, clock.elapsed())
       })
       await pause(clock, LOOK_EVERY_MS, this.signal)

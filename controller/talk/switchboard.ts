@@ -1,11 +1,12 @@
 /** The channels with contacts who are there: found, or accepted, proven, and kept while something goes over them. */
 
+import { equalBytes } from '../../src/base/bytes.ts'
 import { BoxError } from '../../src/base/errors.ts'
 import type { ZoneKey } from '../../src/base/ids.ts'
 import { acceptHandshake, authenticate, type Session } from '../../src/box/handshake.ts'
-import { servicePort } from '../../src/box/ports.ts'
 import { zoneToText } from '../../src/gns/name.ts'
 import type { Channel, Listening, Mesh } from '../../src/mesh/mesh.ts'
+import type { Bond } from '../../src/social/bond.ts'
 import type { Letter } from '../../src/social/letter.ts'
 import type { Context } from '../context.ts'
 import { search } from '../device-search.ts'
@@ -43,7 +44,7 @@ export class Switchboard {
   private readonly people: People
   private readonly changed: (contact: Contact) => void
   private readonly links = new Map<string, readonly TalkLink[]>()
-  private listening: Listening | null = null
+  private readonly listening = new Map<string, Listening & { readonly bond: Bond }>()
   private meeting = 0
 
   constructor({ context, mesh, book, people, changed }: SwitchboardOptions) {
@@ -58,10 +59,26 @@ export class Switchboard {
     return this.context.signal
   }
 
-  /** Contacts reach us from now on. Throws ADDRESS_IN_USE. */
+  /**
+   * Contacts reach us from now on, each at a port that only they know; those who are none any more, no longer. Called
+   * again when the list may be another one. Throws STATE_UNREADABLE.
+   */
   listen(): void {
-    const own = this.context.ego().secret.zone
-    this.listening = this.mesh.listen(servicePort('talk', own), channel => void this.meet(channel))
+    const all = new Map(this.people.all().map(one => [zoneToText(one.contact.zone), one]))
+    for (const [key, listening] of this.listening) {
+      if (all.get(key)?.bond === listening.bond) continue
+      listening.close()
+      this.listening.delete(key)
+      for (const link of this.links.get(key) ?? []) link.close()
+    }
+    for (const [key, { bond, contact }] of all) {
+      if (this.listening.has(key)) continue
+      const { close } = this.mesh.listen(
+        bond.port(bond.own),
+        channel => void this.meet(channel, contact.zone),
+      )
+      this.listening.set(key, { bond, close })
+    }
   }
 
   isLinked(zone: ZoneKey): boolean {
@@ -69,7 +86,8 @@ export class Switchboard {
   }
 
   close(): void {
-    this.listening?.close()
+    for (const one of this.listening.values()) one.close()
+    this.listening.clear()
     for (const link of [...this.links.values()].flat()) link.close()
   }
 
@@ -106,7 +124,7 @@ export class Switchboard {
         called: contact.name,
         name: { labels: [bond.label('where', contact.zone)], zone: contact.zone },
         zone: contact.zone,
-        port: servicePort('talk', contact.zone),
+        port: bond.port(contact.zone),
         known: where,
         timeoutMs: DIRECT_MS,
         meet: (channel, until) => this.proven(channel, contact, until),
@@ -131,8 +149,8 @@ export class Switchboard {
     })
   }
 
-  /** Somebody wants to talk to us. Who is no contact learns nothing but that. */
-  private async meet(channel: Channel): Promise<void> {
+  /** Somebody wants to talk to us, at the port of this contact. */
+  private async meet(channel: Channel, contact: ZoneKey): Promise<void> {
     if (this.meeting >= HANDSHAKES_MAX) {
       channel.close()
       return
@@ -143,7 +161,8 @@ export class Switchboard {
       const session = await acceptHandshake(channel, {
         ...{ self: this.mesh.self, purpose: 'talk', own: this.context.ego().secret },
         ...{ clock, random, signal: this.signal },
-        admit: zone => (this.book.find(zone) ? { payload: NOTHING } : { refused: 'NOT_PERMITTED' }),
+        admit: zone =>
+          equalBytes(zone, contact) ? { payload: NOTHING } : { refused: 'NOT_PERMITTED' },
       })
       await this.linked(session)
     } catch (error) {

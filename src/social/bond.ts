@@ -5,7 +5,7 @@
  */
 
 import { equalBytes } from '../base/bytes.ts'
-import type { ZoneKey } from '../base/ids.ts'
+import { type PortId, portId, type ZoneKey } from '../base/ids.ts'
 import { hkdf } from '../crypto/kdf.ts'
 import { agreeBetweenZones } from '../crypto/zone-agreement.ts'
 import type { ZoneSecret } from '../crypto/zone-key.ts'
@@ -14,6 +14,7 @@ import { encodeBase32 } from '../wire/base32.ts'
 /** Of the name under which a relay keeps letters. */
 export const DROP_SIZE = 32
 const KEY_SIZE = 32
+const PORT_SIZE = 64
 /** Nobody finds a label of 128 bits by trying. */
 const LABEL_SIZE = 16
 const LABEL = new TextEncoder().encode('secushare-box bond 1')
@@ -36,6 +37,11 @@ export class Bond {
   /** The label in the zone of `owner` under which the other one finds what it says. */
   label(of: Whereabouts, owner: ZoneKey): string {
     return encodeBase32(this.derive(LABEL_SIZE, of, owner)).toLowerCase()
+  }
+
+  /** The CADET port on which `owner` is reached by the other one: whoever is no contact cannot even knock. */
+  port(owner: ZoneKey): PortId {
+    return portId(this.derive(PORT_SIZE, 'port', owner))
   }
 
   /** What a relay calls letters for `owner` from the other one. */

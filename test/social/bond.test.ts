@@ -24,6 +24,7 @@ describe('a bond', () => {
     for (const owner of [ada.zone, bob.zone]) {
       expect(mine.label('where', owner)).toBe(theirs.label('where', owner))
       expect(mine.drop(owner)).toEqual(theirs.drop(owner))
+      expect(mine.port(owner)).toEqual(theirs.port(owner))
       expect(mine.cardKey(owner)).toEqual(theirs.cardKey(owner))
     }
     const all = [
@@ -32,6 +33,7 @@ describe('a bond', () => {
         mine.label('mail', zone),
         `${mine.drop(zone)}`,
         `${mine.cardKey(zone)}`,
+        `${mine.port(zone)}`,
       ]),
       new Bond(ada, eve.zone).label('where', ada.zone),
       new Bond(eve, bob.zone).label('where', bob.zone),

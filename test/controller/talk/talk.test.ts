@@ -192,9 +192,10 @@ describe('private talk', () => {
     const { code, err } = await eve.chat('ada', { say: 'hello?' })
     expect([code, err]).toEqual([75, expect.stringContaining('out of reach')])
     expect(relay.shelf.waitingFor(ada.zone)).toEqual([])
-    // Also where Eve has heard where Ada is.
+    // Also where Eve has heard where Ada is, and who keeps her letters: she cannot even knock.
     const book = await eve.book()
-    await book.remember(ada.zone, { relays: [relay.device.secret.zone] })
+    const where = { pid: ada.pid, services: 1, hostKey: new Uint8Array(32), hubs: [] }
+    await book.remember(ada.zone, { where, relays: [relay.device.secret.zone] })
     expect((await eve.chat('ada', { say: 'hello??' })).code).toBe(75)
     expect(relay.shelf.waitingFor(ada.zone)).toEqual([])
     expect(await ada.talkWith(eve)).toEqual([])

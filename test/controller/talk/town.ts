@@ -39,6 +39,11 @@ export class Person {
     return this.controller.context.ego().secret.zone
   }
 
+  /** Of the process that stays. */
+  get pid() {
+    return this.staying!.mesh.self
+  }
+
   get key(): string {
     return zoneToText(this.zone)
   }
