@@ -31,6 +31,8 @@ import type { DeviceKeys, ServedKey } from './device-keys.ts'
 import { serveJobs } from './job-service.ts'
 import type { Jobs } from './jobs.ts'
 import type { KeyRotation } from './key-rotation.ts'
+import { admitToMail, serveMail } from './mail-service.ts'
+import type { MailShelf } from './mail-shelf.ts'
 import type { OwnerNotices } from './owner-notices.ts'
 import type { ParcelShelf } from './parcel-shelf.ts'
 import type { Pushing } from './pushing.ts'
@@ -91,6 +93,8 @@ interface Offer {
 export interface Relay {
   readonly shelf: ParcelShelf
   readonly post: Post
+  /** Letters between people. */
+  readonly mail: MailShelf
 }
 
 export class Services {
@@ -151,7 +155,7 @@ export class Services {
       upgrades && this.upgrades(upgrades),
       rooms && this.members(rooms),
       jobs && this.jobs(jobs, secret),
-      relay && this.relay(relay),
+      ...(relay ? this.relay(relay) : []),
     ]
     return offers.flatMap(offer => (offer ? [this.listen(offer, secret)] : []))
   }
@@ -188,7 +192,7 @@ export class Services {
     return { service: 'jobs', admit: zone => this.admit(zone), serve }
   }
 
-  private relay({ shelf, post }: Relay): Offer {
+  private relay({ shelf, post, mail }: Relay): readonly Offer[] {
     const { audit, grants, clock, log } = this.options
     const isAwaited = (zone: ZoneKey) =>
       shelf.waitingFor(zone).length > 0 || post.jobs.knows(zone) || post.results.knows(zone)
@@ -198,7 +202,16 @@ export class Services {
       const allows = () => grants.allows(session.peerZone, 'push', clock.now())
       void serveRelay(session, { clock, log, shelf, post, audit, allows })
     }
-    return { service: 'relay', admit, serve }
+    const options = {
+      ...{ shelf: mail, audit, clock, log },
+      allows: (zone: ZoneKey) => grants.allows(zone, 'push', clock.now()),
+    }
+    const letters: Offer = {
+      service: 'mail',
+      admit: (zone, drop) => admitToMail(zone, drop, options),
+      serve: session => void serveMail(session, options),
+    }
+    return [{ service: 'relay', admit, serve }, letters]
   }
 
   private listen(offer: Offer, own: ZoneSecret): Listening {

@@ -172,6 +172,14 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
     describe: 'look for mistakes in a bundle of configuration',
     load: async () => (await import('./commands/bundle.ts')).bundle,
   },
+  contact: {
+    describe: 'the people you talk to: take in, list, introduce',
+    load: async () => (await import('./commands/contact.ts')).contact,
+  },
+  chat: {
+    describe: 'talk with one person, there or not',
+    load: async () => (await import('./commands/chat.ts')).chat,
+  },
   room: {
     describe: 'talk with other admins, in a room that a device hosts',
     load: async () => (await import('./commands/room.ts')).room,

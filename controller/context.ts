@@ -54,7 +54,11 @@ export interface MeshParts {
 export type StartMesh = (parts: MeshParts) => Promise<ControllerMesh>
 
 /** An engine; a daemon has naming services beside it, or perhaps not. */
-export type ControllerMesh = Mesh & { readonly names?: GnunetNames }
+export type ControllerMesh = Mesh & {
+  readonly names?: GnunetNames
+  /** It is that of a `box up`, which listens for people who talk to us. */
+  readonly isLent?: boolean
+}
 
 /** Which peer is ours: one of our own, that of the GNUnet installed here, or that where one answers. */
 export interface EngineChoice {
@@ -211,7 +215,10 @@ export async function openContext(
 }
 
 /** The peer of a `box up` on the same state, where one runs: it is connected already. */
-async function borrowFrom(directory: string, { clock, log }: MeshParts): Promise<Mesh | null> {
+async function borrowFrom(
+  directory: string,
+  { clock, log }: MeshParts,
+): Promise<ControllerMesh | null> {
   const path = join(directory, LOAN_SOCKET)
   if (!existsSync(path)) return null
   const [{ borrowMesh }, { dialUnix }] = await Promise.all([
@@ -219,8 +226,9 @@ async function borrowFrom(directory: string, { clock, log }: MeshParts): Promise
     import('../src/sys/unix-socket.ts'),
   ])
   const mesh = await borrowMesh({ path, dial: dialUnix, clock, log })
-  if (mesh) log.note('info', 'controller', 'uses the peer of box up')
-  return mesh
+  if (!mesh) return null
+  log.note('info', 'controller', 'uses the peer of box up')
+  return Object.assign(mesh, { isLent: true as const })
 }
 
 /** What was typed, or BOX_MESH and BOX_GNUNET_CONF say. Throws INPUT_INVALID. */

@@ -119,7 +119,7 @@ export const tame = (text: string): string =>
     .replace(/\r\n|[\n\r\u2028\u2029]/g, `\n${INDENT}`)
 
 /** The time at this machine: what people in a room compare with their clocks. */
-function timeText(at: number): string {
+export function timeText(at: number): string {
   const time = new Date(at)
   const two = (number: number) => `${number}`.padStart(2, '0')
   const day = `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`

@@ -10,6 +10,7 @@ import { AlertWatch } from '../alerts/alert-watch.ts'
 import { type Context, LOAN_SOCKET } from '../context.ts'
 import { watchJobs } from '../jobs/job-watch.ts'
 import { Output } from '../output.ts'
+import { talkMeanwhile } from '../talk/background.ts'
 import { dropAddress, keepAddress } from './address.ts'
 import { createApi } from './api.ts'
 import { FleetWatch, type FollowDevice } from './fleet-watch.ts'
@@ -43,7 +44,11 @@ export async function stayUp(
   })
   const end = new AbortController()
   const ended = AbortSignal.any([signal, end.signal])
-  const beside = Promise.all([watchJobs(quiet, ended), alerts.run(ended)])
+  const beside = Promise.all([
+    watchJobs(quiet, ended),
+    alerts.run(ended),
+    talkMeanwhile(quiet, ended),
+  ])
   try {
     const app = await createApi({
       ...{ context: quiet, watch, mesh, token, files: pageFiles() },

@@ -61,6 +61,7 @@ export const ERRORS = {
   ALERT_UNKNOWN: ['unknown', 'There is no such alert: see box alerts.'],
   DEVICE_UNKNOWN: ['unknown', 'No device of this name is paired.'],
   ROOM_UNKNOWN: ['unknown', 'There is no such room.'],
+  CONTACT_UNKNOWN: ['unknown', 'There is no such contact.'],
   NOT_PERMITTED: ['refused', 'The device does not grant this to your key.'],
   ROOM_LIMIT: ['refused', 'There is no room for more of that on the device.'],
   ZONE_REVOKED: [

@@ -12,12 +12,9 @@ import { zoneKey } from '../base/ids.ts'
 import { openAead, sealAead } from '../crypto/aead.ts'
 import { equalSecrets, hmacSha256, sha512 } from '../crypto/hash.ts'
 import { hkdf } from '../crypto/kdf.ts'
-import { verifyZoneSignature, type ZoneSecret } from '../crypto/zone-key.ts'
 import { Identity } from './messages.ts'
 import { type Service, servicePort } from './ports.ts'
-
-/** The purpose number of our zone signatures; GNUnet's registry (GANA) is far below. */
-export const HANDSHAKE_SIGNATURE = 0xb0c5_0001
+import type { Proof, Prover } from './zone-proof.ts'
 
 /** Who speaks: whoever opened the channel, or the device. Signatures of one are worth nothing from the other. */
 export type Role = 'opener' | 'device'
@@ -66,15 +63,15 @@ export const openOnce = (
   transcript: Uint8Array,
 ): Uint8Array | null => openAead(key, NONCE, sealed, transcript)
 
-/** A proof of identity: signed with the zone key, confirmed with a key of the schedule, sealed with another. */
+/** A proof of identity: by the zone key, confirmed with a key of the schedule, sealed with another. */
 export function sealIdentity(
   role: Role,
-  own: ZoneSecret,
+  own: Prover,
   payload: Uint8Array,
   secret: Uint8Array,
   transcript: Uint8Array,
 ): Uint8Array {
-  const signature = own.sign(HANDSHAKE_SIGNATURE, signedBytes(role, own.zone, payload, transcript))
+  const signature = own.prove(signedBytes(role, own.zone, payload, transcript))
   const plain = Identity.encode({
     zone: own.zone,
     signature,
@@ -89,12 +86,13 @@ export interface ProvenIdentity {
   readonly payload: Uint8Array
 }
 
-/** The identity that was proven; null where the seal, the confirmation or the signature is wrong. Throws WireError. */
+/** The identity that was proven; null where the seal, the confirmation or the proof is wrong. Throws WireError. */
 export function openIdentity(
   role: Role,
   sealed: Uint8Array,
   secret: Uint8Array,
   transcript: Uint8Array,
+  isProof: Proof,
 ): ProvenIdentity | null {
   const plain = openOnce(deriveKey(secret, transcript, `${role} seal`), sealed, transcript)
   if (!plain) return null
@@ -104,7 +102,7 @@ export function openIdentity(
   const wanted = confirmation(role, zone, said.signature, payload, secret, transcript)
   if (!equalSecrets(wanted, said.confirmation)) return null
   const signed = signedBytes(role, zone, payload, transcript)
-  if (!verifyZoneSignature(zone, HANDSHAKE_SIGNATURE, signed, said.signature)) return null
+  if (!isProof(zone, signed, said.signature)) return null
   return { zone, payload }
 }
 

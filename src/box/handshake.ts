@@ -2,7 +2,8 @@
  * Mutual authentication by zone keys on a fresh channel, before anything else is said (design decision 2).
  *
  * SIGMA-I (Krawczyk 2003) with X25519 ephemerals: the device proves itself first, then the opener, each
- * by a signature of its zone key over the transcript and a MAC under a fresh key, both sealed. Promises:
+ * by a signature of its zone key over the transcript and a MAC under a fresh key, both sealed; between people
+ * there stands a MAC in the place of the signature, too (zone-proof.ts). Promises:
  * - The device's identity is readable only by those who know its zone key already (it enters every key).
  * - The opener's identity is sent only to the proven device.
  * - A peer in the middle that forwards everything is noticed, since both pids are in the transcript.
@@ -45,6 +46,7 @@ import {
 } from './messages.ts'
 import type { Service } from './ports.ts'
 import { type SealingKeys, sealChannel } from './sealed-channel.ts'
+import { proofFor, proverOf } from './zone-proof.ts'
 
 /** 2: what follows is sealed. */
 const VERSION = 2
@@ -129,12 +131,14 @@ async function open(
   const answer = HandshakeAnswer.decode(await talk.next())
   const agreed = extendTranscript(extendTranscript(begun, hello), answer.ephemeral)
   const secret = x25519(ephemeral, answer.ephemeral)
-  const proven = openIdentity('device', answer.sealed, secret, agreed)
+  const isProof = proofFor(purpose, ephemeral)
+  const proven = openIdentity('device', answer.sealed, secret, agreed, isProof)
   if (!proven || !equalBytes(proven.zone, device) || proven.payload.length > PAYLOAD_MAX)
     throw new BoxError('IDENTITY_WRONG')
 
   const answered = extendTranscript(agreed, answer.sealed)
-  const sealed = sealIdentity('opener', own, payload, secret, answered)
+  const prover = proverOf(own, purpose, answer.ephemeral)
+  const sealed = sealIdentity('opener', prover, payload, secret, answered)
   talk.send(HandshakeProof.encode({ sealed }))
 
   const said = HandshakeVerdict.decode(await talk.next())
@@ -168,12 +172,13 @@ async function accept(
   const setting = { purpose, device: own.zone, opener: channel.peer, listener: self }
   const begun = extendTranscript(beginTranscript(setting), first)
   const agreed = extendTranscript(begun, ephemeral.publicKey)
-  const answer = sealIdentity('device', own, chain, secret, agreed)
+  const prover = proverOf(own, purpose, hello.ephemeral)
+  const answer = sealIdentity('device', prover, chain, secret, agreed)
   talk.send(HandshakeAnswer.encode({ ephemeral: ephemeral.publicKey, sealed: answer }))
 
   const answered = extendTranscript(agreed, answer)
   const { sealed } = HandshakeProof.decode(await talk.next())
-  const proven = openIdentity('opener', sealed, secret, answered)
+  const proven = openIdentity('opener', sealed, secret, answered, proofFor(purpose, ephemeral))
   if (!proven || proven.payload.length > PAYLOAD_MAX) throw new BoxError('IDENTITY_WRONG')
 
   const finished = extendTranscript(answered, sealed)

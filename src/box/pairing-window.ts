@@ -57,7 +57,7 @@ export interface PairingOptions {
   /** What the device says about itself now. */
   readonly record: () => DeviceRecord
   /** Stores the owner; when it returns, the owner survives a crash. What it throws refuses the pairing. */
-  readonly store: (owner: NewOwner) => void
+  readonly store: (owner: NewOwner) => void | Promise<void>
 }
 
 interface Window {
@@ -171,7 +171,7 @@ export class PairingDesk {
     talk.send(PairOffer.encode({ proof, record }))
     PairConfirm.decode(await talk.next())
     if (this.window !== window) return await this.refuse(talk, session, 'the window has closed')
-    this.options.store(owner)
+    await this.options.store(owner)
     const words = checkWords(session.sessionKey, secret)
     this.stored(window, owner, words)
     talk.send(PairStored.encode({}))

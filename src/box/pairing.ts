@@ -45,6 +45,8 @@ const decoder = new TextDecoder('utf-8', { fatal: true })
 export interface PairOptions {
   /** mesh.self. */
   readonly self: PeerId
+  /** `contact`: with a person, who shows a code as a device does; absent: with a device. */
+  readonly purpose?: 'pair' | 'contact'
   /** The owner's key. */
   readonly own: ZoneSecret
   readonly code: PairingCode
@@ -77,10 +79,10 @@ export async function pairWithDevice(
   channel: Channel,
   options: PairOptions,
 ): Promise<PairedDevice> {
-  const { self, own, code, clock, random, signal } = options
+  const { self, own, code, clock, random, signal, purpose = 'pair' } = options
   const session = await authenticate(channel, {
     self,
-    purpose: 'pair',
+    purpose,
     own,
     device: code.device,
     clock,

@@ -10,7 +10,7 @@ import { type PortId, portId, type ZoneKey } from '../base/ids.ts'
 import { sha512 } from '../crypto/hash.ts'
 import { encodeBase32 } from '../wire/base32.ts'
 
-/** What a device can be asked for; also the purpose that both sides sign in the handshake. */
+/** What a device, or a person, can be asked for; also the purpose that both sides sign in the handshake. */
 export type Service =
   | 'ssh'
   | 'pair'
@@ -21,6 +21,10 @@ export type Service =
   | 'room'
   | 'upgrade'
   | 'jobs'
+  | 'mail'
+  /** Of a person, not of a device. */
+  | 'talk'
+  | 'contact'
 
 const encoder = new TextEncoder()
 

@@ -32,6 +32,18 @@
  *     JOBS { ids | null }          -> { size }, parts                reports, signed by the device for who asks
  *     FORGET { ids }               -> {}                             those that are over
  *
+ * On the port `mail` of a relay, by whoever has a mailbox there (mail-talk.ts):
+ *
+ *     MAILBOX { size }, parts      -> {}                             the drops, each with its card
+ *     MAIL {}                      -> { letters: [{ id, drop }] }    the oldest first
+ *     LETTER { id }                -> { size }, parts
+ *     LETTERED { id }              -> {}
+ *
+ * and by whoever names a drop with a proof, by a zone that need mean nothing:
+ *
+ *     CARD {}                      -> { size }, parts
+ *     POST { size }, parts         -> {}                             a letter
+ *
  * And these to the service `upgrade`, about the executable (executable-release.ts), by whoever has `admin`:
  *
  *     VERSION {}                   -> UpgradeState
@@ -76,6 +88,12 @@ export const PUSH_KIND = {
   pieces: 24,
   upgrade: 25,
   prove: 26,
+  mailbox: 27,
+  mail: 28,
+  letter: 29,
+  lettered: 30,
+  card: 31,
+  post: 32,
 } as const
 export type PushKind = keyof typeof PUSH_KIND
 

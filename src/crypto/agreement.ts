@@ -52,6 +52,10 @@ export const eddsaEcdh = (key: SigningKey, xPublic: Uint8Array): Uint8Array =>
 export const ecdhEddsa = (key: AgreementKey, edPublic: Uint8Array): Uint8Array =>
   ecdh(key, montgomeryPoint(edPublic))
 
+/** The secret that two Ed25519 keys have in common for ever. Throws as x25519. */
+export const eddsaEcdhEddsa = (key: SigningKey, edPublic: Uint8Array): Uint8Array =>
+  ecdh(montgomeryKey(key), montgomeryPoint(edPublic))
+
 const converted = new WeakMap<SigningKey, AgreementKey>()
 
 /** The scalar of an Ed25519 key is the first half of the hash of its seed (RFC 8032 section 5.1.5). */

@@ -6,6 +6,9 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ZoneSecret } from '../../src/crypto/zone-key.ts'
+import { zoneToText } from '../../src/gns/name.ts'
+import { systemRandom } from '../../src/sys/random.ts'
 import { HomeDirectory } from './home-directory.ts'
 import { Internet } from './namespaces.ts'
 import { cleanUp, folder, missing, type Place, Program, ROOT, run, shell } from './program.ts'
@@ -17,6 +20,8 @@ const skipped = missing(programs, { root: true }) !== null
 /** GNUnet needs some seconds to find its addresses, and the block of a name. */
 const TRIES = 10
 const AGAIN_MS = 1_500
+/** What `box id` shows to whoever the reader takes in. */
+const SOMEBODY = zoneToText(ZoneSecret.generate('EDKEY', systemRandom).zone)
 /** npm fetches and builds everything. */
 const INSTALL_MS = 240_000
 
@@ -76,7 +81,7 @@ describe.skipIf(skipped)('the journey of README.md', () => {
   const prefix = join(copy, 'installed')
   const machines: Record<string, Machine> = {}
   let internet: Internet | null = null
-  /** What the reader is to put in the place of `gnunet://hello/…`, `CODE` and `ID`. */
+  /** What the reader is to put in the place of `gnunet://hello/…`, `CODE` and `ID`; of `KEY` see above. */
   const hellos: string[] = []
   let code = ''
   let id = ''
@@ -107,6 +112,7 @@ describe.skipIf(skipped)('the journey of README.md', () => {
     return text
       .replaceAll('gnunet://hello/…', () => hellos[at++] ?? 'missing')
       .replaceAll('CODE', code)
+      .replaceAll(/\bKEY\b/g, SOMEBODY)
       .replaceAll(/\bID\b/g, id)
   }
 
@@ -155,7 +161,7 @@ describe.skipIf(skipped)('the journey of README.md', () => {
     const [hello] = /gnunet:\/\/hello\/\S+/.exec(said.out) ?? []
     if (name === 'debian' && hello) hellos.push(hello)
     id = /^(000G[0-9A-Z]{54})$/m.exec(said.out)?.[1] ?? id
-    if (text.includes('--as')) await samePairing(said.out)
+    if (text.includes('box pair')) await samePairing(said.out)
     if (text.includes('scp')) copied()
   }
 
