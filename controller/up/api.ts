@@ -20,6 +20,7 @@ import { grantRoutes } from './grant-routes.ts'
 import { mapRoute } from './map-route.ts'
 import { type PageFiles, pagePaths, pageRoutes } from './page-routes.ts'
 import { pushRoutes } from './push-routes.ts'
+import type { RoomHall } from './room-hall.ts'
 import { roomRoutes } from './room-routes.ts'
 import { DEVICE, ERROR } from './schemas.ts'
 import { Sessions } from './sessions.ts'
@@ -48,6 +49,7 @@ const STATUS: Readonly<Record<Family, number>> = {
 export interface ApiParts {
   readonly context: Context
   readonly watch: FleetWatch
+  readonly hall: RoomHall
   readonly mesh: Mesh
   readonly token: string
   /** Of the page. */
@@ -58,6 +60,7 @@ export interface ApiParts {
 export async function createApi({
   context,
   watch,
+  hall,
   mesh,
   token,
   files,
@@ -93,7 +96,7 @@ export async function createApi({
     execRoute(routes, context)
     pushRoutes(routes, context)
     grantRoutes(routes, context)
-    roomRoutes(routes, context)
+    roomRoutes(routes, context, hall)
     mapRoute(routes, context, { watch, mesh })
     metricsRoute(routes, context, watch)
     pageRoutes(routes, files, sessions)

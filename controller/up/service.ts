@@ -12,6 +12,7 @@ import { dropAddress, keepAddress } from './address.ts'
 import { createApi } from './api.ts'
 import { FleetWatch } from './fleet-watch.ts'
 import { pageFiles } from './page-files.ts'
+import { RoomHall } from './room-hall.ts'
 import { ownToken, TOKEN_FILE } from './token.ts'
 
 const LOOPBACK = '127.0.0.1'
@@ -27,11 +28,13 @@ export async function stayUp(context: Context, port: number): Promise<void> {
   const lending = await listenUnix(socket, lender(mesh), { connectionsMax: LOANS_MAX })
   await dropAddress(state)
   const watch = new FleetWatch(quiet)
+  const hall = new RoomHall(quiet)
   const end = new AbortController()
   const jobs = watchJobs(quiet, AbortSignal.any([signal, end.signal]))
   try {
-    const app = await createApi({ context: quiet, watch, mesh, token, files: pageFiles() })
+    const app = await createApi({ context: quiet, watch, hall, mesh, token, files: pageFiles() })
     try {
+      hall.stay(mesh)
       const api = await listen(app, port)
       await keepAddress(state, api)
       const path = join(state.directory, TOKEN_FILE)

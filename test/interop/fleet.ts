@@ -14,6 +14,11 @@ export interface AgentStatus {
   readonly device_zone: string
   readonly neighbours: readonly { readonly pid: string; readonly state: string }[]
   readonly owners: readonly { readonly name: string; readonly calls_it: string }[]
+  readonly rooms: readonly {
+    readonly direct: number
+    readonly fragments: string
+    readonly sent: number
+  }[]
 }
 
 export interface AgentOptions {

@@ -12,6 +12,7 @@ import { makeSshKey } from '../../../controller/ssh-key.ts'
 import { directoryState } from '../../../controller/state.ts'
 import { createApi } from '../../../controller/up/api.ts'
 import { FleetWatch } from '../../../controller/up/fleet-watch.ts'
+import { RoomHall } from '../../../controller/up/room-hall.ts'
 import { ownToken } from '../../../controller/up/token.ts'
 import { silentLog } from '../../../src/base/log.ts'
 import { systemClock as clock } from '../../../src/sys/clock.ts'
@@ -58,7 +59,14 @@ export class House {
       ['index.html', { type: 'text/html; charset=utf-8', text: '<!doctype html>' }],
       ['page.js', { type: 'text/javascript; charset=utf-8', text: 'go()' }],
     ])
-    this.app = await createApi({ context, watch, mesh: await context.mesh(), token, files })
+    this.app = await createApi({
+      context,
+      watch,
+      hall: new RoomHall(context),
+      mesh: await context.mesh(),
+      token,
+      files,
+    })
   }
 
   async stop(): Promise<void> {
