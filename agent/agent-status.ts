@@ -9,6 +9,7 @@ import type { MeshStatus } from '../src/mesh/mesh.ts'
 import { encodeBase32 } from '../src/wire/base32.ts'
 import type { AgentConfig } from './config.ts'
 import type { DeviceKeys } from './device-keys.ts'
+import type { RoomTraffic } from './room.ts'
 
 export interface AgentStatus {
   readonly running: true
@@ -45,6 +46,8 @@ export interface AgentStatus {
   readonly started_at: string
   /** What was pushed: the generation that holds, what awaits its confirmation, how the last push ended. */
   readonly configuration: ConfigurationStatus | null
+  /** That are hosted here. */
+  readonly rooms: readonly RoomTraffic[]
 }
 
 export interface ConfigurationStatus {
@@ -76,6 +79,7 @@ export interface StatusParts {
   readonly publishedUntil: number | null
   readonly startedAt: number
   readonly configuration: ConfigurationStatus | null
+  readonly rooms: readonly RoomTraffic[]
 }
 
 export const agentStatus = (parts: StatusParts): AgentStatus => ({
@@ -113,6 +117,7 @@ export const agentStatus = (parts: StatusParts): AgentStatus => ({
   published_until: timeText(parts.publishedUntil),
   started_at: new Date(parts.startedAt).toISOString(),
   configuration: parts.configuration,
+  rooms: parts.rooms,
 })
 
 const timeText = (ms: number | null): string | null =>

@@ -342,6 +342,7 @@ export class Agent {
       publishedUntil: this.publisher.publishedUntil(this.device.zone, '@'),
       startedAt: this.startedAt,
       configuration: this.pushing?.status() ?? null,
+      rooms: this.rooms?.traffic() ?? [],
     })
   }
 

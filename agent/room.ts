@@ -29,8 +29,8 @@ import { Allowance } from './talk-allowance.ts'
 export const ROOM_HISTORY_SIZE = 1_048_576
 /** Of the file that holds it. */
 export const ROOM_LEDGER_SIZE = 4 * ROOM_HISTORY_SIZE
-/** Everybody hangs below the device: people have a few programs each, and members do not relay yet. */
-const FANOUT = 256
+/** Those below whom nobody can hang are taken where no member takes them: people have a few programs each. */
+const OVERFLOW_MAX = 252
 const PROGRAMS_PER_PERSON_MAX = 8
 /** A page of text, with what is around it. More is for files. */
 const TALK_SIZE_MAX = 4_096 + 256
@@ -56,6 +56,18 @@ export interface RoomOptions {
   readonly openLedger: (name: string, sizeMax: number) => OpenLedger
   /** The book has changed: it is written down. Throws STATE_UNWRITABLE, and then it has not. */
   readonly keep: (record: RoomRecord) => void
+}
+
+/** As `box-agent status --json` has it. */
+export interface RoomTraffic {
+  readonly name: string
+  readonly members: number
+  /** Programs to which this device hands on itself. */
+  readonly direct: number
+  /** So many there are, from the beginning of the room. */
+  readonly fragments: string
+  /** So many were handed on since the room came up; one to three programs counts three times. */
+  readonly sent: number
 }
 
 /** The parts that live as long as the disk is well. */
@@ -98,6 +110,20 @@ export class Room {
 
   isMember(zone: ZoneKey): boolean {
     return this.running?.host.isMember(zone) ?? false
+  }
+
+  /** How it is handed on; null while it is not up. */
+  traffic(): RoomTraffic | null {
+    const host = this.running?.host
+    if (!host) return null
+    const { size: direct, sent } = host.children
+    return {
+      name: this.record.name,
+      members: host.zones().length,
+      direct,
+      fragments: `${host.last}`,
+      sent,
+    }
   }
 
   /** Somebody who was let in at the port: what they want is for the door. */
@@ -185,7 +211,7 @@ export class Room {
       const host = new PlaceHost({
         ...{ key: this.key, self, clock, random, store, ledger },
         name: roomFile(this.place),
-        fanout: FANOUT,
+        overflowMax: OVERFLOW_MAX,
         perZoneMax: PROGRAMS_PER_PERSON_MAX,
         historySize: ROOM_HISTORY_SIZE,
         rules: { isHistoryOpen: this.record.isOpen, announcesMembers: true },

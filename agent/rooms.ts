@@ -14,7 +14,7 @@ import type { Admission, Session } from '../src/box/handshake.ts'
 import type { RoomListing, RoomRequest } from '../src/box/room-talk.ts'
 import { zoneFromText } from '../src/gns/name.ts'
 import type { TreeNode } from '../src/psyc/edge.ts'
-import { ledgerFile, type OpenLedger, Room, roomFile } from './room.ts'
+import { ledgerFile, type OpenLedger, Room, type RoomTraffic, roomFile } from './room.ts'
 import { type Invitation, type RoomRecord, readRoomBook, writeRoomBook } from './room-book.ts'
 
 /** Each may take some 4 MiB of the disk and 2 MiB of memory. */
@@ -95,6 +95,10 @@ export class Rooms {
       room.invite({ zone: after, nick }, { zone: before, nick })
     }
     return theirs.length > 0
+  }
+
+  traffic(): readonly RoomTraffic[] {
+    return this.rooms.flatMap(room => room.traffic() ?? [])
   }
 
   close(): void {

@@ -20,6 +20,8 @@ import { RoomBook } from './book.ts'
 export const HISTORY_SIZE = 1_048_576
 const LEDGER_SIZE = 4 * HISTORY_SIZE
 const KEY_SIZE = 32
+/** Times as many entries as are of use, then the others are dropped. */
+const LEDGER_TO_HISTORY = 2
 /** Of the memory in the stores of guests. */
 export const MEMORY_NAME = 'room'
 
@@ -91,6 +93,13 @@ export class RoomMemory {
     })
   }
 
+  /** Who stays for months keeps no more in memory than for hours. */
+  private trim(mine: History): void {
+    const kept = [...mine.from(mine.first)].map(({ raw }) => encodeBase32(raw))
+    const isLong = this.ledger.entries().length > LEDGER_TO_HISTORY * kept.length
+    if (kept.length > 0 && isLong) this.ledger.rewrite(kept)
+  }
+
   private mergedText(before: string | null): string {
     const disk = memoryStore()
     if (before !== null) disk.set(MEMORY_NAME, encoder.encode(before))
@@ -103,6 +112,7 @@ export class RoomMemory {
   private mergeInto(journal: Journal): void {
     const there = new History(this.place, journal, HISTORY_SIZE)
     const mine = new History(this.place, this.ledger, HISTORY_SIZE)
+    this.trim(mine)
     if (there.head.id >= mine.head.id) return
     if (there.head.id + 1n < mine.first) journal.rewrite(this.ledger.entries())
     else for (const fragment of mine.from(there.head.id + 1n)) there.append(fragment)

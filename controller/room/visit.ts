@@ -4,6 +4,7 @@
  */
 
 import { equalBytes } from '../../src/base/bytes.ts'
+import type { Timer } from '../../src/base/clock.ts'
 import { BoxError } from '../../src/base/errors.ts'
 import { peerId } from '../../src/base/ids.ts'
 import type { DeviceRecord } from '../../src/box/device-record.ts'
@@ -18,12 +19,15 @@ import { reach } from '../device-session.ts'
 import { type Device, hasZone } from '../fleet.ts'
 import { type KnownRoom, RoomBook } from './book.ts'
 import { HISTORY_SIZE, MEMORY_NAME, RoomMemory } from './memory.ts'
+import { dialMember, type RelayPort } from './relaying.ts'
 
 /** How a host is called that is none of our devices. */
 const HOST_NAME = 'room-host'
 /** One try at where it was a moment ago, before it is looked for. */
 const AGAIN_MS = 5_000
 const RETRY_MS = 1_000
+/** Moving from one member to another takes less: whoever is away for so long is told to be. */
+const AWAY_MS = 3_000
 const TAG_SIZE = 16
 const PEER_SIZE = 32
 /** Where the host is, as long as nobody knows: no peer has this key. */
@@ -36,8 +40,10 @@ export interface VisitOptions {
   readonly said?: (message: Message) => void
   /** All there is has come; again after each message. */
   readonly current?: () => void
-  /** Whether we hang on the host at the moment. */
+  /** Whether we hear what is said at the moment. */
   readonly attached?: (isAttached: boolean) => void
+  /** We stay, and hand on to others who dial us there. Absent: nobody hangs below us. */
+  readonly port?: RelayPort | null
   /** We are not let in, or not any more. */
   readonly over?: (reason: BoxError) => void
 }
@@ -63,6 +69,7 @@ export class RoomVisit {
   private readonly waiters = new Set<Waiter>()
   private saving: Promise<void> | null = null
   private isSaveDue = false
+  private away: Timer | null = null
   private readonly abort = () => this.end(this.context.signal.reason)
 
   /** Fails with NO_EGO, STATE_UNREADABLE, STATE_UNWRITABLE, STATE_LOCKED, and what starting a mesh fails with. */
@@ -70,8 +77,9 @@ export class RoomVisit {
     const own = context.ego().secret.zone
     const memory = await RoomMemory.open(context.state, room.place, context.random)
     await context.mesh()
-    // Not the key of our peer, which several processes may share: the host tells them apart by it.
-    const self = { peer: peerId(context.random.bytes(PEER_SIZE)), zone: own }
+    // Several processes may share the key of our peer, and the host tells them apart by this.
+    const peer = options.port?.self ?? peerId(context.random.bytes(PEER_SIZE))
+    const self = { peer, zone: own }
     return new RoomVisit(context, room, memory, self, options)
   }
 
@@ -89,6 +97,7 @@ export class RoomVisit {
     this.options = options
     this.guest = new PlaceGuest({
       ...{ place: room.place, self, clock, random, historySize: HISTORY_SIZE },
+      isLeaf: !options.port,
       host: { peer: NOWHERE, zone: room.device },
       ...{ store: memory.store, name: MEMORY_NAME, ledger: memory.ledger },
       request: { method: '_request_enter' },
@@ -99,13 +108,11 @@ export class RoomVisit {
         said: message => {
           if (this.isCurrent) options.said?.(message)
         },
-        attached: isAttached => {
-          if (!isAttached) this.isCurrent = false
-          options.attached?.(isAttached)
-        },
+        attached: isAttached => this.moved(isAttached),
         current: () => this.caughtUp(),
       },
     })
+    options.port?.add(room.place, this.guest)
     signal.addEventListener('abort', this.abort, { once: true })
   }
 
@@ -173,7 +180,7 @@ export class RoomVisit {
   /** Ends the visit; what is to be written down is. */
   async close(): Promise<void> {
     this.context.signal.removeEventListener('abort', this.abort)
-    this.guest.close()
+    this.endGuest()
     await this.saving
   }
 
@@ -191,6 +198,23 @@ export class RoomVisit {
     signal.throwIfAborted()
   }
 
+  private endGuest(): void {
+    this.away?.cancel()
+    this.options.port?.remove(this.room.place)
+    this.guest.close()
+  }
+
+  private moved(isAttached: boolean): void {
+    this.away?.cancel()
+    this.away = null
+    if (isAttached) {
+      this.options.attached?.(true)
+      return
+    }
+    this.isCurrent = false
+    this.away = this.context.clock.after(AWAY_MS, () => this.options.attached?.(false))
+  }
+
   private caughtUp(): void {
     this.isCurrent = true
     this.failure = null
@@ -206,7 +230,7 @@ export class RoomVisit {
   private end(reason: unknown): void {
     if (this.over) return
     this.over = reason instanceof BoxError ? reason : new BoxError('ENGINE_CLOSED')
-    this.guest.close()
+    this.endGuest()
     this.settle(one => one.reject(reason))
     if (reason instanceof BoxError) this.options.over?.(reason)
   }
@@ -228,9 +252,14 @@ export class RoomVisit {
     }
   }
 
-  /** Other members do not hand on: only the host is dialled. */
-  private async dial({ zone }: TreeNode, signal: AbortSignal): Promise<Link> {
-    if (!equalBytes(zone, this.room.device)) throw new BoxError('PEER_UNREACHABLE')
+  private async dial(node: TreeNode, signal: AbortSignal): Promise<Link> {
+    const { zone } = node
+    if (!equalBytes(zone, this.room.device)) {
+      const { last } = hostOf(this.context, this.room)
+      const hubs = (this.where ?? last?.record)?.hubs.map(({ pid }) => pid) ?? []
+      const { place } = this.room
+      return await dialMember(this.context, node, this.guest, { place, hubs, signal })
+    }
     try {
       return { zone, channel: (await this.again(signal)) ?? (await this.find()) }
     } catch (error) {

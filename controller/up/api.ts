@@ -23,6 +23,7 @@ import { jobRoutes } from './job-routes.ts'
 import { mapRoute } from './map-route.ts'
 import { type PageFiles, pagePaths, pageRoutes } from './page-routes.ts'
 import { pushRoutes } from './push-routes.ts'
+import type { RoomHall } from './room-hall.ts'
 import { roomRoutes } from './room-routes.ts'
 import { ALERT, DEVICE, ERROR } from './schemas.ts'
 import { Sessions } from './sessions.ts'
@@ -52,6 +53,7 @@ export interface ApiParts {
   readonly alerts: AlertParts
   readonly context: Context
   readonly watch: FleetWatch
+  readonly hall: RoomHall
   readonly mesh: Mesh
   readonly token: string
   /** Of the page. */
@@ -62,6 +64,7 @@ export interface ApiParts {
 export async function createApi({
   context,
   watch,
+  hall,
   mesh,
   token,
   files,
@@ -100,7 +103,7 @@ export async function createApi({
     pushRoutes(routes, context)
     grantRoutes(routes, context)
     jobRoutes(routes, context)
-    roomRoutes(routes, context)
+    roomRoutes(routes, context, hall)
     mapRoute(routes, context, { watch, mesh })
     alertRoutes(routes, context, { watch, ...alerts })
     metricsRoute(routes, context, { watch, ...alerts })

@@ -1,13 +1,25 @@
-/** The rooms that somebody follows through the API: one visit each, however many listen, ended with the last of them. */
+/**
+ * The rooms in which `box up` is: one visit each, however many listen through the API. It stays in all rooms of this
+ * state, keeps what is said there, and hands on to other members; a room that it does not know of ends with the last
+ * who listens.
+ */
 
-import type { BoxError } from '../../src/base/errors.ts'
+import type { Timer } from '../../src/base/clock.ts'
+import { BoxError } from '../../src/base/errors.ts'
+import type { Mesh } from '../../src/mesh/mesh.ts'
 import type { Message } from '../../src/psyc/channel.ts'
 import type { Context } from '../context.ts'
-import type { KnownRoom } from '../room/book.ts'
+import { type KnownRoom, RoomBook } from '../room/book.ts'
 import { RoomNames, saidIn, saidValue } from '../room/lines.ts'
+import { RoomMemory } from '../room/memory.ts'
+import { RelayPort } from '../room/relaying.ts'
 import { RoomVisit } from '../room/visit.ts'
 
 const TIMEOUT_MS = 30_000
+/** Rooms come and go by other commands: the list is looked at so often. */
+const LOOK_MS = 15_000
+/** In each there is a megabyte of history, and its host is looked for while it is away. */
+const STAY_MAX = 32
 /** Of what was said before, to whoever begins to listen. */
 const FIRST_LAST = 200
 
@@ -30,14 +42,26 @@ interface Followed {
   readonly visit: Promise<RoomVisit>
   readonly listeners: Set<Listener>
   isCurrent: boolean
+  /** It goes on when nobody listens. */
+  isResident: boolean
 }
 
 export class RoomHall {
   private readonly context: Context
   private readonly rooms = new Map<string, Followed>()
+  /** Rooms that do not let us in: only who asks for them tries again. */
+  private readonly refused = new Set<string>()
+  private port: RelayPort | null = null
+  private timer: Timer | null = null
 
   constructor(context: Context) {
     this.context = context
+  }
+
+  /** From now on we are in all our rooms, and hand on where another process of ours does not. */
+  stay(mesh: Mesh): void {
+    this.port = RelayPort.open(this.context, mesh)
+    this.look()
   }
 
   /** Tells what was said and what is being said, until the signal. Fails as RoomVisit.open. */
@@ -73,18 +97,41 @@ export class RoomHall {
   }
 
   async close(): Promise<void> {
+    this.timer?.cancel()
+    this.port?.close()
     const all = [...this.rooms.values()]
     this.rooms.clear()
     for (const { visit } of all) await visit.then(one => one.close()).catch(() => {})
+  }
+
+  private look(): void {
+    this.timer = this.context.clock.after(LOOK_MS, () => this.look())
+    try {
+      const { state } = this.context
+      const known = new RoomBook(state).rooms().slice(0, STAY_MAX)
+      for (const [key, one] of this.rooms)
+        if (one.isResident && !known.some(({ place }) => `${place}` === key)) this.end(key, one)
+      for (const room of known) {
+        const key = `${room.place}`
+        if (this.refused.has(key) || !RoomMemory.hasEntered(state, room.place)) continue
+        const one = this.rooms.get(key) ?? this.enter(key, room)
+        one.isResident = true
+      }
+    } catch (error) {
+      if (!(error instanceof BoxError)) throw error
+      this.context.log.note('warn', 'controller', 'rooms not read', { code: error.code })
+    }
   }
 
   private enter(key: string, room: KnownRoom): Followed {
     const listeners = new Set<Listener>()
     const visit = RoomVisit.open(this.context, room, {
       timeoutMs: TIMEOUT_MS,
+      port: this.port,
       current: () => {
         one.isCurrent = true
         void visit.then(open => {
+          open.save()
           for (const listener of listeners) {
             listener.events.attached(true)
             this.tell(open, listener)
@@ -98,14 +145,18 @@ export class RoomHall {
       },
       over: reason => {
         this.rooms.delete(key)
+        this.refused.add(key)
         for (const { events } of listeners) events.over(reason)
         void visit.then(open => open.close())
       },
     })
-    const one: Followed = { visit, listeners, isCurrent: false }
+    const one: Followed = { visit, listeners, isCurrent: false, isResident: false }
     this.rooms.set(key, one)
     visit.then(
-      open => open.enter(),
+      open => {
+        this.refused.delete(key)
+        open.enter()
+      },
       () => this.rooms.delete(key),
     )
     return one
@@ -113,7 +164,11 @@ export class RoomHall {
 
   private leave(key: string, one: Followed, listener: Listener): void {
     one.listeners.delete(listener)
-    if (one.listeners.size > 0 || this.rooms.get(key) !== one) return
+    if (one.listeners.size > 0 || one.isResident || this.rooms.get(key) !== one) return
+    this.end(key, one)
+  }
+
+  private end(key: string, one: Followed): void {
     this.rooms.delete(key)
     this.context.meanwhile(one.visit.then(visit => visit.close()))
   }

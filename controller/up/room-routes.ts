@@ -6,7 +6,7 @@ import { formatRoomAddress } from '../../src/box/room-address.ts'
 import type { Context } from '../context.ts'
 import { RoomBook } from '../room/book.ts'
 import { hostOf } from '../room/visit.ts'
-import { RoomHall } from './room-hall.ts'
+import type { RoomHall } from './room-hall.ts'
 import { about, aboutOne, NOTHING, options, ROOMS, streamed } from './schemas.ts'
 import { eventStream } from './streams.ts'
 
@@ -17,9 +17,8 @@ const LISTENERS_MAX = 16
 
 type Named = { Params: { name: string } }
 
-export function roomRoutes(app: FastifyInstance, context: Context): void {
+export function roomRoutes(app: FastifyInstance, context: Context, hall: RoomHall): void {
   const book = new RoomBook(context.state)
-  const hall = new RoomHall(context)
   app.addHook('preClose', () => hall.close())
   app.get(
     '/v1/rooms',

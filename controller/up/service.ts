@@ -15,6 +15,7 @@ import { dropAddress, keepAddress } from './address.ts'
 import { createApi } from './api.ts'
 import { FleetWatch, type FollowDevice } from './fleet-watch.ts'
 import { pageFiles } from './page-files.ts'
+import { RoomHall } from './room-hall.ts'
 import { ownToken, TOKEN_FILE } from './token.ts'
 
 const LOOPBACK = '127.0.0.1'
@@ -42,6 +43,7 @@ export async function stayUp(
     changed: view => watch.changed(view),
     happened: alert => watch.alerted(alert),
   })
+  const hall = new RoomHall(quiet)
   const end = new AbortController()
   const ended = AbortSignal.any([signal, end.signal])
   const beside = Promise.all([
@@ -51,10 +53,11 @@ export async function stayUp(
   ])
   try {
     const app = await createApi({
-      ...{ context: quiet, watch, mesh, token, files: pageFiles() },
+      ...{ context: quiet, watch, hall, mesh, token, files: pageFiles() },
       alerts: { sight, deliveries: () => alerts.deliveries },
     })
     try {
+      hall.stay(mesh)
       const api = await listen(app, port)
       await keepAddress(state, api)
       const path = join(state.directory, TOKEN_FILE)

@@ -1,6 +1,8 @@
 /**
  * Those to whom a member hands on what it has: few, each at its own pace. Nothing is queued for a slow one:
  * it is given the next fragment when it can take it, from the history that is there anyway.
+ *
+ * Those below whom nobody hangs (leaves: programs that run for a moment) give way to those that hand on.
  */
 
 import { equalBytes } from '../base/bytes.ts'
@@ -8,6 +10,7 @@ import type { Clock, Timer } from '../base/clock.ts'
 import type { Edge, EdgeMessage, TreeNode } from './edge.ts'
 import type { History } from './history.ts'
 import {
+  ATTACH,
   PlaceAttached,
   PlaceBeat,
   PlaceForgotten,
@@ -25,6 +28,8 @@ const REVOKED_MAX = 4_096
 export const BEAT_MS = 10_000
 /** A child that does not take a beat for so long is gone. */
 const STUCK_MS = 60_000
+/** Of those beyond the fan-out, one after so long is to look whether a member takes it by now. */
+const RELIEF_MS = 5 * 60_000
 
 interface Child {
   readonly edge: Edge
@@ -32,6 +37,8 @@ interface Child {
   /** As which node it came: processes that share a peer take another key each. */
   readonly process: Uint8Array
   readonly ticket: Ticket
+  /** Bits of ATTACH. */
+  readonly flags: number
   /** The next fragment to give. */
   next: bigint
   isWritable: boolean
@@ -45,6 +52,8 @@ export interface ChildrenOptions {
   readonly fanout: number
   /** Of one zone, so that nobody takes all places; its oldest gives way. Absent: as many as there are. */
   readonly perZoneMax?: number
+  /** More than the fan-out, so many, where there is nobody else who takes them. Absent: none. */
+  readonly overflowMax?: number
   /** Ourselves and those above us, the host first; null while we are not attached. */
   readonly ancestors: () => readonly TreeNode[] | null
   /** Whom to ask instead. */
@@ -56,9 +65,13 @@ export class Children {
   private readonly children = new Set<Child>()
   private readonly revoked = new Set<bigint>()
   private timer: Timer
+  private relievedAt: number
+  /** Fragments handed on so far, each to each child. */
+  sent = 0
 
   constructor(options: ChildrenOptions) {
     this.options = options
+    this.relievedAt = options.clock.elapsed()
     this.timer = options.clock.after(BEAT_MS, () => this.beat())
   }
 
@@ -66,13 +79,19 @@ export class Children {
     return this.children.size
   }
 
+  /** Those who hand on. */
   nodes(): readonly TreeNode[] {
-    return [...this.children].map(({ node }) => node)
+    return [...this.children].filter(isRelay).map(({ node }) => node)
+  }
+
+  /** Whom a newcomer may ask instead; nobody while there is room here. */
+  alternatives(): readonly TreeNode[] {
+    return this.children.size < this.options.fanout ? [] : this.nodes()
   }
 
   /** Somebody wants to be our child. The edge is ours from now on, or has been told why not. */
   admit(edge: Edge, { value }: Extract<EdgeMessage, { is: 'PLACE_ATTACH' }>): void {
-    const { place, clock, fanout, ancestors } = this.options
+    const { place, clock, ancestors } = this.options
     const ticket = checkTicket(value.ticket, place, edge.zone, clock.now())
     if (!ticket || this.revoked.has(ticket.serial)) {
       edge.dismiss(PlaceTicketRefused.encode({}), clock)
@@ -85,14 +104,16 @@ export class Children {
         this.drop(child)
     this.makeWay(edge)
     const above = ancestors()
-    const isAbove = above?.some(({ peer }) => equalBytes(peer, edge.peer)) ?? true
-    if (!above || isAbove || this.children.size >= fanout) {
+    const isAbove =
+      isRelay(value) && above?.some(({ peer }) => equalBytes(peer, edge.peer)) === true
+    if (!above || isAbove || !this.hasRoomFor(value)) {
       this.redirect(edge)
       return
     }
-    this.add(edge, ticket, process, value.next)
+    this.add(edge, { ticket, process, flags: value.flags, next: value.next })
     edge.send(PlaceAttached.encode({ last: this.options.history.head.id, ancestors: above }))
     this.pump()
+    if (isRelay(value)) this.giveWay()
   }
 
   /** Hands on what there is, to each as far as it can take it. */
@@ -127,6 +148,27 @@ export class Children {
       this.release(child)
   }
 
+  private hasRoomFor(newcomer: { readonly flags: number }): boolean {
+    const { fanout, overflowMax = 0 } = this.options
+    const { size } = this.children
+    if (size < fanout) return true
+    const relays = this.nodes().length
+    if (isRelay(newcomer) && relays < fanout && this.leaves().length > 0) return true
+    const isWithoutOthers = relays === 0 || isStuck(newcomer)
+    return isWithoutOthers && size < fanout + overflowMax
+  }
+
+  /** Leaves that may find somebody else: as many as are too many, and as a newcomer may take. */
+  private giveWay(): void {
+    const { fanout } = this.options
+    const tooMany = Math.min(this.children.size - fanout, fanout)
+    for (const leaf of this.leaves().slice(0, Math.max(0, tooMany))) this.release(leaf)
+  }
+
+  private leaves(): Child[] {
+    return [...this.children].filter(child => !isRelay(child) && !isStuck(child))
+  }
+
   private redirect(edge: Edge): void {
     const own = this.options.ancestors() ? this.nodes() : []
     const nodes = [...own, ...this.options.others()].filter(
@@ -135,9 +177,10 @@ export class Children {
     edge.dismiss(PlaceRedirect.encode({ nodes: nodes.slice(0, NODES_MAX) }), this.options.clock)
   }
 
-  private add(edge: Edge, ticket: Ticket, process: Uint8Array, next: bigint): void {
+  private add(edge: Edge, newcomer: Pick<Child, 'ticket' | 'process' | 'flags' | 'next'>): void {
+    const { ticket, next } = newcomer
     const child: Child = {
-      ...{ edge, ticket, process, node: { peer: edge.peer, zone: edge.zone } },
+      ...{ ...newcomer, edge, node: { peer: edge.peer, zone: edge.zone } },
       next: next < ticket.since ? ticket.since : next,
       isWritable: true,
       writableAt: this.options.clock.elapsed(),
@@ -174,6 +217,7 @@ export class Children {
       const fragment = history.get(child.next)!
       const message = { hop: ancestors()?.length ?? 0, fragment: fragment.raw }
       child.next++
+      this.sent++
       this.send(child, PlaceForward.encode(message))
     }
   }
@@ -189,7 +233,16 @@ export class Children {
     for (const child of [...this.children])
       if (child.ticket.until <= clock.now()) this.refuse(child)
       else if (!child.isWritable && clock.elapsed() - child.writableAt > STUCK_MS) this.drop(child)
+    this.relieve()
     this.beatNow()
+  }
+
+  private relieve(): void {
+    const { fanout, clock } = this.options
+    if (clock.elapsed() - this.relievedAt < RELIEF_MS) return
+    this.relievedAt = clock.elapsed()
+    const stuck = [...this.children].find(isStuck)
+    if (stuck && this.children.size > fanout && this.nodes().length > 0) this.release(stuck)
   }
 
   private beatNow(): void {
@@ -214,6 +267,9 @@ export class Children {
     child.edge.close()
   }
 }
+
+const isRelay = ({ flags }: { readonly flags: number }): boolean => (flags & ATTACH.relay) !== 0
+const isStuck = ({ flags }: { readonly flags: number }): boolean => (flags & ATTACH.stuck) !== 0
 
 /** Nodes named in one message. */
 export const NODES_MAX = 16

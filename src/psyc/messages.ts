@@ -64,11 +64,16 @@ export const treeNode = struct('TREE_NODE', { peer: bytes(32), zone: bytes(36) }
 
 /** To a parent: let me be your child. `next` is the first fragment I lack. */
 export const PlaceAttach = message('PLACE_ATTACH', 0xbd41, {
+  /** 1: others may hang below me; 2: nobody took me to whom you have sent me. */
+  flags: u8,
   place: bytes(32),
   next: u64,
   self: treeNode,
   ticket: rest,
 })
+
+/** Bits of the flags of a PLACE_ATTACH. */
+export const ATTACH = { relay: 1, stuck: 2 } as const
 
 /** From a parent: you are. The ancestors are mine and I, the host first. */
 export const PlaceAttached = message('PLACE_ATTACHED', 0xbd42, {

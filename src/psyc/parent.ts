@@ -13,7 +13,7 @@ import { BEAT_MS, NODES_MAX } from './children.ts'
 import { Edge, type EdgeMessage, type Link, type TreeNode } from './edge.ts'
 import { follows, readFragment } from './fragment.ts'
 import type { History } from './history.ts'
-import { PlaceAttach, PlaceReplay } from './messages.ts'
+import { ATTACH, PlaceAttach, PlaceReplay } from './messages.ts'
 
 /** Deeper than any tree of a fanout that makes sense; more is a circle that has not been noticed. */
 export const DEPTH_MAX = 24
@@ -25,6 +25,10 @@ const ATTACH_MS = 20_000
 const REPLAY_MS = 3_000
 const BACKOFF_MIN_MS = 500
 const BACKOFF_MAX_MS = 30_000
+/** Of those to whom the host has sent us, so many that cannot be reached are enough. */
+const UNREACHED_MAX = 2
+/** They may be about to find a place themselves, after all have lost theirs: so often all are asked. */
+const ROUNDS_MAX = 3
 /** Nodes we know of; the host is always among those tried. */
 const KNOWN_MAX = 32
 
@@ -35,6 +39,8 @@ export interface ParentOptions {
   readonly clock: Clock
   readonly random: Random
   readonly history: History
+  /** Nobody is to hang below us. */
+  readonly isLeaf?: boolean
   readonly ticket: () => Uint8Array
   /** Opens a channel to a node and proves both ends. Fails with BoxError. */
   readonly dial: (node: TreeNode, signal: AbortSignal) => Promise<Link>
@@ -64,6 +70,8 @@ export class Parent {
   /** Those already tried since we were last attached. */
   private tried = new Set<string>()
   private failures = 0
+  /** Since the host has sent us on to others: how many could not be reached, how often all were tried. */
+  private sentOn: { unreached: number; rounds: number } | null = null
   private replay: Timer | null = null
   private watch: Timer | null = null
   /** The last fragment that those above have told of. */
@@ -111,7 +119,7 @@ export class Parent {
 
   private tryNext(): void {
     const { clock, host, self } = this.options
-    const candidates = [...this.known, host]
+    const candidates = this.isStuck ? [host, ...this.known] : [...this.known, host]
     const node = candidates.find(
       ({ peer }) => !this.tried.has(keyOf(peer)) && !equalBytes(peer, self.peer),
     )
@@ -129,15 +137,31 @@ export class Parent {
         else this.ask(new Edge(link), abort)
       },
       () => {
-        if (!abort.signal.aborted) this.lost()
+        if (abort.signal.aborted) return
+        this.unreached()
+        this.lost()
       },
     )
+  }
+
+  /** Does not go through all that may be away: a few, then the host must take us. */
+  private unreached(): void {
+    if (!this.sentOn) return
+    this.sentOn.unreached++
+    if (this.isStuck) this.tried.delete(keyOf(this.options.host.peer))
+  }
+
+  /** Whether the host must take us: those to whom it has sent us do not. */
+  private get isStuck(): boolean {
+    const { sentOn } = this
+    return sentOn !== null && (sentOn.rounds >= ROUNDS_MAX || sentOn.unreached >= UNREACHED_MAX)
   }
 
   /** Everybody was tried. */
   private rest(): void {
     const { clock, random } = this.options
     this.tried.clear()
+    if (this.sentOn) this.sentOn.rounds++
     const ms = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** this.failures++)
     const timer = clock.after(ms / 2 + random.below(ms), () => this.tryNext())
     this.standing = { is: 'waiting', timer }
@@ -146,7 +170,7 @@ export class Parent {
   }
 
   private ask(edge: Edge, abort: AbortController): void {
-    const { place, self, history, ticket } = this.options
+    const { place, self, history, ticket, isLeaf = false } = this.options
     abort.signal.addEventListener('abort', () => edge.close(), { once: true })
     edge.attach({
       message: message => {
@@ -157,7 +181,9 @@ export class Parent {
         if (!abort.signal.aborted) this.lost()
       },
     })
-    edge.send(PlaceAttach.encode({ place, self, next: history.head.id + 1n, ticket: ticket() }))
+    const flags = (isLeaf ? 0 : ATTACH.relay) | (this.isStuck ? ATTACH.stuck : 0)
+    const next = history.head.id + 1n
+    edge.send(PlaceAttach.encode({ flags, place, self, next, ticket: ticket() }))
   }
 
   private answered(edge: Edge, message: EdgeMessage): void {
@@ -168,21 +194,26 @@ export class Parent {
       this.compare(last)
       return
     }
-    this.advice(message)
+    this.advice(edge, message)
     this.lost()
   }
 
   /** What a node says that does not want us, or cannot keep us. */
-  private advice(message: EdgeMessage): void {
-    if (message.is === 'PLACE_REDIRECT')
+  private advice({ zone }: Edge, message: EdgeMessage): void {
+    if (message.is === 'PLACE_REDIRECT') {
       this.learn(message.value.nodes.slice(0, NODES_MAX).map(nodeOf))
+      if (equalBytes(zone, this.options.host.zone)) this.sentOn ??= { unreached: 0, rounds: 0 }
+    }
     if (message.is === 'PLACE_TICKET_REFUSED') this.options.refused('ticket')
   }
 
   /** Those named last are tried first, beginning anywhere among them, so that the tree grows evenly. */
   private learn(nodes: readonly TreeNode[]): void {
-    const from = nodes.length > 0 ? this.options.random.below(nodes.length) : 0
-    const turned = [...nodes.slice(from), ...nodes.slice(0, from)]
+    const { host, random } = this.options
+    // The host is tried anyway, and may have moved.
+    const others = nodes.filter(({ zone }) => !equalBytes(zone, host.zone))
+    const from = others.length > 0 ? random.below(others.length) : 0
+    const turned = [...others.slice(from), ...others.slice(0, from)]
     const all = new Map([...turned, ...this.known].map(node => [keyOf(node.peer), node]))
     this.known = [...all.values()].slice(0, KNOWN_MAX)
   }
@@ -234,7 +265,7 @@ export class Parent {
         this.options.refused('forgotten')
         return
       default:
-        this.advice(message)
+        this.advice(edge, message)
         this.lost()
     }
   }
@@ -250,6 +281,7 @@ export class Parent {
     }
     // Whoever throws us out before the first beat is not tried again at once.
     this.failures = 0
+    this.sentOn = null
     this.tried.clear()
     const isSame =
       ancestors.length === standing.ancestors.length &&
@@ -287,7 +319,11 @@ export class Parent {
 
   private lost(): void {
     if (this.standing.is === 'closed') return
-    const wasAttached = this.standing.is === 'attached'
+    const { standing } = this
+    const wasAttached = standing.is === 'attached'
+    // The host is soon there again; others are not waited for.
+    if (wasAttached && !equalBytes(standing.edge.zone, this.options.host.zone))
+      this.tried.add(keyOf(standing.edge.peer))
     this.leave()
     this.standing = { is: 'waiting', timer: this.options.clock.after(0, () => this.tryNext()) }
     if (wasAttached) this.options.moved()

@@ -165,7 +165,7 @@ export class PlaceDoor {
       PlaceAdmitted.encode({
         ...{ id: head.id, hash: head.hash, startId: start.id, startHash: start.hash },
         ...{ first, generation, key, ticket, snapshotSize: state.length },
-        relays: host.children.nodes(),
+        relays: host.children.alternatives(),
       }),
     )
     for (let at = 0; at < state.length; at += SNAPSHOT_PART)

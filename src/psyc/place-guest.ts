@@ -56,6 +56,8 @@ export interface PlaceGuestOptions {
   /** What is said at the door. */
   readonly request: Saying
   readonly fanout?: number
+  /** Nobody is to hang below us: we are not there for long, or nobody can dial us. */
+  readonly isLeaf?: boolean
   /** Bytes of history that are kept. */
   readonly historySize?: number
   readonly events: GuestEvents

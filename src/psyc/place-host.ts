@@ -64,6 +64,8 @@ export interface PlaceHostOptions {
   readonly fanout?: number
   /** Of the children, how many may be of one zone. */
   readonly perZoneMax?: number
+  /** Children beyond the fan-out, where no member takes them. Absent: none. */
+  readonly overflowMax?: number
   /** What a zone is called here, which then goes with what it says, comes and leaves (`_nick…`); '' for nothing. */
   readonly nickOf?: (zone: ZoneKey) => string
   /** Bytes of history that are kept. */
@@ -86,14 +88,15 @@ export class PlaceHost {
 
   /** Goes on with what was kept, or begins. Throws STATE_UNREADABLE, STATE_UNWRITABLE. */
   constructor(options: PlaceHostOptions) {
-    const { key, self, clock, ledger, fanout = FANOUT, perZoneMax, historySize } = options
+    const { key, self, clock, ledger, fanout = FANOUT, historySize } = options
+    const { perZoneMax, overflowMax } = options
     this.options = options
     this.place = key.publicKey
     this.history = new History(this.place, ledger, historySize, { isPrecious: true })
     this.reader = new ChannelReader({ place: this.place, keys: this.keys, agreement: null })
     this.children = new Children({
       ...{ place: this.place, clock, history: this.history, fanout },
-      ...(perZoneMax && { perZoneMax }),
+      ...{ ...(perZoneMax && { perZoneMax }), ...(overflowMax && { overflowMax }) },
       ancestors: () => [self],
       others: () => [],
     })

@@ -25,6 +25,8 @@ export interface TreeOptions {
   readonly random: Random
   readonly ledger: Ledger
   readonly fanout?: number
+  /** Nobody is to hang below us: we are not there for long, or nobody can dial us. */
+  readonly isLeaf?: boolean
   /** Bytes of history that are kept. */
   readonly historySize?: number
   readonly ticket: () => Uint8Array

@@ -15,6 +15,11 @@ export interface AgentStatus {
   readonly device_zones_before: readonly { readonly zone: string; readonly until: string }[]
   readonly neighbours: readonly { readonly pid: string; readonly state: string }[]
   readonly owners: readonly { readonly name: string; readonly calls_it: string }[]
+  readonly rooms: readonly {
+    readonly direct: number
+    readonly fragments: string
+    readonly sent: number
+  }[]
 }
 
 export interface AgentOptions {

@@ -35,6 +35,8 @@ interface Disk {
 export class Person {
   readonly name: string
   readonly zone: ZoneKey
+  /** Nobody hangs below it, and nobody can dial it. */
+  readonly isLeaf: boolean
   readonly disk: Disk = { store: memoryStore(), ledger: memoryLedger() }
   mesh: FakeMesh
   guest: PlaceGuest | null = null
@@ -45,7 +47,8 @@ export class Person {
   current = 0
   heard: Message[] = []
 
-  constructor(name: string, zone: ZoneKey, mesh: FakeMesh) {
+  constructor(name: string, zone: ZoneKey, mesh: FakeMesh, isLeaf = false) {
+    this.isLeaf = isLeaf
     this.name = name
     this.zone = zone
     this.mesh = mesh
@@ -68,6 +71,7 @@ export interface PlaceWorldOptions {
   readonly door?: (visitor: Visitor, decide: (admitted: boolean) => void) => void
   readonly allows?: DoorOptions['allows']
   readonly perZoneMax?: number
+  readonly overflowMax?: number
   readonly nickOf?: (zone: ZoneKey) => string
 }
 
@@ -82,6 +86,7 @@ export class PlaceWorld {
   host: PlaceHost
   door: PlaceDoor
   private readonly invited: ZoneKey[] = []
+  private readonly hidden = new Set<string>()
   /** The probability that a message is lost. */
   loss = 0
   /** Bytes sent by each peer since `resetBytes`, and all sizes seen. */
@@ -105,7 +110,7 @@ export class PlaceWorld {
     this.door = this.openDoor()
   }
 
-  private newZone(): ZoneKey {
+  newZone(): ZoneKey {
     return zoneKeyOf('EDKEY', this.random.bytes(32))
   }
 
@@ -132,13 +137,14 @@ export class PlaceWorld {
   }
 
   private startHost(): PlaceHost {
-    const { rules, fanout, perZoneMax, nickOf } = this.options
+    const { rules, fanout, perZoneMax, overflowMax, nickOf } = this.options
     return new PlaceHost({
       ...{ key: this.key, self: this.hostNode, clock: this.world, random: this.random },
       ...{ ...this.hostDisk, name: 'place' },
       rules: { isHistoryOpen: false, announcesMembers: false, ...rules },
       ...(fanout && { fanout }),
       ...(perZoneMax && { perZoneMax }),
+      ...(overflowMax && { overflowMax }),
       ...(nickOf && { nickOf }),
     })
   }
@@ -182,8 +188,12 @@ export class PlaceWorld {
     }
   }
 
-  join(name = `p${this.people.length}`, zone = this.invited.shift() ?? this.newZone()): Person {
-    const person = new Person(name, zone, this.net.peer())
+  join(
+    name = `p${this.people.length}`,
+    zone = this.invited.shift() ?? this.newZone(),
+    { isLeaf = false }: { readonly isLeaf?: boolean } = {},
+  ): Person {
+    const person = new Person(name, zone, this.net.peer(), isLeaf)
     this.people.push(person)
     this.start(person)
     return person
@@ -206,6 +216,7 @@ export class PlaceWorld {
       ...{ place: this.key.publicKey, host: hostNode, self: person.node },
       ...{ clock: world, random, ...person.disk, name: 'guest' },
       ...(options.fanout && { fanout: options.fanout }),
+      isLeaf: person.isLeaf,
       dial: (node, signal) => this.dial(person, node, signal),
       request: { method: '_request_enter', entity: [modifier(':', '_nick', person.name)] },
       events: {
@@ -222,7 +233,7 @@ export class PlaceWorld {
     })
     person.guest = guest
     person.isRefused = false
-    this.listen(person, link => guest.accept(link))
+    if (!person.isLeaf) this.listen(person, link => guest.accept(link))
     guest.enter()
   }
 
@@ -232,7 +243,13 @@ export class PlaceWorld {
     })
   }
 
+  /** From now on nobody can dial it. */
+  hide(person: Person): void {
+    this.hidden.add(keyOf(person.mesh.self))
+  }
+
   async dial(person: Person, node: TreeNode, signal: AbortSignal): Promise<Link> {
+    if (this.hidden.has(keyOf(node.peer))) throw new BoxError('PEER_UNREACHABLE')
     const channel = await person.mesh.connect(node.peer, PORT, { signal })
     return this.introduce(channel, person.zone, signal)
   }

@@ -13,6 +13,7 @@ import { makeSshKey } from '../../../controller/ssh-key.ts'
 import { directoryState } from '../../../controller/state.ts'
 import { createApi } from '../../../controller/up/api.ts'
 import { FleetWatch } from '../../../controller/up/fleet-watch.ts'
+import { RoomHall } from '../../../controller/up/room-hall.ts'
 import { ownToken } from '../../../controller/up/token.ts'
 import { silentLog } from '../../../src/base/log.ts'
 import { systemClock as clock } from '../../../src/sys/clock.ts'
@@ -61,7 +62,7 @@ export class House {
       ['page.js', { type: 'text/javascript; charset=utf-8', text: 'go()' }],
     ])
     this.app = await createApi({
-      ...{ context, watch, mesh: await context.mesh(), token, files },
+      ...{ context, watch, hall: new RoomHall(context), mesh: await context.mesh(), token, files },
       alerts: { sight, deliveries: () => ({ waiting: 0, failed: 0 }) },
     })
   }
