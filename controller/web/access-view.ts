@@ -3,7 +3,7 @@
 import { ask, tell } from './api.ts'
 import { h } from './dom.ts'
 import { moment } from './text.ts'
-import { heading, load, note, type Place, table, working } from './views.ts'
+import { backTo, heading, load, note, type Place, table, working } from './views.ts'
 
 interface Grants {
   readonly grants: readonly {
@@ -83,7 +83,7 @@ export function accessView(place: Place): void {
     showAudit()
   }
   main.append(
-    heading(`Access: ${name}`),
+    heading(`Access: ${name}`, backTo(name)),
     said,
     h('section', {}, h('h2', {}, 'Who may do what'), grants),
     formOf(path, said, granted),

@@ -3,7 +3,7 @@
 import { ask, reasonOf, tell, tellLines } from './api.ts'
 import { h, replace, setText } from './dom.ts'
 import { count, moment } from './text.ts'
-import { deviceLink, heading, load, note, type Place, table, working } from './views.ts'
+import { backTo, deviceLink, heading, load, note, type Place, table, working } from './views.ts'
 
 const LAST = 'box-bundle'
 
@@ -89,7 +89,12 @@ export function pushView(place: Place): void {
     what,
     h('div', { class: 'actions' }, plan, push),
   )
-  main.append(heading(name === undefined ? 'Push' : `Push: ${name}`), form, out, past)
+  main.append(
+    name === undefined ? heading('Push') : heading(`Push: ${name}`, backTo(name)),
+    form,
+    out,
+    past,
+  )
   showPast()
 }
 

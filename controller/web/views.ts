@@ -83,5 +83,9 @@ export const table = (
     ),
   )
 
+/** Where one came from, for whoever goes by keyboard or has no other way. */
+export const backTo = (name: string): HTMLElement =>
+  h('a', { class: 'button', href: `#/device/${encodeURIComponent(name)}` }, 'Back')
+
 export const deviceLink = (name: string): HTMLElement =>
   h('a', { href: `#/device/${encodeURIComponent(name)}` }, name)
