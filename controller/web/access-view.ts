@@ -2,8 +2,7 @@
 
 import { ask, tell } from './api.ts'
 import { h } from './dom.ts'
-import { moment } from './text.ts'
-import { backTo, heading, load, note, type Place, table, working } from './views.ts'
+import { backTo, heading, load, note, type Place, table, when, working } from './views.ts'
 
 interface Grants {
   readonly grants: readonly {
@@ -73,7 +72,7 @@ export function accessView(place: Place): void {
     const only = Object.values(scope).flatMap(list => list ?? [])
     return [
       h('span', { title: holder_zone }, holder),
-      ...[rights.join(', '), only.join(' ') || '–', until === null ? 'until ended' : moment(until)],
+      ...[rights.join(', '), only.join(' ') || '–', until === null ? 'until ended' : when(until)],
       // Whoever puts themselves out does not come back.
       isMe ? 'you' : end,
     ]
@@ -107,7 +106,7 @@ const showJournal = (audit: HTMLElement, path: string, place: Place): void =>
         ['When', 'Who', 'What', 'Result', ''],
         entries
           .toReversed()
-          .map(one => [moment(one.at), one.who || '?', one.what, one.result, one.detail]),
+          .map(one => [when(one.at), one.who || '?', one.what, one.result, one.detail]),
       ),
     ],
   )

@@ -3,7 +3,7 @@
 import { ask, Refused, tell, tellLines } from './api.ts'
 import { h } from './dom.ts'
 import { moment } from './text.ts'
-import { backTo, heading, load, type Place, table, working } from './views.ts'
+import { backTo, heading, load, type Place, table, when, working } from './views.ts'
 
 /** Of what is printed, so much is kept in sight: the end is what is read. */
 const SHOWN_MAX = 200_000
@@ -107,7 +107,7 @@ function showJobsOf(into: HTMLElement, name: string, place: Place, said: HTMLEle
             ['Command', 'Since', 'State', ''],
             jobs.map(job => [
               h('code', {}, job.line),
-              moment(job.queued_at),
+              when(job.queued_at),
               stateOf(job),
               isOver(job) ? '' : cancelOf(job.id, name, said, again),
             ]),
