@@ -104,12 +104,12 @@ function showJobsOf(into: HTMLElement, name: string, place: Place, said: HTMLEle
       : [
           table(
             'Jobs',
-            ['Command', 'Since', 'State', ''],
+            ['Command', 'State', '', 'Since'],
             jobs.map(job => [
               h('code', {}, job.line),
-              when(job.queued_at),
               stateOf(job),
               isOver(job) ? '' : cancelOf(job.id, name, said, again),
+              when(job.queued_at),
             ]),
           ),
         ],
