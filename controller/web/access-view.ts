@@ -2,8 +2,7 @@
 
 import { ask, tell } from './api.ts'
 import { h } from './dom.ts'
-import { moment } from './text.ts'
-import { heading, load, note, type Place, table, working } from './views.ts'
+import { backTo, heading, load, note, type Place, table, when, working } from './views.ts'
 
 interface Grants {
   readonly grants: readonly {
@@ -75,7 +74,7 @@ export function accessView(place: Place): void {
     if (recorded) only.push('recorded')
     return [
       h('span', { title: holder_zone }, holder),
-      ...[rights.join(', '), only.join(' ') || '–', until === null ? 'until ended' : moment(until)],
+      ...[rights.join(', '), only.join(' ') || '–', until === null ? 'until ended' : when(until)],
       // Whoever puts themselves out does not come back.
       isMe ? 'you' : end,
     ]
@@ -85,7 +84,7 @@ export function accessView(place: Place): void {
     showAudit()
   }
   main.append(
-    heading(`Access: ${name}`),
+    heading(`Access: ${name}`, backTo(name)),
     said,
     h('section', {}, h('h2', {}, 'Who may do what'), grants),
     formOf(path, said, granted),
@@ -109,7 +108,7 @@ const showJournal = (audit: HTMLElement, path: string, place: Place): void =>
         ['When', 'Who', 'What', 'Result', ''],
         entries
           .toReversed()
-          .map(one => [moment(one.at), one.who || '?', one.what, one.result, one.detail]),
+          .map(one => [when(one.at), one.who || '?', one.what, one.result, one.detail]),
       ),
     ],
   )

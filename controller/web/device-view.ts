@@ -24,6 +24,7 @@ export function deviceView({ main, words, fleet, signal }: Place): void {
         'div',
         { class: 'actions' },
         h('a', { class: 'button primary', href: `${path}/terminal` }, 'Terminal'),
+        h('a', { class: 'button', href: `${path}/command` }, 'Command'),
         h('a', { class: 'button', href: `${path}/push` }, 'Push'),
         h('a', { class: 'button', href: `${path}/access` }, 'Access and audit'),
       ),

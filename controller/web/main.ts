@@ -13,6 +13,7 @@ const VIEWS: Readonly<Record<string, () => Promise<View>>> = {
   device: async () => deviceView,
   'device push': async () => (await import('./push-view.ts')).pushView,
   'device access': async () => (await import('./access-view.ts')).accessView,
+  'device command': async () => (await import('./command-view.ts')).commandView,
   push: async () => (await import('./push-view.ts')).pushView,
   rooms: async () => (await import('./rooms-view.ts')).roomsView,
   map: async () => (await import('./map-view.ts')).mapView,

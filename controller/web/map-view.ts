@@ -1,7 +1,7 @@
 /** Who reaches whom through which hub: drawn, and as a table that says the same. */
 
 import { ask } from './api.ts'
-import { h, svg } from './dom.ts'
+import { h, oncePerFrame, svg } from './dom.ts'
 import {
   type Layout,
   layOut,
@@ -30,12 +30,17 @@ export function mapView(place: Place): void {
     into,
   )
   let before = ''
+  let last: MeshMap | null = null
   const get = () => ask<MeshMap>('/v1/map', { signal })
   const show = (map: MeshMap) => {
     before = JSON.stringify(map)
+    last = map
     const width = Math.min(WIDTH_MAX, Math.max(WIDTH_MIN, into.clientWidth - PANEL))
     return [drawn(layOut(map, width)), tableOf(map)]
   }
+  // A phone that is turned has another width.
+  const again = oncePerFrame(() => last && !signal.aborted && into.replaceChildren(...show(last)))
+  window.addEventListener('resize', again, { signal })
   load(into, place, { doing: 'Asking box up', get }, show)
   const timer = setInterval(async () => {
     // What is not reached now is shown as it was: the line above says so.

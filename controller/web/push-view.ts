@@ -2,8 +2,18 @@
 
 import { ask, reasonOf, tell, tellLines } from './api.ts'
 import { h, replace, setText } from './dom.ts'
-import { count, moment } from './text.ts'
-import { deviceLink, heading, load, note, type Place, table, working } from './views.ts'
+import { count } from './text.ts'
+import {
+  backTo,
+  deviceLink,
+  heading,
+  load,
+  note,
+  type Place,
+  table,
+  when,
+  working,
+} from './views.ts'
 
 const LAST = 'box-bundle'
 
@@ -89,7 +99,12 @@ export function pushView(place: Place): void {
     what,
     h('div', { class: 'actions' }, plan, push),
   )
-  main.append(heading(name === undefined ? 'Push' : `Push: ${name}`), form, out, past)
+  main.append(
+    name === undefined ? heading('Push') : heading(`Push: ${name}`, backTo(name)),
+    form,
+    out,
+    past,
+  )
   showPast()
 }
 
@@ -193,7 +208,7 @@ function showGenerations(into: HTMLElement, name: string, place: Place): void {
     return [
       `${number}`,
       number === 0 ? 'before the first push' : bundle || 'as before the first push',
-      number === 0 ? '' : moment(at),
+      number === 0 ? '' : when(at),
       `${files}`,
       holds
         ? h('strong', {}, 'holds')

@@ -5,7 +5,7 @@ import { Terminal } from '@xterm/xterm'
 import { ownKey } from './api.ts'
 import { h, replace } from './dom.ts'
 import { adoptStyles } from './terminal-styles.ts'
-import { heading, note, type Place } from './views.ts'
+import { backTo, heading, note, type Place } from './views.ts'
 
 const AGAIN_MS = 500
 const AGAIN_MAX_MS = 10_000
@@ -30,7 +30,7 @@ export function terminalView({ main, words, signal }: Place): void {
     button('Copy', () => void shell.copy()),
     button('Paste', () => void shell.paste()),
     button('End', () => shell.leave()),
-    h('a', { class: 'button', href: `#/device/${encodeURIComponent(name)}` }, 'Back'),
+    backTo(name),
   )
 }
 

@@ -3,6 +3,7 @@
 import { reasonOf } from './api.ts'
 import { type Children, h, replace } from './dom.ts'
 import type { Fleet } from './fleet.ts'
+import { moment } from './text.ts'
 
 export interface Place {
   /** Where the view is; it is empty. */
@@ -82,6 +83,13 @@ export const table = (
       h('tbody', {}, ...rows.map(cells => h('tr', {}, ...cells.map(cell => h('td', {}, cell))))),
     ),
   )
+
+/** In a table: never broken into lines of a word each. */
+export const when = (iso: string): HTMLElement => h('time', { datetime: iso }, moment(iso))
+
+/** Where one came from, for whoever goes by keyboard or has no other way. */
+export const backTo = (name: string): HTMLElement =>
+  h('a', { class: 'button', href: `#/device/${encodeURIComponent(name)}` }, 'Back')
 
 export const deviceLink = (name: string): HTMLElement =>
   h('a', { href: `#/device/${encodeURIComponent(name)}` }, name)

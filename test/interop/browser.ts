@@ -18,7 +18,7 @@ const ARGUMENTS = [
 const PICTURES = process.env.SCREENSHOTS
 const SIZES = {
   desktop: { width: 1_280, height: 800 },
-  phone: { width: 390, height: 844 },
+  phone: { width: 360, height: 780 },
 } as const
 
 export interface Visitor {
