@@ -130,7 +130,7 @@ export class AlertCourier {
   }
 
   private async sayInRoom(room: string, chosen: readonly Delivery[]): Promise<boolean> {
-    const { desk, say = this.say } = this.parts
+    const { desk, context, say = this.say } = this.parts
     const batch = chosen[0]!.batch ?? tagOf(chosen)
     desk.change(chosen, one => ({ ...one, batch, tries: one.tries + 1 }))
     if (!(await desk.save())) return false
@@ -139,6 +139,8 @@ export class AlertCourier {
     try {
       await say(room, lines.join('\n'), decodeBase32(batch, TAG_SIZE))
     } catch (error) {
+      // Whoever comes after us says it again, with the same tag.
+      if (context.signal.aborted) return false
       if (!(error instanceof BoxError)) throw error
       end = { is: 'later', why: error.message }
     }

@@ -27,7 +27,7 @@ let told: string[]
 let said: { text: string; tag: string }[]
 let ends: CommandEnd['is'][]
 let happened: ShownAlert[]
-let roomFailure: BoxError | null
+let roomFailure: Error | null
 let watches: { end: AbortController; done: Promise<void> }[]
 
 beforeEach(async () => {
@@ -256,6 +256,18 @@ test('a room hears it once its host is there, all that waits in one message, and
   await up()
   await rig.world.pass(20 * MINUTE)
   expect(said.filter(({ text }) => text.startsWith('ALERT')).length).toBe(1)
+})
+
+test('the end of box up in the midst of saying something is no failure, and it is said after', async () => {
+  await configure({ deliver: [{ room: 'ops' }], rules: [] })
+  const first = await up()
+  heard()
+  roomFailure = new Error('what a visit fails with when the person pressed ^C')
+  controller.interrupt(roomFailure)
+  heard(100, [recordOf(seconds())])
+  await rig.world.pass(MINUTE)
+  await stop(first)
+  expect(first.watch.deliveries).toEqual({ waiting: 1, failed: 0 })
 })
 
 test('what cannot be written down is told to nobody', async () => {
