@@ -7,8 +7,8 @@ import type { Clock, Timer } from '../src/base/clock.ts'
 import type { KeptShell } from '../src/box/kept-shells.ts'
 import { foregroundName } from './process-group.ts'
 import type { Exit, Program } from './program.ts'
-import { ScreenTail } from './screen-tail.ts'
 import type { Caller } from './ssh-server.ts'
+import type { WatchedScreen } from './watched-screen.ts'
 
 /** A program on a terminal; pty.ts has them. */
 export type TerminalProgram = Program & { resize(columns: number, rows: number): void }
@@ -45,24 +45,28 @@ export interface LastingShellOptions {
   readonly program: TerminalProgram
   readonly caller: Caller
   readonly clock: Clock
+  /** Keeps what it shows, for whoever comes back and for whoever watches. */
+  readonly screen: WatchedScreen
 }
 
 export class LastingShell {
   readonly id: string
   readonly program: TerminalProgram
+  readonly screen: WatchedScreen
   /** Whoever looks, or looked last. */
   caller: Caller
   private readonly clock: Clock
   private readonly startedAt: number
-  private readonly tail = new ScreenTail()
   private readonly exited: Promise<Exit>
   private view: View | null = null
   private redrawing: Timer | null = null
   private exit: Exit | null = null
   private lostAt: number
 
-  constructor({ id, program, caller, clock }: LastingShellOptions) {
+  constructor({ id, program, caller, clock, screen }: LastingShellOptions) {
     this.id = id
+    this.screen = screen
+    screen.tell = line => void this.view?.write(line)
     this.program = program
     this.caller = caller
     this.clock = clock
@@ -83,7 +87,7 @@ export class LastingShell {
 
   /** Shows it to the first who looks, behind a greeting, until it or the view ends. */
   show(viewer: Viewer, greeting: Uint8Array): Promise<Exit | Parting> {
-    this.tail.add(greeting)
+    this.screen.add(greeting)
     return this.showAfter(viewer, greeting)
   }
 
@@ -91,7 +95,8 @@ export class LastingShell {
   async showAgain(viewer: Viewer, size: WindowSize): Promise<Exit | Parting> {
     this.view?.end('taken over')
     this.caller = viewer.caller
-    const shown = this.showAfter(viewer, this.tail.replay())
+    const shown = this.showAfter(viewer, this.screen.replay())
+    this.screen.resize(size.columns, size.rows)
     this.redraw(size)
     return await shown
   }
@@ -143,7 +148,7 @@ export class LastingShell {
   private async carry(): Promise<Exit> {
     try {
       for await (const chunk of this.program.output) {
-        this.tail.add(chunk as Uint8Array)
+        this.screen.add(chunk as Uint8Array)
         const { view } = this
         if (view)
           await new Promise<void>(resolve => {

@@ -11,6 +11,7 @@ import type { KeptShells } from '../src/box/kept-shells.ts'
 import { LastingShell, type TerminalProgram } from './lasting-shell.ts'
 import { resultOf } from './program.ts'
 import type { Caller } from './ssh-server.ts'
+import type { WatchedScreen } from './watched-screen.ts'
 
 /** Of one person: more windows on one device are opened on purpose, and then by tmux. */
 const SHELLS_PER_ZONE_MAX = 8
@@ -46,8 +47,8 @@ export class LastingShells {
     return oldest !== undefined
   }
 
-  add(id: string, caller: Caller, program: TerminalProgram): LastingShell {
-    const shell = new LastingShell({ id, caller, program, clock: this.clock })
+  add(id: string, caller: Caller, program: TerminalProgram, screen: WatchedScreen): LastingShell {
+    const shell = new LastingShell({ id, caller, program, screen, clock: this.clock })
     this.shells.set(shell, null)
     return shell
   }

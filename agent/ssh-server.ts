@@ -15,6 +15,7 @@ import type { Right } from '../src/box/grant.ts'
 import type { Scope } from '../src/box/scope.ts'
 import type { Account } from './environment.ts'
 import { LastingShells } from './lasting-shells.ts'
+import { OpenScreens } from './open-screens.ts'
 import type { Recorder } from './recorder.ts'
 import type { SshConnection } from './ssh-connection.ts'
 
@@ -66,11 +67,13 @@ export class SshServer {
   private options: SshServerOptions
   private readonly lines = new Set<Line>()
   private readonly shells: LastingShells
+  private readonly screens: OpenScreens
   private timer: Timer | null = null
 
   constructor(options: SshServerOptions) {
     this.options = options
     this.shells = new LastingShells(options.clock, options.keepShellsMs)
+    this.screens = new OpenScreens(options.clock)
   }
 
   /** Serves SSH to `caller` over a stream of its own, until either side ends it. */
@@ -91,9 +94,9 @@ export class SshServer {
       queueMicrotask(() => this.rest())
     })
     const { SshConnection } = await import('./ssh-connection.ts')
-    const { options, shells } = this
+    const { options, shells, screens } = this
     if (!carrier.destroyed)
-      line.connection = new SshConnection(carrier, { ...options, caller, shells })
+      line.connection = new SshConnection(carrier, { ...options, caller, shells, screens })
   }
 
   /** Whoever comes from now on is shown this key; connections that are open go on. */

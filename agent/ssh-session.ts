@@ -5,7 +5,6 @@
 
 import type { Duplex } from 'node:stream'
 import type { PseudoTtyInfo, ServerChannel, Session } from 'ssh2'
-import { concat } from '../src/base/bytes.ts'
 import type { Clock } from '../src/base/clock.ts'
 import { BoxError } from '../src/base/errors.ts'
 import type { Log } from '../src/base/log.ts'
@@ -22,7 +21,7 @@ import { type Account, loginEnvironment, RequestedVariables } from './environmen
 import { exec, signalOf } from './exec.ts'
 import type { LastingShell, TerminalProgram } from './lasting-shell.ts'
 import type { LastingShells } from './lasting-shells.ts'
-import { messageOfTheDay } from './motd.ts'
+import { isWatchName, type OpenScreens } from './open-screens.ts'
 import { type Exit, type Program, resultOf } from './program.ts'
 import { Pty } from './pty.ts'
 import { recordedProgram, recordedTerminal } from './recorded-program.ts'
@@ -31,11 +30,12 @@ import type { Recording } from './recording.ts'
 import { isRecordingsName, serveRecordings } from './recordings-service.ts'
 import { feed, forward, quoted, tellExit } from './session-channel.ts'
 import { SessionOutput } from './session-output.ts'
-import { beginRecording, recordedNotice, unrecorded } from './session-recording.ts'
+import { beginRecording, greeting, unrecorded } from './session-recording.ts'
 import { Region } from './sftp/region.ts'
 import { SftpSession } from './sftp/session.ts'
 import { Witness } from './sftp/witness.ts'
 import type { Caller } from './ssh-server.ts'
+import type { WatchedScreen } from './watched-screen.ts'
 
 export interface SshSessionOptions {
   readonly account: Account
@@ -48,6 +48,8 @@ export interface SshSessionOptions {
   readonly shells: LastingShells
   /** Null where this device can record nothing. */
   readonly recorder: Recorder | null
+  /** The terminals that are open on this device. */
+  readonly screens: OpenScreens
   /** By clock.elapsed, when anything last came over the connection. */
   readonly heardAt: () => number
 }
@@ -80,6 +82,7 @@ export class SshSession {
   private lasting: LastingShell | null = null
   private files: SftpSession | null = null
   private recording: Recording | null = null
+  private screen: WatchedScreen | null = null
   private gone = false
 
   constructor(session: Session, options: SshSessionOptions) {
@@ -93,6 +96,7 @@ export class SshSession {
     })
     session.on('window-change', (accept, _reject, { cols, rows }) => {
       this.pty?.resize(cols, rows)
+      this.screen?.resize(cols, rows)
       accept?.()
     })
     session.on('signal', (accept, reject, { name }) => {
@@ -109,8 +113,19 @@ export class SshSession {
       if (name === SHELLS_SUBSYSTEM) this.listShells(verdict)
       else if (name === 'sftp') this.begin('files', name, verdict, c => this.serveFiles(c))
       else if (isRecordingsName(name))
-        this.begin('admin', name, verdict, c => this.serveRecordings(c, name), 'read')
-      else reject()
+        this.begin(
+          'admin',
+          name,
+          verdict,
+          c => this.tell(c, w => serveRecordings(name, options.recorder, w)),
+          'read',
+        )
+      else if (isWatchName(name)) {
+        const { screens, caller } = options
+        const watch = (c: ServerChannel) =>
+          this.tell(c, (w, left) => screens.serve(name, caller, w, left))
+        this.begin('watch', screens.about(name), verdict, watch, 'read')
+      } else reject()
     })
     session.on('close', () => this.hangUp())
   }
@@ -142,6 +157,7 @@ export class SshSession {
     this.lasting = null
     this.program = null
     this.pty = null
+    this.screen = null
   }
 
   private setVariable(name: string, value: string): boolean {
@@ -183,7 +199,7 @@ export class SshSession {
   }
 
   private begin(
-    right: 'shell' | 'exec' | 'files' | 'admin',
+    right: 'shell' | 'exec' | 'files' | 'admin' | 'watch',
     detail: string,
     { accept, reject }: Verdict,
     work: (channel: ServerChannel) => Promise<Outcome>,
@@ -200,7 +216,8 @@ export class SshSession {
     if (!channel) return
     channel.on('error', () => {}) // Its end comes as `close`.
     channel.on('close', () => this.hangUp())
-    if (beginning === 'begun' && right !== 'admin' && !this.record(channel, right, detail)) return
+    const isRead = right === 'admin' || right === 'watch'
+    if (beginning === 'begun' && !isRead && !this.record(channel, right, detail)) return
     caller.note(right, detail, beginning)
     const ended = (outcome: Outcome) =>
       caller.note(right, detail, typeof outcome === 'string' ? outcome : resultOf(outcome))
@@ -250,10 +267,17 @@ export class SshSession {
     }
     feed(program, channel, this.terminal !== null)
     const out = new SessionOutput(channel, this.options.carrier)
-    const greeting = this.terminal && this.greeting(command === null)
-    if (greeting?.length) await out.write(greeting, 'output')
+    const { account } = this.options
+    const first = this.terminal && greeting(account, command === null, this.recording)
+    if (first?.length) await out.write(first, 'output')
+    const { screen } = this
+    if (screen) screen.tell = line => void out.write(line, 'output')
+    const show = (chunk: Uint8Array) => {
+      screen?.add(chunk)
+      return out.write(chunk, 'output')
+    }
     await Promise.all([
-      forward(program.output, chunk => out.write(chunk, 'output')),
+      forward(program.output, show),
       program.errors && forward(program.errors, chunk => out.write(chunk, 'errors')),
     ])
     const { recording } = program
@@ -263,19 +287,12 @@ export class SshSession {
     return exit
   }
 
-  /** What stands above what is shown on a terminal. */
-  private greeting(isShell: boolean): Uint8Array {
-    const { account } = this.options
-    const motd = isShell ? messageOfTheDay(account.home) : new Uint8Array(0)
-    return this.recording ? concat(motd, recordedNotice(this.recording)) : motd
-  }
-
   /** A shell that is kept where the connection is lost. */
   private async runLasting(channel: ServerChannel, id: string): Promise<Outcome> {
-    const { caller, heardAt, shells } = this.options
-    const shell = shells.add(id, caller, this.openPty(this.terminal!, ['-l']))
+    const { account, caller, heardAt, shells } = this.options
+    const shell = shells.add(id, caller, this.openPty(this.terminal!, ['-l']), this.screen!)
     return await this.look(channel, shell, write =>
-      shell.show({ caller, write, heardAt }, this.greeting(true)),
+      shell.show({ caller, write, heardAt }, greeting(account, true, this.recording)),
     )
   }
 
@@ -297,6 +314,7 @@ export class SshSession {
     this.lasting = shell
     this.program = shell.program
     this.pty = shell.program
+    this.screen = shell.screen
     feed(shell.program, channel, true)
     const out = new SessionOutput(channel, this.options.carrier)
     const end = await show(chunk => out.write(chunk, 'output'))
@@ -332,11 +350,17 @@ export class SshSession {
     return { code }
   }
 
-  private async serveRecordings(channel: ServerChannel, name: string): Promise<Exit> {
-    const { recorder, carrier } = this.options
-    const out = new SessionOutput(channel, carrier)
-    const code = await serveRecordings(name, recorder, piece => out.write(piece, 'output'))
-    tellExit(channel, { code })
+  /** What only tells: whatever is typed there goes nowhere. */
+  private async tell(
+    channel: ServerChannel,
+    work: (write: (piece: Uint8Array) => Promise<void>, left: AbortSignal) => Promise<number>,
+  ): Promise<Exit> {
+    const left = new AbortController()
+    channel.once('close', () => left.abort())
+    channel.resume()
+    const out = new SessionOutput(channel, this.options.carrier)
+    const code = await work(piece => out.write(piece, 'output'), left.signal)
+    if (!left.signal.aborted) tellExit(channel, { code })
     return { code }
   }
 
@@ -359,6 +383,7 @@ export class SshSession {
     const { cols: columns, rows } = terminal
     const env = this.environment(terminal.term ?? 'dumb')
     const pty = new Pty({ file, args, env, cwd, columns, rows, clock })
+    this.screen = this.options.screens.openFor(pty, this.options.caller.name, { columns, rows })
     return this.recording ? recordedTerminal(pty, this.recording, clock) : pty
   }
 
