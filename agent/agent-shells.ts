@@ -42,6 +42,7 @@ const custodyOf = (
         keeper,
         ownerOf: ({ zone, key }) => ({
           zone,
+          name: grants.find(zone, clock.now())?.holder ?? '',
           allows: right => grants.allows(zone, right, clock.now()),
           note: (what, detail, result, at) =>
             audit.note({ zone, key, what, detail, result, ...(at && { at }) }),

@@ -7,8 +7,8 @@ import type { Clock, Timer } from '../src/base/clock.ts'
 import type { KeptShell } from '../src/box/kept-shells.ts'
 import { foregroundName } from './process-group.ts'
 import type { Exit, Program } from './program.ts'
-import { ScreenTail } from './screen-tail.ts'
 import type { Caller } from './ssh-server.ts'
+import type { WatchedScreen } from './watched-screen.ts'
 
 /** A program on a terminal: pty.ts has them, and the keeper those that outlive this process. */
 export type TerminalProgram = Program & {
@@ -27,7 +27,7 @@ export interface Keeping {
 }
 
 /** Whose shell it is: of `Caller` what is known after a restart as well. */
-export type ShellOwner = Pick<Caller, 'zone' | 'allows' | 'note'>
+export type ShellOwner = Pick<Caller, 'zone' | 'name' | 'allows' | 'note'>
 
 export interface WindowSize {
   readonly columns: number
@@ -63,24 +63,28 @@ export interface LastingShellOptions {
   readonly clock: Clock
   /** Of one that an agent before has opened. */
   readonly before?: { readonly startedAt: number; readonly silentMs: number }
+  /** Keeps what it shows, for whoever comes back and for whoever watches. */
+  readonly screen: WatchedScreen
 }
 
 export class LastingShell {
   readonly id: string
   readonly program: TerminalProgram
+  readonly screen: WatchedScreen
   /** Whoever looks, or looked last. */
   owner: ShellOwner
   private readonly clock: Clock
   private readonly startedAt: number
-  private readonly tail = new ScreenTail()
   private readonly exited: Promise<Exit>
   private view: View | null = null
   private redrawing: Timer | null = null
   private exit: Exit | null = null
   private lostAt: number
 
-  constructor({ id, program, owner, clock, before }: LastingShellOptions) {
+  constructor({ id, program, owner, clock, screen, before }: LastingShellOptions) {
     this.id = id
+    this.screen = screen
+    screen.tell = line => void this.view?.write(line)
     this.program = program
     this.owner = owner
     this.clock = clock
@@ -101,7 +105,7 @@ export class LastingShell {
 
   /** Shows it to the first who looks, behind a greeting, until it or the view ends. */
   show(viewer: Viewer, greeting: Uint8Array): Promise<Exit | Parting> {
-    this.tail.add(greeting)
+    this.screen.add(greeting)
     return this.showAfter(viewer, greeting)
   }
 
@@ -109,7 +113,8 @@ export class LastingShell {
   async showAgain(viewer: Viewer, size: WindowSize): Promise<Exit | Parting> {
     this.view?.end('taken over')
     this.owner = viewer.caller
-    const shown = this.showAfter(viewer, this.tail.replay())
+    const shown = this.showAfter(viewer, this.screen.replay())
+    this.screen.resize(size.columns, size.rows)
     this.redraw(size)
     return await shown
   }
@@ -173,7 +178,7 @@ export class LastingShell {
   private async carry(): Promise<Exit> {
     try {
       for await (const chunk of this.program.output) {
-        this.tail.add(chunk as Uint8Array)
+        this.screen.add(chunk as Uint8Array)
         const { view } = this
         if (view)
           await new Promise<void>(resolve => {

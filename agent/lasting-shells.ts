@@ -15,6 +15,7 @@ import type { EndedShell } from './keeper/ended-shells.ts'
 import type { LeftShell, ShellKeeper } from './keeper/shell-keeper.ts'
 import { formatShellLabel, parseShellLabel, type ShellLabel } from './keeper/shell-label.ts'
 import { LastingShell, type ShellOwner, type TerminalProgram } from './lasting-shell.ts'
+import type { OpenScreens } from './open-screens.ts'
 import { resultOf } from './program.ts'
 import type { TerminalRequest } from './pty.ts'
 import type { Caller } from './ssh-server.ts'
@@ -23,6 +24,8 @@ import type { Caller } from './ssh-server.ts'
 const SHELLS_PER_ZONE_MAX = 8
 /** Each may hold the 64 KB of its screen, and a shell. The keeper holds as many. */
 const SHELLS_MAX = 32
+/** Of a shell that an agent before has opened, until somebody looks at it. */
+const UNKNOWN_SIZE = { columns: 80, rows: 24 }
 
 /** Where shells go that outlive this process, and whose those are that it finds there. */
 export interface Custody {
@@ -37,6 +40,8 @@ export interface LastingShellsOptions {
   readonly keepMs: number
   /** Null: they end with this process. */
   readonly custody: Custody | null
+  /** Where they are watched. */
+  readonly screens: OpenScreens
 }
 
 interface OpenOptions {
@@ -89,7 +94,9 @@ export class LastingShells {
     try {
       const held = mayLeave ? await this.elsewhere(id, owner, request) : null
       const program = held ?? here(request)
-      const shell = new LastingShell({ id, owner, program, clock: this.options.clock })
+      const { clock, screens } = this.options
+      const screen = screens.openFor(program, owner.name, request)
+      const shell = new LastingShell({ id, owner, program, screen, clock })
       this.shells.set(shell, null)
       return shell
     } finally {
@@ -210,7 +217,9 @@ export class LastingShells {
     }
     const { id } = label
     const owner = ownerOf(label)
-    const shell = new LastingShell({ id, owner, program, clock: this.options.clock, before: held })
+    const { clock, screens } = this.options
+    const screen = screens.openFor(program, owner.name, UNKNOWN_SIZE)
+    const shell = new LastingShell({ id, owner, program, screen, clock, before: held })
     if (held.cutOffAt !== null) owner.note('shell', id, 'kept', held.cutOffAt)
     program.see(false)
     this.endAfter(shell, Math.max(0, this.options.keepMs - held.silentMs))

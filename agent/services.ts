@@ -10,7 +10,7 @@ import type { PeerId, ZoneKey } from '../src/base/ids.ts'
 import type { Log } from '../src/base/log.ts'
 import type { Random } from '../src/base/random.ts'
 import { type DeviceInfo, serveControl } from '../src/box/control.ts'
-import type { GrantBook } from '../src/box/grant.ts'
+import { type GrantBook, grantText } from '../src/box/grant.ts'
 import { readGrant } from '../src/box/grant-statement.ts'
 import { applyGrant } from '../src/box/granting.ts'
 import { type Admission, acceptHandshake, type Session } from '../src/box/handshake.ts'
@@ -320,7 +320,7 @@ export class Services {
         },
         rotateKey: theirs => this.options.rotation.rotate(zone, theirs),
         revocation: time => this.revocation(zone, time),
-        grants: () => grants.all().map(grant => ({ ...grant, zone: zoneToText(grant.zone) })),
+        grants: () => grants.all().map(grantText),
         audit: from => this.options.audit.all().filter(({ number }) => number >= from),
         rooms: request => this.rooms(zone, request),
       },

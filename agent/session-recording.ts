@@ -1,8 +1,10 @@
 /** The recording of an SSH session: whether there is one, how its person is told, what is said where it fails. */
 
+import { concat } from '../src/base/bytes.ts'
 import { BoxError } from '../src/base/errors.ts'
 import type { RecordedKind } from '../src/box/recording.ts'
 import type { Account } from './environment.ts'
+import { messageOfTheDay } from './motd.ts'
 import type { Recorder } from './recorder.ts'
 import type { Recording } from './recording.ts'
 import type { Caller } from './ssh-server.ts'
@@ -39,6 +41,16 @@ export const RECORDED_BANNER =
 /** For whoever opens a terminal, whatever the client keeps to itself. */
 export const recordedNotice = ({ id }: Recording): Uint8Array =>
   Buffer.from(`This session is recorded (${id}).\r\n`)
+
+/** What stands above what is shown on a terminal. */
+export function greeting(
+  { home }: Account,
+  isShell: boolean,
+  recording: Recording | null,
+): Uint8Array {
+  const motd = isShell ? messageOfTheDay(home) : new Uint8Array(0)
+  return recording ? concat(motd, recordedNotice(recording)) : motd
+}
 
 /** For whoever must be recorded and cannot be. */
 export const unrecorded = ({ detail }: BoxError): string =>

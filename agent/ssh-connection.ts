@@ -12,6 +12,7 @@ import type { Timer } from '../src/base/clock.ts'
 import { VERSION } from '../src/base/version.ts'
 import { Forwarding } from './forwarding.ts'
 import type { LastingShells } from './lasting-shells.ts'
+import type { OpenScreens } from './open-screens.ts'
 import { RECORDED_BANNER } from './session-recording.ts'
 import type { Caller, SshServerOptions } from './ssh-server.ts'
 import { SshSession } from './ssh-session.ts'
@@ -32,11 +33,18 @@ const GOODBYE_MS = 1_000
 /** sshd's MaxSessions is 10. */
 const SESSIONS_MAX = 10
 
+export interface ConnectionParts {
+  readonly caller: Caller
+  readonly shells: LastingShells
+  readonly screens: OpenScreens
+}
+
 export class SshConnection {
   private readonly caller: Caller
   private readonly carrier: Duplex
   private readonly options: SshServerOptions
   private readonly shells: LastingShells
+  private readonly screens: OpenScreens
   private readonly sessions = new Set<SshSession>()
   private forwarding: Forwarding | null = null
   private timer: Timer
@@ -49,9 +57,10 @@ export class SshConnection {
 
   constructor(
     carrier: Duplex,
-    { caller, shells, ...options }: SshServerOptions & { caller: Caller; shells: LastingShells },
+    { caller, shells, screens, ...options }: SshServerOptions & ConnectionParts,
   ) {
     this.shells = shells
+    this.screens = screens
     this.heardAt = options.clock.elapsed()
     this.carrier = carrier
     this.caller = caller
@@ -155,11 +164,11 @@ export class SshConnection {
 
   private open(session: ssh2.Session): void {
     const { account, clock, log, recorder } = this.options
-    const { caller, carrier, shells } = this
+    const { caller, carrier, shells, screens } = this
     const heardAt = () => this.heardAt
     const opened = new SshSession(session, {
       ...{ account, caller, carrier, clock, log, recorder },
-      ...{ shells, heardAt },
+      ...{ shells, screens, heardAt },
     })
     this.sessions.add(opened)
     this.rest()

@@ -15,6 +15,7 @@ import type { Right } from '../src/box/grant.ts'
 import type { Scope } from '../src/box/scope.ts'
 import type { Account } from './environment.ts'
 import { type Custody, LastingShells } from './lasting-shells.ts'
+import { OpenScreens } from './open-screens.ts'
 import type { Recorder } from './recorder.ts'
 import type { SshConnection } from './ssh-connection.ts'
 
@@ -68,12 +69,14 @@ export class SshServer {
   private options: SshServerOptions
   private readonly lines = new Set<Line>()
   private readonly shells: LastingShells
+  private readonly screens: OpenScreens
   private timer: Timer | null = null
 
   constructor(options: SshServerOptions) {
     this.options = options
     const { clock, log, keepShellsMs: keepMs, custody } = options
-    this.shells = new LastingShells({ clock, log, keepMs, custody })
+    this.screens = new OpenScreens(clock)
+    this.shells = new LastingShells({ clock, log, keepMs, custody, screens: this.screens })
     if (this.keptShells > 0) this.timer = clock.after(LOOK_EVERY_MS, () => this.look())
   }
 
@@ -95,9 +98,9 @@ export class SshServer {
       queueMicrotask(() => this.rest())
     })
     const { SshConnection } = await import('./ssh-connection.ts')
-    const { options, shells } = this
+    const { options, shells, screens } = this
     if (!carrier.destroyed)
-      line.connection = new SshConnection(carrier, { ...options, caller, shells })
+      line.connection = new SshConnection(carrier, { ...options, caller, shells, screens })
   }
 
   /** Whoever comes from now on is shown this key; connections that are open go on. */

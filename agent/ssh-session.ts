@@ -4,12 +4,10 @@
  */
 
 import type { Duplex } from 'node:stream'
-import type { PseudoTtyInfo, ServerChannel, Session } from 'ssh2'
-import { concat } from '../src/base/bytes.ts'
+import type { ServerChannel, Session } from 'ssh2'
 import type { Clock } from '../src/base/clock.ts'
 import { BoxError } from '../src/base/errors.ts'
 import type { Log } from '../src/base/log.ts'
-import type { Right } from '../src/box/grant.ts'
 import {
   isShellId,
   KEEP_VARIABLE,
@@ -17,25 +15,26 @@ import {
   SHELLS_SUBSYSTEM,
   shellsText,
 } from '../src/box/kept-shells.ts'
-import { allowsCommand, allowsUser } from '../src/box/scope.ts'
-import { type Account, loginEnvironment, RequestedVariables } from './environment.ts'
+import { type Account, RequestedVariables } from './environment.ts'
 import { exec, signalOf } from './exec.ts'
 import type { LastingShell, TerminalProgram } from './lasting-shell.ts'
 import type { LastingShells } from './lasting-shells.ts'
-import { messageOfTheDay } from './motd.ts'
+import { isWatchName, type OpenScreens } from './open-screens.ts'
 import { type Exit, type Program, resultOf } from './program.ts'
 import { Pty, type TerminalRequest } from './pty.ts'
 import { recordedProgram, recordedTerminal } from './recorded-program.ts'
 import type { Recorder } from './recorder.ts'
 import type { Recording } from './recording.ts'
 import { isRecordingsName, serveRecordings } from './recordings-service.ts'
+import { environmentOf, permits, type Terminal, terminalRequest } from './session-account.ts'
 import { feed, forward, quoted, tellExit } from './session-channel.ts'
 import { SessionOutput } from './session-output.ts'
-import { beginRecording, recordedNotice, unrecorded } from './session-recording.ts'
+import { beginRecording, greeting, unrecorded } from './session-recording.ts'
 import { Region } from './sftp/region.ts'
 import { SftpSession } from './sftp/session.ts'
 import { Witness } from './sftp/witness.ts'
 import type { Caller } from './ssh-server.ts'
+import type { WatchedScreen } from './watched-screen.ts'
 
 export interface SshSessionOptions {
   readonly account: Account
@@ -48,12 +47,11 @@ export interface SshSessionOptions {
   readonly shells: LastingShells
   /** Null where this device can record nothing. */
   readonly recorder: Recorder | null
+  /** The terminals that are open on this device. */
+  readonly screens: OpenScreens
   /** By clock.elapsed, when anything last came over the connection. */
   readonly heardAt: () => number
 }
-
-/** What a client told when it asked for a terminal. `term` is missing from the types of ssh2. */
-type Terminal = PseudoTtyInfo & { readonly term?: string }
 
 interface Verdict {
   readonly accept: () => ServerChannel
@@ -80,6 +78,7 @@ export class SshSession {
   private lasting: LastingShell | null = null
   private files: SftpSession | null = null
   private recording: Recording | null = null
+  private screen: WatchedScreen | null = null
   private gone = false
 
   constructor(session: Session, options: SshSessionOptions) {
@@ -95,6 +94,7 @@ export class SshSession {
       this.pty?.resize(cols, rows)
       // One that is being opened is told afterwards.
       if (this.terminal) this.terminal = { ...this.terminal, cols, rows }
+      this.screen?.resize(cols, rows)
       accept?.()
     })
     session.on('signal', (accept, reject, { name }) => {
@@ -111,8 +111,19 @@ export class SshSession {
       if (name === SHELLS_SUBSYSTEM) this.listShells(verdict)
       else if (name === 'sftp') this.begin('files', name, verdict, c => this.serveFiles(c))
       else if (isRecordingsName(name))
-        this.begin('admin', name, verdict, c => this.serveRecordings(c, name), 'read')
-      else reject()
+        this.begin(
+          'admin',
+          name,
+          verdict,
+          c => this.tell(c, w => serveRecordings(name, options.recorder, w)),
+          'read',
+        )
+      else if (isWatchName(name)) {
+        const { screens, caller } = options
+        const watch = (c: ServerChannel) =>
+          this.tell(c, (w, left) => screens.serve(name, caller, w, left))
+        this.begin('watch', screens.about(name), verdict, watch, 'read')
+      } else reject()
     })
     session.on('close', () => this.hangUp())
   }
@@ -144,6 +155,7 @@ export class SshSession {
     this.lasting = null
     this.program = null
     this.pty = null
+    this.screen = null
   }
 
   private setVariable(name: string, value: string): boolean {
@@ -174,7 +186,7 @@ export class SshSession {
   /** What this person has open and kept; asked for beside each shell, and not worth an entry in the journal. */
   private listShells({ accept, reject }: Verdict): void {
     const { shells, caller } = this.options
-    if (!this.permits('shell', '')) {
+    if (!permits(this.options, 'shell', '')) {
       reject()
       return
     }
@@ -185,14 +197,14 @@ export class SshSession {
   }
 
   private begin(
-    right: 'shell' | 'exec' | 'files' | 'admin',
+    right: 'shell' | 'exec' | 'files' | 'admin' | 'watch',
     detail: string,
     { accept, reject }: Verdict,
     work: (channel: ServerChannel) => Promise<Outcome>,
     beginning = 'begun',
   ): void {
     const { log, caller } = this.options
-    if (!this.permits(right, detail)) {
+    if (!permits(this.options, right, detail)) {
       caller.note(right, detail, 'refused')
       log.note('info', 'ssh', 'not permitted', { right })
       reject()
@@ -202,7 +214,8 @@ export class SshSession {
     if (!channel) return
     channel.on('error', () => {}) // Its end comes as `close`.
     channel.on('close', () => this.hangUp())
-    if (beginning === 'begun' && right !== 'admin' && !this.record(channel, right, detail)) return
+    const isRead = right === 'admin' || right === 'watch'
+    if (beginning === 'begun' && !isRead && !this.record(channel, right, detail)) return
     caller.note(right, detail, beginning)
     const ended = (outcome: Outcome) =>
       caller.note(right, detail, typeof outcome === 'string' ? outcome : resultOf(outcome))
@@ -234,14 +247,6 @@ export class SshSession {
     }
   }
 
-  private permits(right: Right, detail: string): boolean {
-    const { caller, account } = this.options
-    const scope = caller.scope()
-    if (!caller.allows(right)) return false
-    if (right === 'exec') return allowsCommand(scope, detail) && allowsUser(scope, account.name)
-    return right !== 'shell' || allowsUser(scope, account.name)
-  }
-
   /** Resolves to its end; null where the client went away before. */
   private async run(channel: ServerChannel, command: string | null): Promise<Exit | null> {
     const program = await this.start(command)
@@ -252,10 +257,17 @@ export class SshSession {
     }
     feed(program, channel, this.terminal !== null)
     const out = new SessionOutput(channel, this.options.carrier)
-    const greeting = this.terminal && this.greeting(command === null)
-    if (greeting?.length) await out.write(greeting, 'output')
+    const { account } = this.options
+    const first = this.terminal && greeting(account, command === null, this.recording)
+    if (first?.length) await out.write(first, 'output')
+    const { screen } = this
+    if (screen) screen.tell = line => void out.write(line, 'output')
+    const show = (chunk: Uint8Array) => {
+      screen?.add(chunk)
+      return out.write(chunk, 'output')
+    }
     await Promise.all([
-      forward(program.output, chunk => out.write(chunk, 'output')),
+      forward(program.output, show),
       program.errors && forward(program.errors, chunk => out.write(chunk, 'errors')),
     ])
     const { recording } = program
@@ -265,18 +277,11 @@ export class SshSession {
     return exit
   }
 
-  /** What stands above what is shown on a terminal. */
-  private greeting(isShell: boolean): Uint8Array {
-    const { account } = this.options
-    const motd = isShell ? messageOfTheDay(account.home) : new Uint8Array(0)
-    return this.recording ? concat(motd, recordedNotice(this.recording)) : motd
-  }
-
   /** A shell that is kept where the connection is lost. */
   private async runLasting(channel: ServerChannel, id: string): Promise<Outcome> {
-    const { caller, heardAt, shells } = this.options
+    const { account, caller, heardAt, shells } = this.options
     const asked = this.terminal!
-    const request = this.terminalRequest(asked, ['-l'])
+    const request = terminalRequest(this.options, asked, ['-l'], this.variables)
     const here = (one: TerminalRequest) => this.newPty(one)
     // What is recorded is recorded by this process, and ends with it.
     const mayLeave = this.recording === null
@@ -289,7 +294,7 @@ export class SshSession {
     const { cols, rows } = this.terminal!
     if (cols !== asked.cols || rows !== asked.rows) shell.program.resize(cols, rows)
     return await this.look(channel, shell, write =>
-      shell.show({ caller, write, heardAt }, this.greeting(true)),
+      shell.show({ caller, write, heardAt }, greeting(account, true, this.recording)),
     )
   }
 
@@ -311,6 +316,7 @@ export class SshSession {
     this.lasting = shell
     this.program = shell.program
     this.pty = shell.program
+    this.screen = shell.screen
     feed(shell.program, channel, true)
     const out = new SessionOutput(channel, this.options.carrier)
     const end = await show(chunk => out.write(chunk, 'output'))
@@ -346,46 +352,45 @@ export class SshSession {
     return { code }
   }
 
-  private async serveRecordings(channel: ServerChannel, name: string): Promise<Exit> {
-    const { recorder, carrier } = this.options
-    const out = new SessionOutput(channel, carrier)
-    const code = await serveRecordings(name, recorder, piece => out.write(piece, 'output'))
-    tellExit(channel, { code })
+  /** What only tells: whatever is typed there goes nowhere. */
+  private async tell(
+    channel: ServerChannel,
+    work: (write: (piece: Uint8Array) => Promise<void>, left: AbortSignal) => Promise<number>,
+  ): Promise<Exit> {
+    const left = new AbortController()
+    channel.once('close', () => left.abort())
+    channel.resume()
+    const out = new SessionOutput(channel, this.options.carrier)
+    const code = await work(piece => out.write(piece, 'output'), left.signal)
+    if (!left.signal.aborted) tellExit(channel, { code })
     return { code }
   }
 
   private async start(command: string | null): Promise<Program> {
     const { terminal } = this
     if (terminal) {
-      const request = this.terminalRequest(terminal, command === null ? ['-l'] : ['-c', command])
+      const args = command === null ? ['-l'] : ['-c', command]
+      const request = terminalRequest(this.options, terminal, args, this.variables)
       this.pty = this.newPty(request)
+      this.screen = this.options.screens.openFor(this.pty, this.options.caller.name, request)
       return this.pty
     }
     const { account, clock } = this.options
     const { home: cwd, shell } = account
     const line = command ?? `exec ${quoted(shell)} -l`
-    const program = await exec({ shell, command: line, env: this.environment(null), cwd, clock })
+    const program = await exec({
+      shell,
+      command: line,
+      env: environmentOf(this.options, null, this.variables),
+      cwd,
+      clock,
+    })
     return this.recording ? recordedProgram(program, this.recording, clock) : program
-  }
-
-  private terminalRequest(terminal: Terminal, args: readonly string[]): TerminalRequest {
-    const { account } = this.options
-    const { home: cwd, shell: file } = account
-    const { cols: columns, rows } = terminal
-    const env = this.environment(terminal.term ?? 'dumb')
-    return { file, args, env, cwd, columns, rows, as: null }
   }
 
   private newPty(request: TerminalRequest): TerminalProgram {
     const { clock } = this.options
     const pty = new Pty({ ...request, clock })
     return this.recording ? recordedTerminal(pty, this.recording, clock) : pty
-  }
-
-  private environment(term: string | null): Record<string, string> {
-    const { account, caller } = this.options
-    const { deviceName } = caller
-    const requested = this.variables
-    return loginEnvironment({ account, deviceName, requested, term, base: process.env })
   }
 }

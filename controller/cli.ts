@@ -84,6 +84,10 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
     describe: 'show what was done in a recorded session, as it was done',
     load: async () => (await import('./commands/play.ts')).play,
   },
+  watch: {
+    describe: 'look at the open shell of somebody else, live, and touch nothing',
+    load: async () => (await import('./commands/watch.ts')).watch,
+  },
   up: {
     describe: 'keep the way to your devices open, and let programs ask',
     load: async () => (await import('./commands/up.ts')).up,

@@ -19,11 +19,10 @@ import {
   RecordingReader,
 } from '../src/box/recording.ts'
 import type { SshSession } from './ssh-client.ts'
+import { subsystemLines } from './subsystem-lines.ts'
 
 /** With which the device ends what it sends of a recording that goes on. */
 const EXIT_OPEN = 3
-/** A line of the list. */
-const LINE_MAX = 64 * 1_024
 
 export interface PlayedRecording {
   readonly about: RecordingAbout
@@ -43,15 +42,8 @@ export interface RecordingProof {
 /** All recordings that the device says it has, the oldest first. Fails as SshSession.hear, STATE_UNEXPECTED. */
 export async function recordingsOn(ssh: SshSession): Promise<readonly RecordingEntry[]> {
   const entries: RecordingEntry[] = []
-  const decoder = new TextDecoder()
-  let pending = ''
-  for await (const piece of ssh.hear(RECORDINGS_SUBSYSTEM)) {
-    const lines = (pending + decoder.decode(piece, { stream: true })).split('\n')
-    pending = lines.pop()!
-    if (pending.length > LINE_MAX)
-      throw new BoxError('STATE_UNEXPECTED', 'The device gives no list of recordings.')
-    entries.push(...lines.map(parseRecordingEntry))
-  }
+  for await (const line of subsystemLines(ssh, RECORDINGS_SUBSYSTEM))
+    entries.push(parseRecordingEntry(line))
   return entries
 }
 

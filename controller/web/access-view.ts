@@ -27,7 +27,7 @@ interface Audit {
   readonly fault: string | null
 }
 
-const RIGHTS = ['status', 'shell', 'exec', 'files', 'forward', 'push', 'admin'] as const
+const RIGHTS = ['status', 'shell', 'exec', 'files', 'forward', 'push', 'watch', 'admin'] as const
 
 export function accessView(place: Place): void {
   const { main, words, signal } = place

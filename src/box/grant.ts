@@ -12,8 +12,10 @@ import { zoneFromText, zoneToText } from '../gns/name.ts'
 import { makesDemands, parseScope, type Scope, WHOLE_SCOPE } from './scope.ts'
 import type { Succession } from './succession.ts'
 
-/** `admin` is to grant, revoke and pair. */
-export const RIGHTS = ['status', 'shell', 'exec', 'files', 'forward', 'push', 'admin'] as const
+/** Those of version 0.1.0. `admin` is to grant, revoke and pair, and to read recordings. */
+const FIRST_RIGHTS = ['status', 'shell', 'exec', 'files', 'forward', 'push', 'admin'] as const
+/** `watch` is to look at the shells of others while they are open. */
+export const RIGHTS = [...FIRST_RIGHTS, 'watch'] as const
 export type Right = (typeof RIGHTS)[number]
 
 export interface Grant {
@@ -153,8 +155,8 @@ export class GrantBook {
     const pages = {
       version: VERSION,
       grants: grants.map(grant => ({
-        ...{ ...grant, zone: zoneToText(grant.zone) },
-        ...{ rights: rightsForOlder(grant), allRights: grant.rights },
+        ...grantText(grant),
+        rights: rightsForOlder(grant),
       })),
       retired: retired.map(({ zone, after, number }) => ({
         ...{ zone: zoneToText(zone), after: zoneToText(after), number },
@@ -186,7 +188,15 @@ export const ownerGrant = (
  * may grant could lift the demand anyhow, and must be there to mend things.
  */
 const rightsForOlder = ({ rights, scope }: Grant): readonly Right[] =>
-  makesDemands(scope) && !rights.includes('admin') ? [] : rights
+  makesDemands(scope) && !rights.includes('admin') ? [] : rights.filter(isFirst)
+
+const isFirst = (right: Right) => (FIRST_RIGHTS as readonly Right[]).includes(right)
+
+/** A grant as JSON, for whoever may grant: rights that an older reader would stumble over stand apart. */
+export const grantText = (grant: Grant): object => ({
+  ...{ ...grant, zone: zoneToText(grant.zone) },
+  ...{ rights: grant.rights.filter(isFirst), allRights: grant.rights },
+})
 
 function read(store: Store): Pages {
   const bytes = store.get(FILE)
@@ -222,15 +232,18 @@ export function parseGrant(entry: unknown): Grant {
     keyof Grant | 'allRights',
     unknown
   >
-  const rights = given.allRights ?? given.rights
+  const said = given.allRights ?? given.rights
   if (typeof zone !== 'string' || typeof holder !== 'string' || typeof deviceName !== 'string')
     throw new TypeError('a text is missing')
-  if (!Array.isArray(rights) || !rights.every(isRight)) throw new TypeError('unknown rights')
+  if (!Array.isArray(said) || !said.every(isRight)) throw new TypeError('unknown rights')
   if ((until !== null && typeof until !== 'number') || typeof since !== 'number')
     throw new TypeError('a time is missing')
   // Books of 0.1.0 have neither scope nor number.
   if (number !== undefined && typeof number !== 'number') throw new TypeError('no number')
   const terms = { scope: parseScope(scope), number: number ?? 0 }
+  // Who was paired has every right, those too that there were not yet.
+  const isOwner = terms.number === 0 && FIRST_RIGHTS.every(right => said.includes(right))
+  const rights = isOwner ? RIGHTS : said
   return { zone: zoneFromText(zone), holder, deviceName, rights, until, since, ...terms }
 }
 

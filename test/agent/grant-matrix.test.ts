@@ -105,6 +105,8 @@ const attempts: Readonly<Record<string, readonly [Right, () => Promise<unknown>]
     'admin',
     async () => askAudit(await home.open('control', guest), 0, { clock }),
   ],
+  'the list of shells to watch': ['watch', async () => asked(await enter(), 'shells')],
+  'a look at the shell of somebody': ['watch', async () => asked(await enter(), 'watch')],
   'the list of recordings': ['admin', async () => asked(await enter(), 'recordings')],
   'a recording': ['admin', async () => asked(await enter(), 'recording')],
   'another host key': [
@@ -147,12 +149,14 @@ const askForRoom = async () =>
     { clock },
   )
 
-type Asked = 'sftp' | 'lead' | 'listen' | 'recordings' | 'recording'
+type Asked = 'shells' | 'watch' | 'sftp' | 'lead' | 'listen' | 'recordings' | 'recording'
 
 const asked = (client: Awaited<ReturnType<typeof enter>>, what: Asked) =>
   new Promise<void>((resolve, reject) => {
     const done = (error: unknown) => (error ? reject(error) : resolve())
     if (what === 'sftp') client.sftp(done)
+    if (what === 'shells') client.subsys('box-watch', done)
+    if (what === 'watch') client.subsys('box-watch:1', done)
     if (what === 'recordings') client.subsys('box-recordings', done)
     if (what === 'recording') client.subsys('box-recording:06fzv8k2m0a4g', done)
     if (what === 'lead') client.openssh_forwardOutStreamLocal(join(folder, 's'), done)

@@ -132,7 +132,10 @@ export class SimulatedAgent {
     this.allows = allows
     const note = noteIn(notes)
     const account = { ...ownAccount('/bin/bash'), home: '/tmp' }
-    const custody: Custody = { keeper, ownerOf: ({ zone }) => ({ zone, allows, note }) }
+    const custody: Custody = {
+      keeper,
+      ownerOf: ({ zone }) => ({ zone, name: 'ada', allows, note }),
+    }
     this.server = new SshServer({
       ...{ hostKey: hostKey.secret, account, clock, log, keepShellsMs, custody, recorder: null },
     })

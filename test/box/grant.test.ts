@@ -4,6 +4,7 @@ import { memoryStore } from '../../src/base/store.ts'
 import { GrantBook, ownerGrant, RIGHTS } from '../../src/box/grant.ts'
 import { WHOLE_SCOPE } from '../../src/box/scope.ts'
 import { ZoneSecret } from '../../src/crypto/zone-key.ts'
+import { zoneToText } from '../../src/gns/name.ts'
 import { seededRandom } from '../sim/random.ts'
 
 const random = seededRandom(1)
@@ -74,6 +75,25 @@ describe('the book of grants', () => {
     }
     expect(() => book.set(ownerGrant(zone(), names, 0))).toThrow(full)
     expect(book.all()).toEqual([])
+  })
+
+  test('gives an owner who was paired before it the right to watch, and nobody else', () => {
+    const store = memoryStore()
+    const first = ['status', 'shell', 'exec', 'files', 'forward', 'push', 'admin'] as const
+    const some = { ...names, until: null, since: 0, rights: first, scope: WHOLE_SCOPE }
+    const [owner, guest] = [zone(), zone()]
+    const grants = [
+      { ...some, zone: zoneToText(owner), number: 0 },
+      { ...some, zone: zoneToText(guest), number: 7 },
+    ]
+    store.set('grants', new TextEncoder().encode(JSON.stringify({ version: 1, grants })))
+    const book = new GrantBook(store)
+    expect(book.allows(owner, 'watch', 0)).toBe(true)
+    expect(book.allows(guest, 'watch', 0)).toBe(false)
+    // And a version that does not know of it reads what is written now.
+    book.set(ownerGrant(owner, names, 0))
+    const written = JSON.parse(new TextDecoder().decode(store.get('grants')!))
+    expect(written.grants.at(-1).rights).toEqual(first)
   })
 
   test('lets a version that cannot record read nothing of a grant that must be, but who may mend it', () => {

@@ -12,6 +12,7 @@ import {
   RecordingSigner,
   readPartHead,
 } from '../../src/box/recording.ts'
+import { parseOpenShell } from '../../src/box/watching.ts'
 import { utf8 } from '../vectors.ts'
 import { type ByteDoor, now, random, type TextDoor, zone } from './doors.ts'
 
@@ -72,6 +73,14 @@ export const RECORDING_TEXT_DOORS: readonly TextDoor[] = [
     of: ['parseRecordingAbout'],
     right: [JSON.stringify(about)],
     read: parseRecordingAbout,
+  },
+  {
+    name: 'shell that can be watched',
+    of: ['parseOpenShell'],
+    right: [
+      `{"number":3,"who":"ada","program":"vim","startedAt":${now},"columns":80,"rows":24,"watchers":1}`,
+    ],
+    read: parseOpenShell,
   },
   {
     name: 'event of a recording',

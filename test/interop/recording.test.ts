@@ -139,7 +139,7 @@ describe.skipIf(skipped)('a person who is recorded', { timeout: 300_000 }, () =>
     const screen = new Screen('recorded', [90, 25], `${line}; exec sleep 600`)
     screens.push(screen)
     await screen.until(/This session is recorded \([0-9a-z]{13}\)/)
-    await screen.until(/[$#] ?$/m)
+    await screen.until(/[$#] ?$/m, 120_000)
     screen.type("stty -echo; PS1='>> '", 'Enter')
     await screen.until(/^>>/m)
     screen.type('read secret', 'Enter')
