@@ -163,9 +163,10 @@ describe.skipIf(skipped)('a person who is recorded', { timeout: 300_000 }, () =>
       last = time
     }
     if (missing(['asciinema']) === null) {
-      const said = await run(['asciinema', 'cat', file], { env: { LANG: 'C.UTF-8' } })
-      expect([said.code, said.err]).toEqual([0, ''])
-      expect(said.out).toContain('grüße')
+      const words = `LANG=C.UTF-8 asciinema play -s 1000 ${file}`
+      const player = new Screen('asciinema', [90, 25], `${words}; echo "status $?"; exec sleep 600`)
+      screens.push(player)
+      await player.until(/grüße[\s\S]*status 0/, 60_000)
     }
   })
 
