@@ -1,6 +1,7 @@
 /** The zones that are revoked in GNS, as far as this controller knows; what it has heard is kept for all its commands. */
 
 import { BoxError } from '../src/base/errors.ts'
+import type { ZoneKey } from '../src/base/ids.ts'
 import { Revocations } from '../src/gns/revocations.ts'
 import type { Context } from './context.ts'
 import { publishedRevocations } from './revocation-book.ts'
@@ -48,8 +49,8 @@ export async function republishRevocations(context: Context): Promise<void> {
 
 /** Throws ZONE_REVOKED where it is known that the owner of the key does not stand by it any more. */
 export function mustNotBeRevoked(
-  revocations: Pick<Revocations, 'find'>,
-  { name, zone }: { readonly name: string; readonly zone: Parameters<Revocations['find']>[0] },
+  revocations: Pick<Revocations, 'isRevoked'>,
+  { name, zone }: { readonly name: string; readonly zone: ZoneKey },
 ): void {
-  if (revocations.find(zone)) throw new BoxError('ZONE_REVOKED', `It is that of ${name}.`)
+  if (revocations.isRevoked(zone)) throw new BoxError('ZONE_REVOKED', `It is that of ${name}.`)
 }

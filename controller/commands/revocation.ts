@@ -195,19 +195,19 @@ async function check(context: Context, { what }: Arguments): Promise<number> {
   const done = kept ? Math.round((100 * kept.work.done) / workFor(kept.years, bits)) : 0
   const mine = kept ? (isReady ? 'ready' : `${kept.work.tried} tries done`) : 'none'
   const until = found && new Date(found.until).toISOString()
-  output.result(
-    `${name}: ${until ? `revoked until ${until}` : 'not known to be revoked'}; certificate here: ${mine}.`,
-    {
-      ...{ name, zone: zoneToText(zone), revoked: found !== null, revoked_until: until },
-      certificate: kept && {
-        ready: isReady,
-        years: kept.years,
-        tries: kept.work.tried,
-        done_percent: done,
-        of_bits: bits * PROOFS,
-      },
+  const isRevoked = revocations.isRevoked(zone)
+  const byDaemon = isRevoked ? 'revoked, says the daemon' : 'not known to be revoked'
+  const known = until ? `revoked until ${until}` : byDaemon
+  output.result(`${name}: ${known}; certificate here: ${mine}.`, {
+    ...{ name, zone: zoneToText(zone), revoked: isRevoked, revoked_until: until },
+    certificate: kept && {
+      ready: isReady,
+      years: kept.years,
+      tries: kept.work.tried,
+      done_percent: done,
+      of_bits: bits * PROOFS,
     },
-  )
+  })
   return 0
 }
 

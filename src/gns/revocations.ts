@@ -95,6 +95,7 @@ export class Revocations {
   private readonly waiting: Waiting[] = []
   private readonly wrong = new Set<string>()
   private readonly asked = new Map<string, number>()
+  private readonly told = new Set<string>()
   private readonly searches = new Map<Listening, Timer>()
   private readonly over = new AbortController()
   private readonly listening: Listening | null
@@ -110,8 +111,9 @@ export class Revocations {
     this.listening = options.mesh.gossip?.listen({ heard, known: () => this.messages() }) ?? null
   }
 
+  /** By what is known here, or by the word of the daemon whose peer we use, which has checked it itself. */
   isRevoked(zone: ZoneKey): boolean {
-    return this.find(zone) !== null
+    return this.find(zone) !== null || this.told.has(zoneToText(zone))
   }
 
   /** The revocation of this zone and until when it holds; null where none is known. */
@@ -129,6 +131,9 @@ export class Revocations {
     if (last !== undefined && clock.elapsed() - last < ASK_AGAIN_MS) return
     if (this.asked.size >= ASKED_MAX) this.asked.clear()
     this.asked.set(name, clock.elapsed())
+    mesh.gossip?.query?.(zone, isRevoked => {
+      if (isRevoked && this.told.size < ASKED_MAX) this.told.add(name)
+    })
     const query = {
       ...{ type: BLOCK_REVOCATION, key: revocationKey(zone), replication: REPLICATION },
       options: DHT_OPTION.everywhere,
@@ -159,7 +164,7 @@ export class Revocations {
    */
   async publish(raw: Uint8Array): Promise<boolean> {
     const revocation = readZoneRevocation(raw)
-    const isRight = this.isRevoked(revocation.zone) || (await this.check(revocation, null))
+    const isRight = this.find(revocation.zone) !== null || (await this.check(revocation, null))
     if (isRight) this.spread(this.find(revocation.zone)?.revocation ?? revocation)
     return isRight
   }

@@ -26,6 +26,7 @@ import { type Attempt, Faults } from './ipc/faults.ts'
 import { type Hellos, PeerinfoHellos, PeerstoreHellos } from './ipc/hellos.ts'
 import { KEEP_PORT, Keeper } from './ipc/keeper.ts'
 import { Overview } from './ipc/overview.ts'
+import { DaemonRevocations } from './ipc/revocations.ts'
 import type { DialService, ServicePorts } from './ipc/service.ts'
 import { serviceTrouble, withGroup } from './ipc/troubles.ts'
 import type {
@@ -85,6 +86,7 @@ class Gnunet implements GnunetMesh {
   dialect: Dialect = DIALECTS.A
   readonly daemon: Daemon
   readonly names: GnunetNames
+  readonly gossip: DaemonRevocations
   private readonly options: GnunetOptions
   private readonly counters = new Counters()
   private readonly core: DaemonCore
@@ -127,6 +129,7 @@ class Gnunet implements GnunetMesh {
     })
     this.dht = this.daemonDht
     this.names = new GnunetNames(daemon, ports, () => this.dialect)
+    this.gossip = new DaemonRevocations(daemon.socket('revocation'), ports)
     this.cadet = new DaemonCadet({
       ...ports,
       path: daemon.socket('cadet'),
@@ -251,6 +254,7 @@ class Gnunet implements GnunetMesh {
     this.daemonDht.close()
     this.hellos?.close()
     this.names.close()
+    this.gossip.close()
     this.core.close()
     this.watchers.clear()
     return Promise.resolve()

@@ -51,6 +51,11 @@ export interface Mesh {
 export interface RevocationGossip {
   /** To all neighbours that understand it and have not said it themselves. */
   spread(message: Uint8Array): void
+  /**
+   * Asks a daemon that looks after them itself whether the zone is revoked; nothing is told where it does not
+   * answer. Absent where what neighbours say comes here.
+   */
+  query?(zone: Uint8Array, told: (isRevoked: boolean) => void): void
   /** There is one listener at a time. */
   listen(events: GossipEvents): Listening
 }

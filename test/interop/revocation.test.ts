@@ -14,6 +14,7 @@ import { createEmbedded, type EmbeddedMesh } from '../../src/mesh/embedded.ts'
 import { systemClock } from '../../src/sys/clock.ts'
 import { systemRandom } from '../../src/sys/random.ts'
 import { tcpNetwork } from '../../src/sys/tcp.ts'
+import { attach } from './daemon-mesh.ts'
 import { Lab, withEachRelease } from './lab.ts'
 import { cleanUp } from './program.ts'
 
@@ -75,6 +76,30 @@ withEachRelease('revoked zones', release => {
         await expect.poll(() => told(daemon), ARRIVED).toContain('has been revoked')
     },
   )
+
+  test('by way of the daemon of the machine, both ways', { timeout: 240_000 }, async () => {
+    const mesh = await attach(lab, FAR)
+    const [clock, log] = [systemClock, silentLog]
+    const shelf = { read: () => null, write: () => {} }
+    const known = () => new Revocations({ mesh, clock, log, shelf, difficulty: WORKBITS })
+    const [publisher, reader] = [known(), known()]
+    opened.push(publisher, reader)
+    const secret = ZoneSecret.generate('EDKEY', systemRandom)
+    expect(await publisher.publish(certificate(secret))).toBe(true)
+    const told = () => lab.tool(HUB, 'gnunet-revocation', '-t', zoneToText(secret.zone))
+    await expect.poll(told, ARRIVED).toContain('has been revoked')
+    const gone = zoneFromText(await lab.makeEgo(HUB, 'gone', 'EDKEY'))
+    await lab.tool(HUB, 'gnunet-revocation', '-R', 'gone', '-p')
+    await expect
+      .poll(() => lab.tool(FAR, 'gnunet-revocation', '-t', zoneToText(gone)), ARRIVED)
+      .toContain('has been revoked')
+    reader.ask(gone)
+    reader.ask(ZoneSecret.generate('EDKEY', systemRandom).zone)
+    await expect.poll(() => reader.isRevoked(gone), ARRIVED).toBe(true)
+    publisher.close()
+    reader.close()
+    await mesh.close()
+  })
 
   test('what gnunet-revocation revokes, our peer hears, and our resolver refuses the zone', {
     timeout: 240_000,

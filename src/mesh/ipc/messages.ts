@@ -1,6 +1,6 @@
 /**
  * What a client says to the services of an installed GNUnet, and they to it, over their Unix sockets:
- * CORE, CADET, DHT, PEERINFO and PEERSTORE (core.h, cadet.h, dht.h, peerinfo.h, peerstore.h, GNUnet 0.19.3 to
+ * CORE, CADET, DHT, PEERINFO, PEERSTORE and REVOCATION (core.h, cadet.h, dht.h, peerinfo.h, peerstore.h, revocation.h, GNUnet 0.19.3 to
  * 0.27.0). Type 1 is never sent: it crashes the services of every release.
  */
 
@@ -179,6 +179,18 @@ export const HelloUri = message('HELLO_URI', 16, {
   expiry: u64,
   uris: rest,
 })
+
+// REVOCATION (revocation.h); what is revoked is said as between peers, message 638
+
+/** Whether this zone is revoked. */
+export const RevocationQuery = message('IPC_REVOCATION_QUERY', 636, {
+  size: lengthOf('zone', u32),
+  zone: counted('size'),
+})
+/** 0: it is revoked; 1: as far as the service knows, it is not. */
+export const RevocationAnswer = message('IPC_REVOCATION_QUERY_RESPONSE', 637, { isValid: u32 })
+/** 1: it was taken, and is on its way to all neighbours. */
+export const RevocationTaken = message('IPC_REVOCATION_REVOKE_RESPONSE', 639, { isValid: u32 })
 
 export type CreateValue = ReturnType<typeof ChannelCreate.decode>
 export type ResultValue = ReturnType<typeof DhtResultMessage.decode>
