@@ -13,6 +13,7 @@ import type { Channel, Listening, Mesh } from '../../src/mesh/mesh.ts'
 import type { Link, TreeNode } from '../../src/psyc/edge.ts'
 import { membersIn } from '../../src/psyc/member-list.ts'
 import type { PlaceGuest } from '../../src/psyc/place-guest.ts'
+import { encodeBase32 } from '../../src/wire/base32.ts'
 import type { Context } from '../context.ts'
 
 /** Each costs two signatures; a tree has few children, and each comes once. */
@@ -76,8 +77,12 @@ export class RelayPort {
       })
       const link = { zone: session.peerZone, channel: session.channel }
       const guest = this.rooms.get(`${session.payload}`)
-      if (guest) guest.accept(link)
-      else session.channel.close()
+      if (guest) {
+        log.note('info', 'rooms', 'handed on to', {
+          peer: encodeBase32(link.channel.peer).slice(0, 4),
+        })
+        guest.accept(link)
+      } else session.channel.close()
     } catch (error) {
       if (!(error instanceof BoxError)) throw error
       log.note('info', 'rooms', 'not handed on to', { reason: error.code })
