@@ -110,8 +110,11 @@ export class LastingShells {
   }
 
   list(zone: ZoneKey): KeptShells {
+    const { clock, keepMs } = this.options
     const shells = this.of(zone).map(shell => shell.describe())
-    return { keepMs: this.options.keepMs, shells }
+    const opening = [...this.opening].filter(one => equalBytes(one.zone, zone))
+    const state = { state: 'open', program: '', startedAt: clock.now(), silentMs: 0 } as const
+    return { keepMs, shells: [...shells, ...opening.map(({ id }) => ({ id, ...state }))] }
   }
 
   /** Its connection is lost: it waits for somebody to come back. */

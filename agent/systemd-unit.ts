@@ -59,7 +59,7 @@ RestartSec=5
 TimeoutStartSec=90
 TimeoutStopSec=15
 WatchdogSec=90
-# What an owner has left running (tmux, an upgrade) goes on when the agent is started again.
+# What an owner has open or left running (shells of box ssh, tmux, an upgrade) goes on when the agent is started again.
 KillMode=process
 OOMPolicy=continue
 StateDirectory=secushare-box

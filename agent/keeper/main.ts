@@ -6,16 +6,13 @@
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { setFlagsFromString } from 'node:v8'
 import { systemClock } from '../../src/sys/clock.ts'
 import { keeperSocket } from '../../src/sys/paths.ts'
 import { listenUnix } from '../../src/sys/unix-socket.ts'
+import { collectAfterStart } from '../lean-heap.ts'
 import { Pty } from '../pty.ts'
 import { ENDED_FILE, noteEndedShell } from './ended-shells.ts'
 import { Keeper } from './keeper.ts'
-
-/** See lean-heap.ts. */
-setFlagsFromString('--semi-space-growth-factor=1')
 
 /** Two for each shell while one agent follows another, and their lines. */
 const CONNECTIONS_MAX = 128
@@ -40,6 +37,7 @@ async function keep(directory: string): Promise<void> {
   })
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => keeper.close())
   process.on('SIGHUP', () => {})
+  collectAfterStart(systemClock)
 }
 
 const [directory] = process.argv.slice(2)
