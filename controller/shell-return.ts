@@ -1,6 +1,7 @@
 /**
  * Shells that outlive their connection, as their owner sees them: an interactive shell is named when it is
- * opened, kept by the device when the connection is lost, and found again by `box ssh --resume`.
+ * opened, and kept by the device when the connection is lost, or when the agent there is started again. At a
+ * terminal it is looked for at once; later it is found by `box ssh --resume`.
  */
 
 import { pause } from '../src/base/clock.ts'
@@ -24,15 +25,21 @@ import { age } from './status-report.ts'
 /** A box that lives says something every 10 s, even where its person types nothing. */
 const SILENT_MS = 15_000
 const LOOK_EVERY_MS = 2_000
+/** By then an agent is back that was started again, or the hub; who waits longer wants to be told. */
+const RETURN_MS = 45_000
 const MINUTE_MS = 60_000
 
-/** A shell with a terminal; where its connection is lost, the error says how to come back. */
-export async function lastingShell(context: Context, shell: DeviceShell): Promise<number> {
+/** Reaches the same device once more. */
+export type Again = () => Promise<DeviceShell>
+
+/** A shell with a terminal; where its connection is lost for long, the error says how to come back. */
+export async function lastingShell(
+  context: Context,
+  shell: DeviceShell,
+  again: Again,
+): Promise<number> {
   const id = newShellId(context.random)
-  const variables = { [KEEP_VARIABLE]: id }
-  return await watched(shell, id, started =>
-    onTerminal(context, shell.ssh, null, { variables, started }),
-  )
+  return await staying(context, shell, { id, variable: KEEP_VARIABLE, again })
 }
 
 /** Goes on with the shell `wanted`; where that is empty, with the one that was lost last. */
@@ -40,6 +47,7 @@ export async function resumedShell(
   context: Context,
   shell: DeviceShell,
   wanted: string,
+  again: Again,
 ): Promise<number> {
   const { output, stdio } = context
   const { ssh, session } = shell
@@ -60,12 +68,94 @@ export async function resumedShell(
           .map(other => `  box ssh --resume=${other.id} ${name}  (${told(other)})`)
           .join('\n'),
     )
+  if (stdio.isTerminal)
+    return await staying(context, shell, { id, variable: RESUME_VARIABLE, again })
   const variables = { [RESUME_VARIABLE]: id }
-  return await watched(shell, id, started =>
-    stdio.isTerminal
-      ? onTerminal(context, ssh, null, { variables, started })
-      : piped(context, ssh, null, { tty: true, variables, started }),
+  const going = await watched(shell, id, started =>
+    piped(context, ssh, null, { tty: true, variables, started }),
   )
+  if (typeof going === 'number') return going
+  throw going.error
+}
+
+interface Stay {
+  readonly id: string
+  /** How the device is told of it at first. */
+  readonly variable: string
+  readonly again: Again
+}
+
+/** At the terminal, over one connection after the other. */
+async function staying(
+  context: Context,
+  first: DeviceShell,
+  { id, variable, again }: Stay,
+): Promise<number> {
+  let shell = first
+  let variables: Record<string, string> = { [variable]: id }
+  for (;;) {
+    const going = await shown(context, shell, { id, variables, isFirst: shell === first })
+    if (typeof going === 'number') return going
+    shell = await back(context, shell, { id, lost: going, again })
+    variables = { [RESUME_VARIABLE]: id }
+  }
+}
+
+async function shown(
+  context: Context,
+  shell: DeviceShell,
+  { id, variables, isFirst }: { id: string; variables: Record<string, string>; isFirst: boolean },
+): Promise<number | Lost> {
+  const { ssh } = shell
+  try {
+    return await watched(shell, id, started =>
+      onTerminal(context, ssh, null, { variables, started }),
+    )
+  } finally {
+    // Who has opened the first one leaves it, too.
+    if (!isFirst) await ssh.leave(context.clock)
+  }
+}
+
+/** The device again, soon after the connection was lost. Fails with that loss, with SHELL_UNKNOWN, or NOT_PERMITTED. */
+async function back(
+  { clock, output, signal }: Context,
+  { session }: DeviceShell,
+  { id, lost, again }: { id: string; lost: Lost; again: Again },
+): Promise<DeviceShell> {
+  const { name } = session.device
+  output.remark(
+    `The connection to ${name} is lost. Looking for your shell; ^C leaves it there, for ${lost.minutes} min.`,
+  )
+  const progress = output.progress(`looking for ${name}`)
+  const begun = clock.elapsed()
+  try {
+    for (;;) {
+      try {
+        return await withShell(await again(), id)
+      } catch (error) {
+        const isAway = error instanceof BoxError && error.family === 'unreachable'
+        if (!isAway) throw error
+        if (clock.elapsed() - begun > RETURN_MS) throw lost.error
+      }
+      await pause(clock, LOOK_EVERY_MS, signal)
+      signal.throwIfAborted()
+    }
+  } finally {
+    progress.end()
+  }
+}
+
+/** Fails with SHELL_UNKNOWN where the device has not kept it. */
+async function withShell(shell: DeviceShell, id: string): Promise<DeviceShell> {
+  try {
+    const { shells } = await ask(shell.ssh)
+    if (shells.some(one => one.id === id)) return shell
+    throw new BoxError('SHELL_UNKNOWN')
+  } catch (error) {
+    shell.ssh.destroy()
+    throw error
+  }
 }
 
 /** With --json: all of them, as the device tells. */
@@ -123,12 +213,18 @@ async function ask(ssh: SshSession): Promise<KeptShells> {
   return parseShells(await ssh.subsystem(SHELLS_SUBSYSTEM))
 }
 
-/** Finds out meanwhile what becomes of the shell where its connection is lost. */
+/** The connection went, and the device keeps the shell. */
+interface Lost {
+  readonly minutes: number
+  readonly error: BoxError
+}
+
+/** Finds out meanwhile what becomes of the shell where its connection is lost. Fails where it is not kept. */
 async function watched(
   { ssh, session }: DeviceShell,
   id: string,
   go: (started: () => void) => Promise<number>,
-): Promise<number> {
+): Promise<number | Lost> {
   let keeping = Promise.resolve(0)
   const started = () => {
     keeping = ask(ssh).then(
@@ -143,10 +239,7 @@ async function watched(
     const keepMs = isLost ? await keeping : 0
     if (!isLost || keepMs === 0) throw error
     const minutes = Math.round(keepMs / MINUTE_MS)
-    throw new BoxError(
-      error.code,
-      `Your shell is kept for ${minutes} min: \`box ssh --resume ${session.device.name}\` goes on with it.`,
-      error,
-    )
+    const cure = `Your shell is kept for ${minutes} min: \`box ssh --resume ${session.device.name}\` goes on with it.`
+    return { minutes, error: new BoxError(error.code, cure, error) }
   }
 }

@@ -7,7 +7,7 @@ import { command } from '../command.ts'
 import type { Context } from '../context.ts'
 import { type DeviceShell, openShell } from '../device-shell.ts'
 import { collected, onTerminal, piped } from '../remote-program.ts'
-import { lastingShell, listShells, resumedShell } from '../shell-return.ts'
+import { type Again, lastingShell, listShells, resumedShell } from '../shell-return.ts'
 import { commandLine } from '../shell-words.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
 
@@ -69,7 +69,8 @@ export const ssh = command<Arguments>({
     const options = { forget: args.fresh, timeoutMs: timeoutMs(args.timeout) }
     const shell = await openShell(context, device, options).finally(progress.end)
     try {
-      return await opened(context, shell, { ...args, resume, line })
+      const again = () => openShell(context, fleet.device(name), options)
+      return await opened(context, shell, { ...args, resume, line, again })
     } finally {
       await shell.ssh.leave(context.clock)
     }
@@ -101,21 +102,22 @@ function lineOf(
 interface Opened extends Pick<Arguments, 'tty' | 'plain'> {
   readonly resume: string | null
   readonly line: string | null
+  readonly again: Again
 }
 
 async function opened(
   context: Context,
   shell: DeviceShell,
-  { resume, line, tty, plain }: Opened,
+  { resume, line, tty, plain, again }: Opened,
 ): Promise<number> {
   const { output, stdio } = context
   if (resume !== null && output.json) return await listShells(context, shell)
-  if (resume !== null) return await resumedShell(context, shell, resume)
+  if (resume !== null) return await resumedShell(context, shell, resume, again)
   if (output.json) return await reported(context, shell, line!, tty)
   const onTheirs = stdio.isTerminal && !plain && (tty || line === null)
   if (!onTheirs) return await piped(context, shell.ssh, line, { tty })
   return line === null
-    ? await lastingShell(context, shell)
+    ? await lastingShell(context, shell, again)
     : await onTerminal(context, shell.ssh, line)
 }
 

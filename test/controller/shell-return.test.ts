@@ -6,8 +6,9 @@ import type { SshServer } from '../../agent/ssh-server.ts'
 import type { Context } from '../../controller/context.ts'
 import type { DeviceShell } from '../../controller/device-shell.ts'
 import { Output } from '../../controller/output.ts'
-import { listShells, resumedShell } from '../../controller/shell-return.ts'
+import { lastingShell, listShells, resumedShell } from '../../controller/shell-return.ts'
 import { login } from '../../controller/ssh-client.ts'
+import { BoxError } from '../../src/base/errors.ts'
 import { KEEP_VARIABLE } from '../../src/box/kept-shells.ts'
 import { systemClock } from '../../src/sys/clock.ts'
 import { CALLER, KEYS, newServer, streamPair } from '../agent/ssh-fixture.ts'
@@ -49,6 +50,8 @@ function person(typed = '', json = false) {
   return { context, said }
 }
 
+const never = () => Promise.reject(new Error('not asked for'))
+
 async function lost(id: string): Promise<void> {
   const { ssh, cut } = await connect()
   const remote = await ssh.start({
@@ -67,13 +70,13 @@ test('takes the one that was lost last, says how to choose another, and ends wit
   await lost('bbbbbbbb')
   const { shell } = await connect()
   const { context, said } = person('echo "<$name>"; exit 3\n')
-  expect(await resumedShell(context, shell, '')).toBe(3)
+  expect(await resumedShell(context, shell, '', never)).toBe(3)
   expect(said.out).toContain('<bbbbbbbb>')
   expect(said.err).toMatch(
     /^2 shells are kept on kitchen; .*\n {2}box ssh --resume=aaaaaaaa kitchen {2}\(bash, lost \d+ s ago\)\n$/,
   )
   const other = person('echo "<$name>"; exit 4\n')
-  expect(await resumedShell(other.context, shell, 'aaaaaaaa')).toBe(4)
+  expect(await resumedShell(other.context, shell, 'aaaaaaaa', never)).toBe(4)
   expect(other.said.out).toContain('<aaaaaaaa>')
   shell.ssh.destroy()
 })
@@ -98,7 +101,9 @@ test('says where none is kept, where a name is none, and where it is not known',
     ['zzzzzzzz', 'SHELL_UNKNOWN'],
     ['kitchen', 'INPUT_INVALID'],
   ] as const)
-    await expect(resumedShell(person().context, shell, wanted)).rejects.toMatchObject({ code })
+    await expect(resumedShell(person().context, shell, wanted, never)).rejects.toMatchObject({
+      code,
+    })
   shell.ssh.destroy()
 })
 
@@ -106,7 +111,7 @@ test('says that the shell is kept, and how to come back, when it is lost again',
   await lost('aaaaaaaa')
   const { shell, ssh, cut } = await connect()
   const { context } = person('echo rea""dy\n')
-  const going = resumedShell(context, shell, 'aaaaaaaa')
+  const going = resumedShell(context, shell, 'aaaaaaaa', never)
   going.catch(() => {})
   let seen = ''
   context.stdio.output.on('data', bytes => {
@@ -121,6 +126,69 @@ test('says that the shell is kept, and how to come back, when it is lost again',
     detail: 'Your shell is kept for 1 min: `box ssh --resume kitchen` goes on with it.',
   })
 })
+
+/** Somebody at a terminal. */
+function atTerminal() {
+  const { context, said } = person()
+  const input = Object.assign(new PassThrough(), {
+    isTTY: true,
+    isRaw: false,
+    setRawMode: () => {},
+  })
+  const output = Object.assign(new PassThrough(), { rows: 24, columns: 80 })
+  output.on('data', bytes => {
+    said.out += bytes
+  })
+  Object.assign(context, { stdio: { ...context.stdio, input, output, isTerminal: true } })
+  const until = (wanted: RegExp) => vi.waitUntil(() => wanted.exec(said.out), { timeout: 15_000 })
+  return { context, said, until, type: (text: string) => void input.write(text) }
+}
+
+test('comes back to the same shell by itself, and ends with its exit code', async () => {
+  const first = await connect()
+  const { context, said, until, type } = atTerminal()
+  let cut = first.cut
+  let asked = 0
+  const going = lastingShell(context, first.shell, async () => {
+    // The device is away for a moment.
+    if (asked++ === 0) throw new BoxError('PEER_UNREACHABLE')
+    const next = await connect()
+    cut = next.cut
+    return next.shell
+  })
+  type('secret=4711; echo pid=$$=\n')
+  const [, pid] = (await until(/pid=(\d+)=/))!
+  await vi.waitUntil(() => said.out.includes(`pid=${pid}=`))
+  for (const round of [1, 2]) {
+    // What it asks beside the shell is a moment behind it.
+    await new Promise(resolve => setTimeout(resolve, 500))
+    cut()
+    await vi.waitUntil(() => asked === round + 1, { timeout: 15_000 })
+    type(`echo "${round}<$$ $secret>"\n`)
+    await until(new RegExp(`${round}<${pid} 4711>`))
+  }
+  expect(said.err).toContain(
+    'The connection to kitchen is lost. Looking for your shell; ^C leaves it there, for 1 min.\n',
+  )
+  type('exit 9\n')
+  expect(await going).toBe(9)
+}, 60_000)
+
+test('says so where the device is back, and has the shell no more', async () => {
+  const first = await connect()
+  const { context, until, type } = atTerminal()
+  const going = lastingShell(context, first.shell, async () => {
+    await server.close()
+    server = newServer()
+    return (await connect()).shell
+  })
+  going.catch(() => {})
+  type('echo rea""dy\n')
+  await until(/ready/)
+  await new Promise(resolve => setTimeout(resolve, 500))
+  first.cut()
+  await expect(going).rejects.toMatchObject({ code: 'SHELL_UNKNOWN' })
+}, 30_000)
 
 test('leaving hangs up what runs, and waits for nobody who is gone', async () => {
   const { ssh } = await connect()

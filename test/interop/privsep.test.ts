@@ -175,6 +175,8 @@ describe.skipIf(skipped)('a device in two processes', { timeout: 200_000 }, () =
     const [, pid] = /^shell (\d+)$/m.exec((await screen.until(/^shell \d+$/m)).join('\n'))!
     const before = await device.status()
     await killMesh()
+    // It would come back by itself, and have the shell.
+    screen.close()
     await expect
       .poll(() => device.program.err, { timeout: BACK_MS })
       .toContain('mesh: the lender is gone')

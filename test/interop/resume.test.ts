@@ -13,8 +13,8 @@ import { Screen } from './screen.ts'
 const PORT = Number(process.env.LAB_PORT ?? 38_000) + 900
 /** At least; it lasts until `box ssh` has given up. The two minutes of the field are RESUME_OUTAGE=120000. */
 const OUTAGE_MS = Number(process.env.RESUME_OUTAGE ?? 0)
-/** By then a session has given up. */
-const GIVEN_UP_MS = 120_000
+/** By then a session has given up, and the search for another way to it. */
+const GIVEN_UP_MS = 180_000
 const skipped = missing(['tmux', 'vim']) !== null
 
 describe.skipIf(skipped)('a shell whose connection is lost', { timeout: 400_000 }, () => {

@@ -5,16 +5,18 @@
 
 import { createHash } from 'node:crypto'
 import {
+  copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { launcher } from '../../agent/launcher.ts'
 import { buildScript } from '../../deploy/script.ts'
 import { VERSION } from '../../src/base/version.ts'
@@ -22,6 +24,7 @@ import { releaseHead } from '../../src/box/executable-release.ts'
 import { SigningKey } from '../../src/crypto/signing.ts'
 import { Agent, Controller } from './fleet.ts'
 import { cleanUp, folder, Program, ROOT, run } from './program.ts'
+import { Screen } from './screen.ts'
 
 const HUB = `127.0.0.1:${Number(process.env.LAB_PORT ?? 38_000) + 60}`
 const KEY = SigningKey.fromSeed(new Uint8Array(32).fill(7))
@@ -87,6 +90,24 @@ class Device {
     this.program = new Program(['sh', '-c', loop], { env: { NOTIFY_SOCKET: join(top, 'nobody') } })
   }
 
+  /** As in a package for the Node of the machine: the terminal library lies beside each version, as soon as there is one. */
+  withTerminals(): { close(): void } {
+    const library = join(ROOT, `node_modules/@lydell/node-pty-${MACHINE}/pty.node`)
+    const name = `pty-${process.arch}.node`
+    const lay = () => {
+      for (const version of this.files().filter(one => /^\d/.test(one))) {
+        const path = join(this.library, version, name)
+        // Once, and whole: who has loaded it would not survive that it changes.
+        if (existsSync(path) || !existsSync(join(this.library, version, 'box'))) continue
+        copyFileSync(library, `${path}.new`)
+        renameSync(`${path}.new`, path)
+      }
+    }
+    lay()
+    const timer = setInterval(lay, 20)
+    return { close: () => clearInterval(timer) }
+  }
+
   get pid(): number {
     return Number(readFileSync(join(top, 'pid'), 'utf8'))
   }
@@ -124,9 +145,19 @@ async function answers(version: string): Promise<void> {
   expect(said.code).toBe(0)
 }
 
-test('an upgrade is found over the mesh and kept; with --json for programs', {
-  timeout: UPGRADE_MS,
+test('an upgrade is found over the mesh and kept, and so is the shell that is open; with --json for programs', {
+  timeout: 2 * UPGRADE_MS,
 }, async () => {
+  const terminals = device.withTerminals()
+  const box = controller.command('ssh', 'kitchen').join(' ')
+  const screen = new Screen('upgraded', [80, 24], `${box}; echo "status $?"; exec sleep 600`)
+  onTestFinished(() => {
+    terminals.close()
+    screen.close()
+  })
+  await screen.until(/[$#] ?$/m, 60_000)
+  screen.type("clear; PS1='>> '; secret=4711; echo shell $$", 'Enter')
+  const [, pid] = /^shell (\d+)$/m.exec((await screen.until(/^shell \d+$/m)).join('\n'))!
   const said = await upgrade(release('0.2.0'), '--json')
   expect(JSON.parse(said.out), said.err).toEqual({
     ...{ name: 'kitchen', result: 'upgraded', version: '0.2.0', before: VERSION, error: null },
@@ -137,7 +168,12 @@ test('an upgrade is found over the mesh and kept; with --json for programs', {
   await answers('0.2.0')
   const status = await controller.must('status', 'kitchen', '--json')
   expect(status).toContain('"agent_version":"0.2.0"')
+  screen.type('clear; echo "again $$ $secret $BOX_DEVICE"', 'Enter')
+  await screen.until(new RegExp(`^again ${pid} 4711 kitchen$`, 'm'), 90_000)
+  screen.type('exit 7', 'Enter')
+  await screen.until(/status 7/)
   const audit = await controller.must('audit', 'kitchen')
+  expect(audit).toMatch(/shell +begun[\s\S]*shell +kept[\s\S]*shell +resumed[\s\S]*shell +exit 7/)
   expect(audit).toMatch(/begun +0\.2\.0[\s\S]*on trial +0\.2\.0[\s\S]*proven +0\.2\.0/)
 })
 
