@@ -18,9 +18,10 @@ import {
 import { join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { VERSION } from '../src/base/version.ts'
+import { KEEPER_SCRIPT } from '../src/sys/own-programs.ts'
 import { buildExecutable } from './executable.ts'
 import { MACHINES, type Machine, NODE_VERSION, runtimeFor } from './runtime.ts'
-import { buildScript } from './script.ts'
+import { buildKeeperScript, buildScript } from './script.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const LINKED = 'box-agent'
@@ -35,15 +36,16 @@ const { values } = parseArgs({
 const OUT = resolve(values.out)
 const machines = values.machine ?? MACHINES
 mkdirSync(OUT, { recursive: true })
-const script = join(OUT, 'box.cjs')
-await buildScript(ROOT, script)
-tell(script)
+const scripts = { box: join(OUT, 'box.cjs'), keeper: join(OUT, KEEPER_SCRIPT) }
+await buildScript(ROOT, scripts.box)
+await buildKeeperScript(ROOT, scripts.keeper)
+for (const script of Object.values(scripts)) tell(script)
 for (const machine of machines) {
   if (!isMachine(machine)) throw new Error(`"${machine}" is none of ${MACHINES.join(', ')}`)
   const folder = join(OUT, machine)
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder)
-  await buildExecutable(machine, script, join(folder, 'box'))
+  await buildExecutable(machine, scripts, join(folder, 'box'))
   symlinkSync('box', join(folder, LINKED))
   tell(join(folder, 'box'))
   if (values.archive) tell(archive(machine, folder))

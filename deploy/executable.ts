@@ -20,16 +20,37 @@ const STRIP: Readonly<Record<Machine, string>> = {
   'linux-arm64': 'aarch64-linux-gnu-strip',
 }
 
+/**
+ * What Node runs first: the script that was asked for, as Node would have run it. The keeper of shells is one of its
+ * own, so that its process need not hold the text of all else.
+ */
+const START = `'use strict'
+const { getAsset } = require('node:sea')
+const { Script } = require('node:vm')
+const isKeeper = process.argv[2] === 'box-keeper'
+if (isKeeper) process.argv.splice(2, 1)
+const filename = isKeeper ? 'keeper.cjs' : 'box.cjs'
+const text = getAsset(filename, 'utf8')
+new Script('(function(exports,require,module,__filename,__dirname){' + text + '\\n})', { filename })
+  .runInThisContext()(exports, require, module, __filename, __dirname)
+`
+
+/** Both bundles of script.ts. */
+export interface Scripts {
+  readonly box: string
+  readonly keeper: string
+}
+
 /** Makes `outfile` for a machine. Needs Debian's binutils for that machine. */
 export async function buildExecutable(
   machine: Machine,
-  script: string,
+  scripts: Scripts,
   outfile: string,
 ): Promise<void> {
   const runtime = runtimeFor(machine)
   const work = mkdtempSync(join(tmpdir(), 'box-bundle-'))
   try {
-    const blob = makeBlob(script, runtime, work)
+    const blob = makeBlob(scripts, runtime, work)
     copyFileSync(runtime.node, outfile)
     chmodSync(outfile, 0o755)
     // Before the blob goes in: strip would take it for rubbish.
@@ -41,19 +62,21 @@ export async function buildExecutable(
 }
 
 /** What goes in: the same for every machine but for the library; made by the Node of this one. */
-function makeBlob(script: string, runtime: Runtime, work: string): Buffer {
+function makeBlob({ box, keeper }: Scripts, runtime: Runtime, work: string): Buffer {
   // Names without folders: the blob holds them.
-  copyFileSync(script, join(work, 'box.cjs'))
+  writeFileSync(join(work, 'start.cjs'), START)
+  copyFileSync(box, join(work, 'box.cjs'))
+  copyFileSync(keeper, join(work, 'keeper.cjs'))
   copyFileSync(runtime.pty, join(work, ASSET))
   const config = {
-    main: 'box.cjs',
+    main: 'start.cjs',
     output: 'box.blob',
     disableExperimentalSEAWarning: true,
     useSnapshot: false,
     useCodeCache: false,
     // NODE_OPTIONS is for other programs of the user.
     execArgvExtension: 'none',
-    assets: { [ASSET]: ASSET },
+    assets: { [ASSET]: ASSET, 'box.cjs': 'box.cjs', 'keeper.cjs': 'keeper.cjs' },
   }
   writeFileSync(join(work, 'config.json'), JSON.stringify(config))
   execFileSync(runtimeFor(HERE).node, ['--experimental-sea-config', 'config.json'], {

@@ -8,6 +8,7 @@ import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { VERSION } from '../src/base/version.ts'
+import { KEEPER_SCRIPT } from '../src/sys/own-programs.ts'
 import type { Package } from './package-formats.ts'
 import { type Machine, MUSL_ARCHITECTURES, muslPty } from './runtime.ts'
 import type { Entry } from './tar.ts'
@@ -37,6 +38,8 @@ export interface Sources {
   readonly root: string
   /** The bundled script. */
   readonly script: string
+  /** That of the keeper alone. */
+  readonly keeper: string
 }
 
 const file = (path: string, from: string, mode?: number): Entry => ({
@@ -102,8 +105,9 @@ export function nodePackage(sources: Sources): Package {
 }
 
 /** The script, and the terminal library of each machine beside it. */
-export const scriptFiles = ({ script }: Sources): Entry[] => [
+export const scriptFiles = ({ script, keeper }: Sources): Entry[] => [
   file('box.cjs', script),
+  file(KEEPER_SCRIPT, keeper),
   ...MUSL_ARCHITECTURES.map(machine => file(`pty-${machine}-musl.node`, muslPty(machine))),
 ]
 

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { constants, gzipSync } from 'node:zlib'
 import { VERSION } from '../src/base/version.ts'
+import { KEEPER_SCRIPT } from '../src/sys/own-programs.ts'
 import { debianPackage } from './debian-package.ts'
 import {
   bundledPackage,
@@ -26,7 +27,11 @@ const OUT = join(ROOT, 'dist', 'bundle')
 const NAME = 'secushare-box'
 
 const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } })
-const sources: Sources = { root: ROOT, script: join(OUT, 'box.cjs') }
+const sources: Sources = {
+  root: ROOT,
+  script: join(OUT, 'box.cjs'),
+  keeper: join(OUT, KEEPER_SCRIPT),
+}
 put(`${NAME}-${VERSION}-script.tar.gz`, scriptArchive())
 put(`${NAME}_${VERSION}-r${REVISION}_all.ipk`, ipk(nodePackage(sources)))
 for (const machine of MACHINES) {

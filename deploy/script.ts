@@ -14,10 +14,17 @@ const BANNER = `const bundleUrl=require('node:url').pathToFileURL(__filename).hr
 const OWN_REQUIRE = /^const require = createRequire\(import\.meta\.url\)$/m
 
 /** Bundles `deploy/one-file.ts` of the source tree into `outfile`. */
-export async function buildScript(root: string, outfile: string): Promise<void> {
+export const buildScript = (root: string, outfile: string): Promise<void> =>
+  bundle(root, 'deploy/one-file.ts', outfile)
+
+/** The keeper of shells alone: it stays for hours, and in one script with all else it takes three times the memory. */
+export const buildKeeperScript = (root: string, outfile: string): Promise<void> =>
+  bundle(root, 'agent/keeper/main.ts', outfile)
+
+async function bundle(root: string, entry: string, outfile: string): Promise<void> {
   await build({
     absWorkingDir: root,
-    entryPoints: [join(root, 'deploy', 'one-file.ts')],
+    entryPoints: [join(root, entry)],
     outfile,
     bundle: true,
     minify: true,

@@ -13,6 +13,9 @@ declare const BUNDLED: true | undefined
 /** Set by deploy/programs.ts, where both lie beside the code they share. */
 declare const PROGRAMS_BESIDE: true | undefined
 
+/** Beside the script with all of us, where there is room for more than one file: the keeper alone. */
+export const KEEPER_SCRIPT = 'keeper.cjs'
+
 /** The last is of no use to people: the agent starts it, for its shells. */
 export type OwnProgram = 'box' | 'box-agent' | 'box-keeper'
 
@@ -25,8 +28,12 @@ const FOLDERS = {
 /** Program and arguments that stand for one of ours, with this version of the code. */
 export function ownProgram(name: OwnProgram): readonly string[] {
   if (isSea()) return [lastingPath(process.execPath), name]
-  if (typeof BUNDLED !== 'undefined')
-    return [process.execPath, lastingPath(fileURLToPath(import.meta.url)), name]
+  if (typeof BUNDLED !== 'undefined') {
+    const file = fileURLToPath(import.meta.url)
+    const keeper = join(dirname(file), KEEPER_SCRIPT)
+    if (name === 'box-keeper' && existsSync(keeper)) return [process.execPath, keeper]
+    return [process.execPath, lastingPath(file), name]
+  }
   const main =
     typeof PROGRAMS_BESIDE === 'undefined' ? `../../${FOLDERS[name]}/main.js` : `./${name}.js`
   return [process.execPath, fileURLToPath(new URL(main, import.meta.url))]

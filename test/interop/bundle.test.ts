@@ -5,9 +5,13 @@
 
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { readFileSync, symlinkSync } from 'node:fs'
+import { once } from 'node:events'
+import { existsSync, readFileSync, symlinkSync } from 'node:fs'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
+import { KEEPER_VERSIONS, wordsMessage } from '../../agent/keeper/words.ts'
+import { keeperSocket } from '../../src/sys/paths.ts'
 import { addExecutable, emptyRoot, inRoot } from './empty-root.ts'
 import { cleanUp, folder, missing, Program, ROOT, run, succeed } from './program.ts'
 
@@ -61,6 +65,41 @@ describe.skipIf(lacking !== null || process.arch !== 'x64')('the one executable'
   test('takes no orders from NODE_OPTIONS', async () => {
     const said = await run([X64, '--version'], { env: { NODE_OPTIONS: '--require=/nowhere.js' } })
     expect(said).toMatchObject({ code: 0, err: '' })
+  })
+
+  test('is the keeper of shells where the agent asks for it, and is small then', async () => {
+    const state = folder('keeper')
+    const keeper = new Program([X64, 'box-keeper', state])
+    const socket = keeperSocket(state)
+    await expect.poll(() => existsSync(socket), { timeout: 30_000 }).toBe(true)
+    const say = (words: Parameters<typeof wordsMessage>[0]) => {
+      const stream = connect(socket)
+      stream.write(wordsMessage(words))
+      return stream
+    }
+    const line = say({ do: 'line', versions: KEEPER_VERSIONS, keepMs: 60_000 })
+    await once(line, 'data')
+    const program = {
+      file: '/bin/sh',
+      args: ['-c', 'echo $((6 * 7)); sleep 100'],
+      env: {},
+      cwd: '/',
+    }
+    const size = { columns: 80, rows: 24, as: null }
+    const shell = say({ do: 'open', program: { ...program, ...size }, label: 'x' })
+    let seen = ''
+    shell.on('data', chunk => {
+      seen += chunk
+    })
+    await expect.poll(() => seen, { timeout: 20_000 }).toContain('42')
+    const rollup = readFileSync(`/proc/${keeper.child.pid}/smaps_rollup`, 'utf8')
+    const kb = (name: string) => Number(new RegExp(`^${name}: +(\\d+) kB`, 'm').exec(rollup)![1])
+    console.log(`the keeper: ${kb('Rss')} kB resident, ${kb('Private_Dirty')} kB of them its own`)
+    // 12 MB; with the text of all else in it 32.
+    expect(kb('Private_Dirty')).toBeLessThan(20_000)
+    keeper.kill()
+    expect((await keeper.ended()).code).toBe(0)
+    expect(existsSync(socket)).toBe(false)
   })
 
   test('does the whole main job in a root with a shell and nothing else', {
