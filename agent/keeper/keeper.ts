@@ -192,6 +192,8 @@ class Visit {
   private readonly reader = new KeeperReader()
   private is: 'new' | 'line' | 'shell' | 'over' = 'new'
   private shell: HeldShell | null = null
+  /** Its program reads nothing at the moment. */
+  private isHeld = false
   private readonly attached = {
     write: (bytes: Uint8Array) =>
       bytesMessages(bytes)
@@ -254,9 +256,11 @@ class Visit {
   private type(bytes: Uint8Array): void {
     if (this.is !== 'shell') throw unexpected()
     const { input } = this.shell!.program
-    if (input.destroyed || input.write(bytes)) return
+    if (input.destroyed || input.write(bytes) || this.isHeld) return
+    this.isHeld = true
     this.stream.pause()
     const goOn = () => {
+      this.isHeld = false
       input.off('drain', goOn)
       input.off('close', goOn)
       this.stream.resume()
