@@ -2,10 +2,13 @@
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { addHub } from '../../../controller/hubs.ts'
 import { Rig } from '../rig.ts'
 import { acquainted, MailRelay, Person } from './town.ts'
+
+// Whole worlds, and a disk: seconds each where the machine has nothing else to do.
+vi.setConfig({ testTimeout: 120_000 })
 
 let rig: Rig
 let home: Person
