@@ -101,3 +101,15 @@ test.for(files.filter(file => file.startsWith('src/') && !file.startsWith('src/s
 test.for(files)('%s re-exports nothing and has no default export', file => {
   expect(readFileSync(join(ROOT, file), 'utf8')).not.toMatch(/^export (\*|default|\{[^}]*\} from)/m)
 })
+
+test('a signature made for one purpose is none for another: each number of ours is taken once', () => {
+  const taken = files.flatMap(file =>
+    [
+      ...readFileSync(join(ROOT, file), 'utf8').matchAll(
+        /^(?:export )?const (\w+_SIGNATURE) = (0x\w+)$/gm,
+      ),
+    ].map(([, name, number]) => [number, name] as const),
+  )
+  expect(taken.length).toBeGreaterThan(8)
+  expect(new Set(taken.map(([number]) => number)).size, `${taken}`).toBe(taken.length)
+})

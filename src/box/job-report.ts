@@ -13,7 +13,7 @@ import { SIGNATURE_SIZE, ZONE_SIZE } from './messages.ts'
 import { shaped } from './push-report.ts'
 
 /** The purpose number of these signatures; see HANDSHAKE_SIGNATURE. */
-export const REPORT_SIGNATURE = 0xb0c5_0005
+export const REPORT_SIGNATURE = 0xb0c5_0008
 const VERSION = 1
 /** All jobs of a device with all that they printed; in a parcel for a relay with room to spare. */
 export const REPORTS_BYTES_MAX = 3 * 1_024 * 1_024

@@ -17,7 +17,7 @@ import { SIGNATURE_SIZE, ZONE_SIZE } from './messages.ts'
 import { parseSchedule } from './schedule.ts'
 
 /** The purpose number of these signatures; see HANDSHAKE_SIGNATURE. */
-export const JOB_SIGNATURE = 0xb0c5_0004
+export const JOB_SIGNATURE = 0xb0c5_0007
 const VERSION = 1
 /** As long as a command line that a person can still read. */
 const LINE_MAX = 8_192

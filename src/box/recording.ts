@@ -19,7 +19,7 @@ import { bytes, rest, u16, u32, u64, WireError } from '../wire/layout.ts'
 import { SIGNATURE_SIZE, ZONE_SIZE } from './messages.ts'
 
 /** The purpose number of these signatures; see HANDSHAKE_SIGNATURE. */
-export const RECORDING_SIGNATURE = 0xb0c5_0006
+export const RECORDING_SIGNATURE = 0xb0c5_0009
 const VERSION = 1
 const HASH_SIZE = 32
 /** The time in milliseconds since 1970, so that ids are in the order of time, and two bytes of chance. */
