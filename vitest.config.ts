@@ -30,8 +30,8 @@ export default defineConfig({
           exclude: SHIPPING,
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          // They wait more than they work: two at a time, each worker with ports of its own (lab.ts).
-          maxWorkers: 2,
+          // They wait more than they work: three at a time, each worker with ports of its own (lab.ts).
+          maxWorkers: 3,
           // About one run in five of GNUnet's own daemons stalls for seconds; a second try tells that from a fault.
           retry: 1,
         },

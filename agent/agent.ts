@@ -47,7 +47,7 @@ import { OwnerNotices } from './owner-notices.ts'
 import { type Figures, measure, ownMachine, variablesOf } from './probes.ts'
 import { type Machine, Pushing } from './pushing.ts'
 import { Recordings } from './recordings.ts'
-import { openRelay } from './relay-shelves.ts'
+import { relayShelves } from './relay-shelves.ts'
 import { revocationsOf } from './revoked-zones.ts'
 import type { OpenLedger } from './room.ts'
 import { Rooms } from './rooms.ts'
@@ -208,7 +208,7 @@ export class Agent {
       hostKey: () => this.hostKey,
       isRecorded: zone => this.recordings.isRecorded(zone),
       rotateHostKey: () => this.rotateHostKey(),
-      relay: config.relay ? openRelay(store, clock) : null,
+      relay: config.relay ? relayShelves(store, clock) : null,
       info: () => this.info(),
     })
     this.network = this.watchedNetwork()

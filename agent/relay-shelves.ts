@@ -7,7 +7,7 @@ import { ParcelShelf, type ShelfName } from './parcel-shelf.ts'
 import type { Relay } from './services.ts'
 
 /** Throws STATE_UNREADABLE. */
-export function openRelay(store: Store, clock: Clock): Relay {
+export function relayShelves(store: Store, clock: Clock): Relay {
   const shelf = (name: ShelfName) => new ParcelShelf(store, () => clock.now(), name)
   const post = { jobs: shelf('jobs'), results: shelf('results') }
   return { shelf: shelf('parcel'), post, mail: new MailShelf(store, () => clock.now()) }

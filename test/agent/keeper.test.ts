@@ -356,13 +356,14 @@ describe('the keeper', () => {
     const agent = await newAgent()
     const { client } = await agent.connect()
     const channel = await open(client, 'aaaaaaaa')
-    channel.write('stty -echo -onlcr; PS1=; exec seq 1 300000\n')
+    // More than the client's window: something has to wait.
+    channel.write('stty -echo -onlcr; PS1=; exec seq 1 600000\n')
+    const end = ended(channel)
     channel.pause()
     await new Promise(resolve => setTimeout(resolve, 500))
-    const end = ended(channel)
     channel.resume()
     const { out, code } = await end
-    const numbers = Array.from({ length: 300_000 }, (_, i) => `${i + 1}\n`).join('')
+    const numbers = Array.from({ length: 600_000 }, (_, i) => `${i + 1}\n`).join('')
     expect(out.toString().endsWith(numbers)).toBe(true)
     expect(code).toBe(0)
   }, 60_000)
