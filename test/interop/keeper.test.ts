@@ -159,7 +159,7 @@ describe.skipIf(skipped)('a shell whose agent', { timeout: 400_000 }, () => {
     process.kill(keeperOf(device.state)!, 'SIGKILL')
     const lines = await screen.until(/status \d+/)
     expect(lines.join(' ')).toContain('This shell has ended: the process that held it is gone.')
-    await expect.poll(() => existsSync(`/proc/${pid}`)).toBe(false)
+    await expect.poll(() => existsSync(`/proc/${pid}`), { timeout: 20_000 }).toBe(false)
     const next = await atPrompt('next')
     next.screen.type('exit', 'Enter')
     await next.screen.until(/status 0/)

@@ -190,13 +190,16 @@ describe.skipIf(skipped)('the stock ssh', () => {
     expect(await ssh('echo again')).toEqual({ code: 0, out: 'again\n', err: '' })
   })
 
-  test('box ssh says on its terminal when the device is gone, with a sysexits code', async () => {
+  test('box ssh says on its terminal when the device is gone, with a sysexits code', {
+    timeout: 240_000,
+  }, async () => {
     const screen = terminal('box ssh kitchen')
     await screen.until(/[$#]$/m)
     device.program.kill('SIGKILL')
     await device.program.ended()
     screen.type('echo anybody there', 'Enter')
-    await screen.until(/^box: The connection to the peer was lost/m, 60_000)
+    // It looks for its shell for 45 seconds first (controller/shell-return.ts).
+    await screen.until(/^box: The connection to the peer was lost/m, 180_000)
     await screen.until(/\[ended 75\]/)
   })
 })
