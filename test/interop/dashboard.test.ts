@@ -180,7 +180,8 @@ describe.skipIf(missing(['chromium']))('the page of box up', { timeout: 120_000 
     await owner.page.goto(await link())
     await owner.page.getByRole('row', { name: /kitchen/ }).waitFor()
     await owner.page.goto(`${API}/#/device/kitchen/terminal`)
-    await owner.page.locator('.xterm-accessibility-tree').waitFor()
+    // The same screen, and at its end the prompt.
+    await shows(/red-hot[\s\S]*[#$]\s*$/)
     await type('echo "again $secret"')
     await shows(/again 4711/)
     await type('exit 3')
