@@ -148,7 +148,8 @@ describe.skipIf(skipped)('a shell whose agent', { timeout: 400_000 }, () => {
     await screen.until(/status 0/)
     device.program.kill()
     await device.program.ended()
-    await expect.poll(() => keeperOf(device.state), { timeout: 60_000 }).toBeNull()
+    // The agent that begins anew may find it while it ends: then it holds nothing for a minute, and goes.
+    await expect.poll(() => keeperOf(device.state), { timeout: 120_000 }).toBeNull()
     expect(existsSync(join(device.state, 'keeper.sock'))).toBe(false)
     device.restart()
     await device.linked(1, BACK_MS)
@@ -173,6 +174,7 @@ describe.skipIf(skipped)('a shell whose agent', { timeout: 400_000 }, () => {
     const said = await device.ask('reset', '--yes')
     expect(said.code, said.err).toBe(0)
     await expect.poll(() => existsSync(`/proc/${pid}`), { timeout: 20_000 }).toBe(false)
-    await expect.poll(() => keeperOf(device.state), { timeout: 60_000 }).toBeNull()
+    // The agent that begins anew may find it while it ends: then it holds nothing for a minute, and goes.
+    await expect.poll(() => keeperOf(device.state), { timeout: 120_000 }).toBeNull()
   })
 })
