@@ -44,8 +44,7 @@ const custodyOf = (
           zone,
           name: grants.find(zone, clock.now())?.holder ?? '',
           allows: right => grants.allows(zone, right, clock.now()),
-          note: (what, detail, result, at) =>
-            audit.note({ zone, key, what, detail, result, ...(at && { at }) }),
+          note: audit.by(zone, key),
         }),
       }
     : null

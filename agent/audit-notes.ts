@@ -12,6 +12,7 @@ import type { AuditEntry, AuditEvent, AuditLog } from '../src/box/audit.ts'
 import type { GrantBook } from '../src/box/grant.ts'
 import { zoneToText } from '../src/gns/name.ts'
 import type { DeviceKeys } from './device-keys.ts'
+import type { Caller } from './ssh-server.ts'
 
 /** How the device calls itself where nobody asked it to do what it did. */
 const ITSELF = 'the device itself'
@@ -49,6 +50,12 @@ export class AuditNotes {
       if (!(error instanceof BoxError)) throw error
       log.note('error', 'audit', 'not audited', { what, code: error.code })
     }
+  }
+
+  /** For what somebody does who came with this SSH key. */
+  by(zone: ZoneKey, key: string): Caller['note'] {
+    return (what, detail, result, at) =>
+      this.note({ zone, key, what, detail, result, ...(at && { at }) })
   }
 
   all(): readonly AuditEntry[] {

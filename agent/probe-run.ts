@@ -4,6 +4,7 @@
  */
 
 import { spawn } from 'node:child_process'
+import { concat } from '../src/base/bytes.ts'
 import type { Clock } from '../src/base/clock.ts'
 import { PROBE_OUTPUT_MAX } from './probe-output.ts'
 import { signalGroup } from './process-group.ts'
@@ -46,7 +47,9 @@ export function runProbe(
       signal.removeEventListener('abort', aborted)
       child.stdout.destroy()
       resolve(
-        failure === null ? { is: 'said', output: joined(pieces) } : { is: 'failed', why: failure },
+        failure === null
+          ? { is: 'said', output: concat(...pieces) }
+          : { is: 'failed', why: failure },
       )
     }
     let draining: ReturnType<Clock['after']> | null = null
@@ -74,14 +77,4 @@ export function runProbe(
     })
     child.once('close', end)
   })
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const piece of pieces) {
-    whole.set(piece, at)
-    at += piece.length
-  }
-  return whole
 }

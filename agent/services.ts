@@ -292,8 +292,7 @@ export class Services {
       allows: right => grants.allows(zone, right, clock.now()),
       scope: () => grants.find(zone, clock.now())?.scope ?? NO_SCOPE,
       isKnown: () => grants.find(zone, clock.now()) !== null,
-      note: (what, detail, result, at) =>
-        this.options.audit.note({ zone, key, what, detail, result, ...(at && { at }) }),
+      note: this.options.audit.by(zone, key),
       isRecorded: () => this.options.isRecorded(zone),
     })
   }

@@ -1,6 +1,7 @@
 /** Which devices a command is for: a name, `@tag`, or all of them. */
 
 import { BoxError } from '../src/base/errors.ts'
+import type { Context } from './context.ts'
 import type { Device } from './fleet.ts'
 
 /** The devices meant, in the order of their names. Throws DEVICE_UNKNOWN where there is none. */
@@ -16,6 +17,17 @@ export function select(
   if (meant.length === 0)
     throw new BoxError('DEVICE_UNKNOWN', selector ? `Nothing matches "${selector}".` : undefined)
   return meant.toSorted((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/** The devices meant; all without a selector. Says so where there is none yet. Throws DEVICE_UNKNOWN. */
+export function selectOrAll(
+  { fleet, output }: Pick<Context, 'fleet' | 'output'>,
+  selector: string | undefined,
+): readonly Device[] {
+  const devices = fleet.devices()
+  if (devices.length > 0) return select(devices, selector, { all: !selector })
+  output.remark('No devices yet: see box pair --help.')
+  return []
 }
 
 const matches = ({ name, tags }: Device, selector: string) =>

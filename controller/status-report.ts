@@ -3,8 +3,7 @@
 import { numberIn } from '../src/box/alert/facts.ts'
 import { ALERT_VARIABLES } from '../src/box/alert/report.ts'
 import { fromPsycDate, inherits } from '../src/psyc/keyword.ts'
-import { parseDict, parseList } from '../src/psyc/list.ts'
-import { WireError } from '../src/wire/layout.ts'
+import { elementTexts, entryTexts } from '../src/psyc/texts.ts'
 import type { Values } from './status-watch.ts'
 
 export interface StatusReport {
@@ -135,11 +134,8 @@ function probesOf(values: Values): StatusReport['probes'] {
 }
 
 function failuresOf(values: Values): StatusReport['probe_failures'] {
-  const value = values.get('_dict_probes_failed')
-  const entries = value ? tolerant(() => parseDict(value).entries) : []
-  return Object.fromEntries(
-    entries.map(({ key, value: why }) => [decoder.decode(key), why ? decoder.decode(why) : '']),
-  )
+  const entries = entryTexts(values.get('_dict_probes_failed'))
+  return Object.fromEntries(entries.map(([name, why]) => [name, why ?? '']))
 }
 
 /** A line for each probe, for people. */
@@ -227,26 +223,15 @@ const asNumber = (text: string | null): number | null =>
 
 function numbersOf(value: Uint8Array | undefined): Map<string, number> {
   const found = new Map<string, number>()
-  for (const { key, value: one } of value ? tolerant(() => parseDict(value).entries) : []) {
-    const number = asNumber(one && decoder.decode(one))
-    if (number !== null) found.set(decoder.decode(key), number)
+  for (const [key, text] of entryTexts(value)) {
+    const number = asNumber(text)
+    if (number !== null) found.set(key, number)
   }
   return found
 }
 
 const textsOf = (value: Uint8Array | undefined): string[] =>
-  (value ? tolerant(() => parseList(value).elements) : []).flatMap(({ value: one }) =>
-    one ? [decoder.decode(one)] : [],
-  )
-
-function tolerant<T>(parse: () => readonly T[]): readonly T[] {
-  try {
-    return parse()
-  } catch (error) {
-    if (error instanceof WireError) return []
-    throw error
-  }
-}
+  elementTexts(value).filter(text => text !== null)
 
 const joined = <T>(
   numbers: ReadonlyMap<string, number>,

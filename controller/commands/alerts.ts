@@ -13,7 +13,7 @@ import type { Context } from '../context.ts'
 import { durationMs } from '../duration.ts'
 import { table } from '../output.ts'
 import { inParallel } from '../parallel.ts'
-import { select } from '../selector.ts'
+import { selectOrAll } from '../selector.ts'
 import { age } from '../status-report.ts'
 import { followView, StatusView } from '../status-view.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
@@ -69,13 +69,9 @@ export const alerts = command<Arguments>({
 })
 
 async function list(context: Context, args: Arguments): Promise<number> {
-  const { fleet, output } = context
-  const all = fleet.devices()
-  const devices = all.length === 0 ? [] : select(all, args.selector, { all: !args.selector })
-  if (devices.length === 0) {
-    output.remark('No devices yet: see box pair --help.')
-    return 0
-  }
+  const { output } = context
+  const devices = selectOrAll(context, args.selector)
+  if (devices.length === 0) return 0
   const sight = new AlertSight(context, { isOnce: !args.watch })
   const views = devices.map(device => new StatusView(context, device, sight))
   if (args.watch) return await watch(context, views, sight, args)

@@ -4,7 +4,7 @@ import { zoneToText } from '../../src/gns/name.ts'
 import { AlertSight } from '../alerts/alert-sight.ts'
 import { command } from '../command.ts'
 import { table } from '../output.ts'
-import { select } from '../selector.ts'
+import { selectOrAll } from '../selector.ts'
 import { StatusView } from '../status-view.ts'
 
 export const ls = command<{ selector: string | undefined }>({
@@ -15,11 +15,9 @@ export const ls = command<{ selector: string | undefined }>({
   ],
   options: yargs => yargs.positional('selector', { type: 'string', describe: 'a name, or @tag' }),
   run: async (context, { selector }) => {
-    const { fleet, output } = context
+    const { output } = context
     const sight = new AlertSight(context)
-    const all = fleet.devices()
-    const devices = all.length === 0 ? [] : select(all, selector, { all: !selector })
-    if (devices.length === 0) output.remark('No devices yet: see box pair --help.')
+    const devices = selectOrAll(context, selector)
     const alerts = devices.map(device =>
       new StatusView(context, device, sight).alerts().map(({ rule }) => rule),
     )

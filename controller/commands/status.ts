@@ -6,7 +6,7 @@ import { command } from '../command.ts'
 import type { Context } from '../context.ts'
 import { table } from '../output.ts'
 import { inParallel } from '../parallel.ts'
-import { select } from '../selector.ts'
+import { selectOrAll } from '../selector.ts'
 import { HEADINGS, probeLines } from '../status-report.ts'
 import { followView, StatusView } from '../status-view.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
@@ -33,13 +33,9 @@ export const status = command<Arguments>({
       .option('watch', { type: 'boolean', default: false, describe: 'go on until ^C' })
       .option('timeout', TIMEOUT),
   run: async (context, args) => {
-    const { fleet, output } = context
-    const all = fleet.devices()
-    const devices = all.length === 0 ? [] : select(all, args.selector, { all: !args.selector })
-    if (devices.length === 0) {
-      output.remark('No devices yet: see box pair --help.')
-      return 0
-    }
+    const { output } = context
+    const devices = selectOrAll(context, args.selector)
+    if (devices.length === 0) return 0
     const sight = new AlertSight(context, { isOnce: !args.watch })
     const views = devices.map(device => new StatusView(context, device, sight))
     const options = { timeoutMs: timeoutMs(args.timeout), once: !args.watch }

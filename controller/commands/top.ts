@@ -6,7 +6,7 @@ import { AlertSight } from '../alerts/alert-sight.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
 import { inParallel } from '../parallel.ts'
-import { select } from '../selector.ts'
+import { selectOrAll } from '../selector.ts'
 import { followView, StatusView } from '../status-view.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
 import { type Look, pageOf, SORTS, type Sort, screenOf } from '../top-screen.ts'
@@ -47,18 +47,13 @@ export const top = command<{ selector: string | undefined; sort: Sort; timeout: 
       .option('timeout', TIMEOUT)
       .epilogue('For programs and pipes there is box status --watch --json.'),
   run: async (context, { selector, sort, timeout }) => {
-    const { fleet, output, stdio } = context
+    const { output, stdio } = context
     if (!stdio.isTerminal || output.json)
       throw new BoxError('INPUT_INVALID', 'It takes a terminal: see box status --watch --json.')
-    const all = fleet.devices()
-    if (all.length === 0) {
-      output.remark('No devices yet: see box pair --help.')
-      return 0
-    }
+    const devices = selectOrAll(context, selector)
+    if (devices.length === 0) return 0
     const sight = new AlertSight(context)
-    const views = select(all, selector, { all: !selector }).map(
-      one => new StatusView(context, one, sight),
-    )
+    const views = devices.map(one => new StatusView(context, one, sight))
     const screen = new Screen(context, views, sort)
     const options = { timeoutMs: timeoutMs(timeout), once: false }
     const looking = sight.follow(views, () => screen.changed())

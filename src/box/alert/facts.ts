@@ -4,8 +4,7 @@
  */
 
 import { fromPsycDate, inherits } from '../../psyc/keyword.ts'
-import { parseDict } from '../../psyc/list.ts'
-import { WireError } from '../../wire/layout.ts'
+import { entryTexts } from '../../psyc/texts.ts'
 
 /** One value; of what there are several of, with the key of this one. */
 export interface Fact {
@@ -132,13 +131,5 @@ function derive(facts: Facts): void {
 const mapped = (facts: readonly Fact[], read: (value: number) => number): Fact[] =>
   facts.flatMap(({ key, number }) => (number === null ? [] : [factOf(key, read(number))]))
 
-function entriesOf(value: Uint8Array): Fact[] {
-  try {
-    return parseDict(value).entries.flatMap(({ key, value: one }) =>
-      one ? [factIn(decoder.decode(key), decoder.decode(one))] : [],
-    )
-  } catch (error) {
-    if (error instanceof WireError) return []
-    throw error
-  }
-}
+const entriesOf = (value: Uint8Array): Fact[] =>
+  entryTexts(value).flatMap(([key, text]) => (text === null ? [] : [factIn(key, text)]))

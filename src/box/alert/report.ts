@@ -2,8 +2,8 @@
 
 import { BoxError } from '../../base/errors.ts'
 import { fromPsycDate, toPsycDate } from '../../psyc/keyword.ts'
-import { dictOfValues, listOfValues, parseDict, parseList } from '../../psyc/list.ts'
-import { WireError } from '../../wire/layout.ts'
+import { dictOfValues, listOfValues } from '../../psyc/list.ts'
+import { elementTexts, entryTexts } from '../../psyc/texts.ts'
 import { VALUE_SIZE_MAX } from './judgement.ts'
 import { type AlertRecord, OVER_MAX } from './keeper.ts'
 import { RULE_NAME, RULES_MAX } from './rule.ts'
@@ -93,9 +93,7 @@ function overIn(value: Uint8Array | undefined): AlertRecord[] {
 }
 
 const elementsOf = (value: Uint8Array | undefined): string[] =>
-  (value ? tolerant(() => parseList(value).elements) : []).map(({ value: one }) =>
-    one ? decoder.decode(one) : '',
-  )
+  elementTexts(value).map(text => text ?? '')
 
 /** Records as they are kept on disk. Throws STATE_UNREADABLE. */
 export function readRecords(value: unknown): AlertRecord[] {
@@ -117,19 +115,5 @@ export function readRecords(value: unknown): AlertRecord[] {
 const cut = (text: string | undefined, sizeMax = VALUE_SIZE_MAX): string =>
   (text ?? '').slice(0, sizeMax)
 
-const textsOf = (values: ReadonlyMap<string, Uint8Array>, name: string): Map<string, string> => {
-  const value = values.get(name)
-  const entries = value ? tolerant(() => parseDict(value).entries) : []
-  return new Map(
-    entries.map(({ key, value: one }) => [decoder.decode(key), one ? decoder.decode(one) : '']),
-  )
-}
-
-function tolerant<T>(parse: () => readonly T[]): readonly T[] {
-  try {
-    return parse()
-  } catch (error) {
-    if (error instanceof WireError) return []
-    throw error
-  }
-}
+const textsOf = (values: ReadonlyMap<string, Uint8Array>, name: string): Map<string, string> =>
+  new Map(entryTexts(values.get(name)).map(([key, text]) => [key, text ?? '']))

@@ -7,6 +7,7 @@
  * whoever has got at the socket. What makes no sense ends the connection, with a BoxError or WireError.
  */
 
+import { concat } from '../../base/bytes.ts'
 import { BoxError, ERRORS, type ErrorCode } from '../../base/errors.ts'
 import { hashCode, peerId, portId } from '../../base/ids.ts'
 import { base32Length, decodeBase32, encodeBase32 } from '../../wire/base32.ts'
@@ -100,16 +101,8 @@ function parsed(json: Uint8Array): Words {
   throw unexpected()
 }
 
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0]!
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
-}
+const joined = (parts: readonly Uint8Array[]): Uint8Array =>
+  parts.length === 1 ? parts[0]! : concat(...parts)
 
 export const isWords = (value: unknown): value is Words =>
   value !== null && typeof value === 'object' && !Array.isArray(value)
