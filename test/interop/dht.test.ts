@@ -213,7 +213,8 @@ withEachRelease('in a line of three real daemons, at its end', release => {
       node.dht.put(helloBlock(node.self))
       const [answer] = await askDaemon(lab.socket(peer, 'dht'), announcementOf(node.self))
       expect(answer).toMatchObject({ isTruncated: false, data: helloBlock(node.self).data })
-      expect(answer!.path.map(encodeBase32)).toEqual(
+      // A daemon behind this one may be the first to answer: then the way to us goes on to there.
+      expect(answer!.path.slice(0, hops + 1).map(encodeBase32)).toEqual(
         [node.self, ...ids.slice(0, hops)].map(encodeBase32),
       )
     },
