@@ -32,12 +32,12 @@ const STEPS_MAX = 20_000
 const TEXT_MAX = 128
 
 const WEEKDAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']
-const WORDS: Readonly<Record<string, string>> = {
-  hourly: '0 * * * *',
-  daily: '0 0 * * *',
-  weekly: '0 0 * * 0',
-  monthly: '0 0 1 * *',
-}
+const WORDS: ReadonlyMap<string, string> = new Map([
+  ['hourly', '0 * * * *'],
+  ['daily', '0 0 * * *'],
+  ['weekly', '0 0 * * 0'],
+  ['monthly', '0 0 1 * *'],
+])
 
 /** Throws INPUT_INVALID. */
 export function parseSchedule(text: string): Schedule {
@@ -54,7 +54,7 @@ export function parseSchedule(text: string): Schedule {
     const weekdays = days === 'daily' ? '*' : days
     return times(text, `${Number(minute)} ${Number(hour)} * * ${weekdays}`)
   }
-  return times(text, WORDS[words] ?? words)
+  return times(text, WORDS.get(words) ?? words)
 }
 
 function times(text: string, line: string): Schedule {

@@ -58,7 +58,19 @@ test('goes on where clocks are set forward, and back', () => {
 })
 
 test.for([
-  ...['', '1', '0m', '30s', '400d', 'sometimes', 'daily 25:00', 'daily 3:5', 'foo 04:00'],
+  ...[
+    '',
+    '1',
+    '0m',
+    '30s',
+    '400d',
+    'sometimes',
+    'daily 25:00',
+    'daily 3:5',
+    'foo 04:00',
+    '__proto__',
+    'constructor',
+  ],
   ...[
     '* * * *',
     '60 * * * *',
