@@ -1,16 +1,32 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 // CI adds up the totals of several runs from these files.
 const json = process.env.VITEST_JSON
 
 /** What is shipped, built and installed (`npm run shipping`). */
-const SHIPPING = ['bundle', 'packages', 'systemd', 'upgrade'].map(
-  name => `test/interop/${name}.test.ts`,
-)
+const SHIPPING = ['bundle', 'packages', 'systemd'].map(name => `test/interop/${name}.test.ts`)
+
+/** Files over which a run that begins with short ones ends up waiting alone. */
+const LONG = ['upgrade', 'alerts', 'packages', 'ssh', 'gnunet-fleet', 'push', 'resume', 'tools']
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification) => {
+      const at = LONG.findIndex(name => moduleId.endsWith(`/interop/${name}.test.ts`))
+      return at < 0 ? LONG.length : at
+    }
+    return (await super.sort(files)).toSorted((a, b) => rank(a) - rank(b))
+  }
+}
+
+/** Tests over real processes wait more than they work; each worker has ports of its own (lab.ts). */
+const WAITING = 4
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     reporters: json ? ['default', ['json', { outputFile: json }]] : ['default'],
     projects: [
       {
@@ -30,8 +46,7 @@ export default defineConfig({
           exclude: SHIPPING,
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          // They wait more than they work: three at a time, each worker with ports of its own (lab.ts).
-          maxWorkers: 3,
+          maxWorkers: WAITING,
           // About one run in five of GNUnet's own daemons stalls for seconds; a second try tells that from a fault.
           retry: 1,
         },
@@ -43,7 +58,7 @@ export default defineConfig({
           testTimeout: 600_000,
           hookTimeout: 600_000,
           globalSetup: 'test/interop/shipping.ts',
-          maxWorkers: 2,
+          maxWorkers: WAITING,
         },
       },
     ],
