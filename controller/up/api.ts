@@ -14,6 +14,7 @@ import type { AlertParts } from '../alerts/alert-watch.ts'
 import type { Context } from '../context.ts'
 import { admitOnly } from './access.ts'
 import { alertRoutes } from './alert-routes.ts'
+import { contactRoutes } from './contact-routes.ts'
 import { deviceRoutes } from './device-routes.ts'
 import { metricsRoute } from './fleet-metrics.ts'
 import { fleetRoutes } from './fleet-routes.ts'
@@ -25,9 +26,11 @@ import { type PageFiles, pagePaths, pageRoutes } from './page-routes.ts'
 import { pushRoutes } from './push-routes.ts'
 import type { RoomHall } from './room-hall.ts'
 import { roomRoutes } from './room-routes.ts'
-import { ALERT, DEVICE, ERROR } from './schemas.ts'
+import { ALERT, CONTACT, DEVICE, ERROR } from './schemas.ts'
 import { Sessions } from './sessions.ts'
 import { eventRoute, execRoute } from './streams.ts'
+import type { TalkHall } from './talk-hall.ts'
+import { talkRoutes } from './talk-routes.ts'
 import { terminalSockets } from './terminal-sockets.ts'
 
 /** The input of a command is the largest. */
@@ -54,6 +57,7 @@ export interface ApiParts {
   readonly context: Context
   readonly watch: FleetWatch
   readonly hall: RoomHall
+  readonly talk: TalkHall
   readonly mesh: Mesh
   readonly token: string
   /** Of the page. */
@@ -65,6 +69,7 @@ export async function createApi({
   context,
   watch,
   hall,
+  talk,
   mesh,
   token,
   files,
@@ -94,16 +99,19 @@ export async function createApi({
   app.addSchema(ERROR)
   app.addSchema(ALERT)
   app.addSchema(DEVICE)
+  app.addSchema(CONTACT)
   await app.register(swagger, { openapi: DOCUMENT, refResolver: { buildLocalReference: nameOf } })
   await app.register(async routes => {
     fleetRoutes(routes, context, { watch, mesh })
     deviceRoutes(routes, context)
-    eventRoute(routes, context, watch)
+    eventRoute(routes, context, { watch, talk })
     execRoute(routes, context)
     pushRoutes(routes, context)
     grantRoutes(routes, context)
     jobRoutes(routes, context)
     roomRoutes(routes, context, hall)
+    contactRoutes(routes, context, talk)
+    talkRoutes(routes, context, talk)
     mapRoute(routes, context, { watch, mesh })
     alertRoutes(routes, context, { watch, ...alerts })
     metricsRoute(routes, context, { watch, ...alerts })

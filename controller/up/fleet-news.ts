@@ -1,5 +1,5 @@
 /**
- * What changes in the fleet, for one listener, gathered: the first change is told at once, what follows within a
+ * What changes in the fleet and among the contacts, for one listener, gathered: the first change is told at once, what follows within a
  * moment is told together, of each device only how it is by then. A listener that does not keep up is told
  * less often, not cut off; what waits for it is never more than the fleet.
  */
@@ -7,11 +7,12 @@
 import type { Clock, Timer } from '../../src/base/clock.ts'
 import type { ShownAlert } from '../alerts/shown-alert.ts'
 import type { FleetEvents, ShownDevice } from './fleet-watch.ts'
+import type { ContactEvents, ShownContact } from './talk-hall.ts'
 
 /** Ten times a second is live for people, and leaves a page time for everything else. */
 const GATHER_MS = 100
 
-export class FleetNews implements FleetEvents {
+export class FleetNews implements FleetEvents, ContactEvents {
   private readonly clock: Clock
   private readonly write: (text: string) => boolean
   /** Events, by what they are about. */
@@ -26,9 +27,12 @@ export class FleetNews implements FleetEvents {
   }
 
   /** All there is, in one piece. */
-  begin(devices: readonly ShownDevice[]): void {
-    const text = devices.map(device => eventText('device', device)).join('')
-    this.send(`${text}${eventText('complete', {})}`)
+  begin(devices: readonly ShownDevice[], contacts: readonly ShownContact[]): void {
+    const texts = [
+      ...devices.map(device => eventText('device', device)),
+      ...contacts.map(contact => eventText('contact', contact)),
+    ]
+    this.send(`${texts.join('')}${eventText('complete', {})}`)
   }
 
   changed(device: ShownDevice): void {
@@ -41,6 +45,14 @@ export class FleetNews implements FleetEvents {
 
   alerted(alert: ShownAlert): void {
     this.note(`alert ${alert.device} ${alert.origin} ${alert.rule}`, 'alert', alert)
+  }
+
+  contact(contact: ShownContact): void {
+    this.note(`contact ${contact.zone}`, 'contact', contact)
+  }
+
+  gone({ name, zone }: Pick<ShownContact, 'name' | 'zone'>): void {
+    this.note(`contact ${zone}`, 'forgotten', { name, zone })
   }
 
   drained(): void {
