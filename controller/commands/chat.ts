@@ -107,7 +107,9 @@ async function history(
   const progress = output.progress('asking your relays')
   await desk.visit().finally(progress.end)
   const me = context.ego().name
-  for (const said of (await desk.memoryOf(contact).history()).slice(-last))
+  const memory = desk.memoryOf(contact)
+  for (const said of (await memory.history()).slice(-last))
     output.result(talkLine(said, contact, me), talkValue(said, contact))
+  await memory.markRead()
   return 0
 }

@@ -2,24 +2,29 @@
 
 import { readFileSync } from 'node:fs'
 import { BoxError } from '../../src/base/errors.ts'
-import type { ZoneKey } from '../../src/base/ids.ts'
 import {
   formatPairingCode,
   pairingCodeForQr,
   parsePairingCode,
 } from '../../src/box/pairing-code.ts'
-import { personName } from '../../src/box/person-name.ts'
-import { zoneFromText, zoneToText } from '../../src/gns/name.ts'
-import { Bond } from '../../src/social/bond.ts'
-import { signIntroduction } from '../../src/social/introduction.ts'
+import { zoneToText } from '../../src/gns/name.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
 import { PUBLISH_PATIENCE_MS } from '../names.ts'
 import { table } from '../output.ts'
+import {
+  acceptOffer,
+  addByKey,
+  forgetContact,
+  freeName,
+  introduceContacts,
+  type ListedContact,
+  listedContacts,
+  zoneIn,
+} from '../talk/acquaintance.ts'
 import { enterCode, showCode } from '../talk/befriending.ts'
-import { type Book, type Contact, ContactBook, offersIn } from '../talk/contact-book.ts'
+import { type Book, type Contact, ContactBook } from '../talk/contact-book.ts'
 import { TalkDesk } from '../talk/desk.ts'
-import { TalkMemory } from '../talk/memory.ts'
 import { SealedState } from '../talk/sealed-state.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
 
@@ -99,9 +104,9 @@ export const contact = command<Arguments>({
       case 'rm':
         return await remove(context, book, oneOf(args))
       case 'introduce':
-        return await introduce(context, ...twoOf(args))
+        return await introduce(context, twoOf(args))
       case 'accept':
-        return await accept(context, book, oneOf(args), args.as)
+        return await welcome(context, await acceptOffer(context, book, oneOf(args), args.as), null)
     }
   },
 })
@@ -115,7 +120,11 @@ async function add(context: Context, book: ContactBook, args: Arguments): Promis
   }
   if (as === null) throw new BoxError('INPUT_INVALID', 'Say what to call them: --as NAME.')
   const zone = zoneIn(given)
-  if (zone) return await addByKey(context, book, zone, as)
+  if (zone) {
+    const added = await addByKey(context, book, zone, as)
+    context.output.remark('Whether this is their key, nobody has checked but you.')
+    return await welcome(context, added, null)
+  }
   const code = parsePairingCode(given === '-' ? readFileSync(0, 'utf8') : given)
   const progress = context.output.progress('looking for whoever shows the code')
   const options = { as, timeoutMs: timeoutMs(args.timeout) }
@@ -146,20 +155,6 @@ async function show(
   })
 }
 
-async function addByKey(
-  context: Context,
-  book: ContactBook,
-  zone: ZoneKey,
-  name: string,
-): Promise<number> {
-  const { clock, output } = context
-  mustBeOther(context, zone)
-  const known = { is: 'unverified' } as const
-  const added = await book.add({ name, zone, known, addedAt: clock.now() })
-  output.remark('Whether this is their key, nobody has checked but you.')
-  return await welcome(context, added, null)
-}
-
 /** Both find each other from now on, as soon as that is out. */
 async function welcome(
   context: Context,
@@ -181,38 +176,20 @@ async function welcome(
 }
 
 function list({ output }: Context, book: Book): number {
-  const { contacts } = book
-  const offers = offersIn(book)
-  if (contacts.length + offers.length === 0)
-    output.remark('No contacts yet: see box contact --help.')
-  const nameOf = (zone: ZoneKey) =>
-    contacts.find(one => zoneToText(one.zone) === zoneToText(zone))?.name ?? zoneToText(zone)
-  const by = ({ known }: Contact) => (known.is === 'introduced' ? nameOf(known.by) : null)
-  const rows = [
-    ...contacts.map(one => [
-      one.name,
-      by(one) ? `by ${by(one)}` : one.known.is,
-      zoneToText(one.zone),
-    ]),
-    ...offers.map(one => [one.name, `offered by ${nameOf(one.by)}`, zoneToText(one.zone)]),
-  ]
-  const values = [
-    ...contacts.map(one => ({
-      ...{ name: one.name, zone: zoneToText(one.zone), known: one.known.is, by: by(one) },
-      relays: one.relays.map(zoneToText),
-    })),
-    ...offers.map(one => ({
-      ...{ name: one.name, zone: zoneToText(one.zone), known: 'offered', by: nameOf(one.by) },
-    })),
-  ]
-  table(rows).forEach((line, at) => void output.result(line, values[at]!))
+  const all = listedContacts(book)
+  if (all.length === 0) output.remark('No contacts yet: see box contact --help.')
+  const how = ({ known, by }: ListedContact) => {
+    if (by === null) return known
+    return known === 'offered' ? `offered by ${by}` : `by ${by}`
+  }
+  const rows = all.map(one => [one.name, how(one), one.zone])
+  table(rows).forEach((line, at) => void output.result(line, all[at]!))
   return 0
 }
 
 async function remove(context: Context, book: ContactBook, text: string): Promise<number> {
-  const { name, zone } = book.contact(text)
-  await book.remove(zone)
-  await new TalkMemory(await SealedState.open(context.state, context.random), zone).forget()
+  const sealed = await SealedState.open(context.state, context.random)
+  const { name, zone } = await forgetContact(book, sealed, text)
   context.output.result(`${name} is no contact any more.`, { name, zone: zoneToText(zone) })
   // What was said to them about where we are is taken back, and their drop at our relays closed.
   const desk = await TalkDesk.open(context, { stays: false })
@@ -220,76 +197,17 @@ async function remove(context: Context, book: ContactBook, text: string): Promis
   return 0
 }
 
-async function introduce(context: Context, a: string, b: string): Promise<number> {
-  const { clock, output } = context
-  const own = context.ego().secret
+async function introduce(context: Context, names: readonly [string, string]): Promise<number> {
   const desk = await TalkDesk.open(context, { stays: false })
   try {
-    const [one, other] = [desk.book.contact(a), desk.book.contact(b)]
-    if (one.name === other.name) throw new BoxError('INPUT_INVALID', 'That is one and the same.')
-    for (const { known, name } of [one, other])
-      if (known.is === 'unverified')
-        throw new BoxError('INPUT_INVALID', `You have never checked the key of ${name} yourself.`)
-    for (const [to, about] of [
-      [one, other],
-      [other, one],
-    ] as const) {
-      const { name, zone } = about
-      const signed = signIntroduction(own, { to: to.zone, zone, name, at: clock.now() })
-      await desk.say(to, { is: 'introduction', signed })
-    }
-    const is = await Promise.all([desk.deliver(one), desk.deliver(other)])
-    const value = { introduced: [one.name, other.name], is }
-    output.result(`${one.name} and ${other.name} learn each other’s key from you.`, value)
+    const { contacts, is } = await introduceContacts(context, desk, names)
+    const [one, other] = contacts.map(({ name }) => name)
+    const value = { introduced: [one, other], is }
+    context.output.result(`${one} and ${other} learn each other’s key from you.`, value)
   } finally {
     await desk.close()
   }
   return 0
-}
-
-async function accept(
-  context: Context,
-  book: ContactBook,
-  text: string,
-  as: string | undefined,
-): Promise<number> {
-  const found = offersIn(book.read()).filter(
-    ({ name, zone }) => name === text || zoneToText(zone) === text,
-  )
-  const [offer, another] = found
-  if (!offer) throw new BoxError('CONTACT_UNKNOWN', 'Nobody of this name was introduced to you.')
-  if (another) throw new BoxError('INPUT_INVALID', 'Several are called so: say which by the key.')
-  mustBeOther(context, offer.zone)
-  const name = freeName(book, as ?? offer.name)
-  const { zone, by, signed } = offer
-  const known = { is: 'introduced', by, signed } as const
-  const added = await book.add({ name, zone, known, addedAt: context.clock.now() })
-  return await welcome(context, added, null)
-}
-
-/** Throws INPUT_INVALID for oneself, and for a key that cannot talk. */
-function mustBeOther(context: Context, zone: ZoneKey): void {
-  const { secret } = context.ego()
-  if (zoneToText(secret.zone) === zoneToText(zone))
-    throw new BoxError('INPUT_INVALID', 'This is your own key.')
-  new Bond(secret, zone)
-}
-
-/** Throws NAME_TAKEN, NAME_INVALID. */
-function freeName(book: ContactBook, text: string): string {
-  const name = personName(text)
-  if (book.contacts().some(one => one.name === name))
-    throw new BoxError('NAME_TAKEN', `Another contact is called "${name}".`)
-  return name
-}
-
-/** The zone key, where it is one. */
-function zoneIn(text: string): ZoneKey | null {
-  try {
-    return zoneFromText(text)
-  } catch {
-    return null
-  }
 }
 
 function oneOf({ action, words }: Arguments): string {

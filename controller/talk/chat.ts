@@ -136,6 +136,7 @@ class Chat {
       this.shown.add(key)
       if (at >= from) this.show(said)
     })
+    await memory.markRead()
   }
 
   private show(said: Said): void {

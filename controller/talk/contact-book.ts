@@ -69,6 +69,11 @@ export class ContactBook {
     }
   }
 
+  /** Another one as soon as the list is. */
+  revision(): string {
+    return this.sealed.revision(FILE)
+  }
+
   contacts(): readonly Contact[] {
     return this.read().contacts
   }

@@ -131,8 +131,8 @@ export class TalkDesk {
     return (await this.board.linkTo(this.people.of(contact))) !== null
   }
 
-  isLinked(contact: Contact): boolean {
-    return this.board.isLinked(contact.zone)
+  isLinked({ zone }: Pick<Contact, 'zone'>): boolean {
+    return this.board.isLinked(zone)
   }
 
   memoryOf(contact: Contact): TalkMemory {

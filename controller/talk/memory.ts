@@ -7,7 +7,6 @@
  * between leaves that to the next one. So nothing is lost, and nothing is there twice.
  */
 
-import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { equalBytes } from '../../src/base/bytes.ts'
 import { BoxError } from '../../src/base/errors.ts'
@@ -57,12 +56,7 @@ export class TalkMemory {
 
   /** Changes as soon as anything else does. */
   revision(): string {
-    return [this.name, this.journalName]
-      .map(name => {
-        const stat = statSync(join(this.sealed.state.directory, name), { throwIfNoEntry: false })
-        return stat ? `${stat.mtimeMs} ${stat.size}` : ''
-      })
-      .join()
+    return [this.name, this.journalName].map(name => this.sealed.revision(name)).join()
   }
 
   /** Says something: noted, numbered, and to be heard. Fails with INPUT_INVALID where too much waits. */
@@ -89,8 +83,16 @@ export class TalkMemory {
     return await this.change(before => {
       if (isSeen(before, number)) return ['seen', edit(before, 'seen')]
       const pending: Said[] = packet ? [{ by: 'them', number, packet }] : []
-      return ['new', edit({ ...before, seen: withSeen(before.seen, number), pending }, 'new')]
+      const unread = before.unread + pending.length
+      const seen = withSeen(before.seen, number)
+      return ['new', edit({ ...before, seen, pending, unread }, 'new')]
     })
+  }
+
+  /** Somebody has looked at what they said. */
+  async markRead(): Promise<void> {
+    if (this.read().unread === 0) return
+    await this.change(before => [undefined, { ...before, unread: 0 }])
   }
 
   /** They have these. */

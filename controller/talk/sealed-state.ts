@@ -4,6 +4,8 @@
  * is its owner (docs/threats.md).
  */
 
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
 import { BoxError } from '../../src/base/errors.ts'
 import type { ZoneKey } from '../../src/base/ids.ts'
 import type { Random } from '../../src/base/random.ts'
@@ -63,6 +65,12 @@ export class SealedState {
   read(name: string): unknown {
     const text = this.state.readText(name)
     return text === null ? null : this.unseal(name, text)
+  }
+
+  /** Another text as soon as the file is another one. */
+  revision(name: string): string {
+    const stat = statSync(join(this.state.directory, name), { throwIfNoEntry: false })
+    return stat ? `${stat.mtimeMs} ${stat.size}` : ''
   }
 
   /** Replaces a file. Throws STATE_UNWRITABLE. */

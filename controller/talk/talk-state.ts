@@ -52,6 +52,8 @@ export interface TalkState {
   readonly seen: { readonly floor: number; readonly numbers: readonly number[] }
   /** What came over a relay and they have not been told so. */
   readonly owed: readonly number[]
+  /** How many of theirs in the history nobody of ours has looked at yet. Nobody else is told. */
+  readonly unread: number
   /** Something could not be read: they are to send all again. */
   readonly isAgain: boolean
   readonly prekeys: readonly OwnPrekey[]
@@ -62,7 +64,7 @@ export interface TalkState {
 
 export const BEGINNING: TalkState = {
   ...{ last: 0, unheard: [], pending: [], seen: { floor: 0, numbers: [] }, owed: [] },
-  ...{ isAgain: false, prekeys: [], cards: {}, theirs: {} },
+  ...{ unread: 0, isAgain: false, prekeys: [], cards: {}, theirs: {} },
 }
 
 const VERSION = 1
@@ -85,7 +87,7 @@ export function saidOf(value: unknown): Said {
 
 export const talkJson = (state: TalkState): object => ({
   ...{ version: VERSION, last: state.last, seen: state.seen, owed: state.owed },
-  isAgain: state.isAgain,
+  ...{ isAgain: state.isAgain, unread: state.unread },
   unheard: state.unheard.map(one => ({ ...one, packet: text(one.packet) })),
   pending: state.pending.map(saidJson),
   prekeys: state.prekeys.map(one => ({ ...one, secret: text(one.secret), hint: text(one.hint) })),
@@ -113,6 +115,8 @@ export function talkOf(value: unknown): TalkState {
     seen: { floor: whole(floor), numbers: (numbers as unknown[]).map(whole) },
     owed: (said.owed as unknown[]).map(whole),
     isAgain: said.isAgain === true,
+    // Files of before it was counted have none.
+    unread: whole(said.unread ?? 0),
     prekeys: listOf(said.prekeys, ({ secret, hint, isLast, retireAt }) => ({
       secret: bytes(secret),
       hint: hintOf(hint),

@@ -14,9 +14,11 @@ import type { AlertParts } from '../alerts/alert-watch.ts'
 import type { Context } from '../context.ts'
 import { admitOnly } from './access.ts'
 import { alertRoutes } from './alert-routes.ts'
+import { contactRoutes } from './contact-routes.ts'
 import { deviceRoutes } from './device-routes.ts'
 import { metricsRoute } from './fleet-metrics.ts'
 import { fleetRoutes } from './fleet-routes.ts'
+import { FleetTexts } from './fleet-texts.ts'
 import type { FleetWatch } from './fleet-watch.ts'
 import { grantRoutes } from './grant-routes.ts'
 import { jobRoutes } from './job-routes.ts'
@@ -25,9 +27,11 @@ import { type PageFiles, pagePaths, pageRoutes } from './page-routes.ts'
 import { pushRoutes } from './push-routes.ts'
 import type { RoomHall } from './room-hall.ts'
 import { roomRoutes } from './room-routes.ts'
-import { ALERT, DEVICE, ERROR } from './schemas.ts'
+import { ALERT, CONTACT, DEVICE, ERROR } from './schemas.ts'
 import { Sessions } from './sessions.ts'
 import { eventRoute, execRoute } from './streams.ts'
+import type { TalkHall } from './talk-hall.ts'
+import { talkRoutes } from './talk-routes.ts'
 import { terminalSockets } from './terminal-sockets.ts'
 
 /** The input of a command is the largest. */
@@ -54,6 +58,7 @@ export interface ApiParts {
   readonly context: Context
   readonly watch: FleetWatch
   readonly hall: RoomHall
+  readonly talk: TalkHall
   readonly mesh: Mesh
   readonly token: string
   /** Of the page. */
@@ -65,6 +70,7 @@ export async function createApi({
   context,
   watch,
   hall,
+  talk,
   mesh,
   token,
   files,
@@ -94,20 +100,24 @@ export async function createApi({
   app.addSchema(ERROR)
   app.addSchema(ALERT)
   app.addSchema(DEVICE)
+  app.addSchema(CONTACT)
   await app.register(swagger, { openapi: DOCUMENT, refResolver: { buildLocalReference: nameOf } })
   await app.register(async routes => {
-    fleetRoutes(routes, context, { watch, mesh })
+    const texts = new FleetTexts(watch)
+    fleetRoutes(routes, context, { watch, texts, mesh })
     deviceRoutes(routes, context)
-    eventRoute(routes, context, watch)
+    eventRoute(routes, context, { watch, talk, texts })
     execRoute(routes, context)
     pushRoutes(routes, context)
     grantRoutes(routes, context)
     jobRoutes(routes, context)
     roomRoutes(routes, context, hall)
+    contactRoutes(routes, context, talk)
+    talkRoutes(routes, context, talk)
     mapRoute(routes, context, { watch, mesh })
     alertRoutes(routes, context, { watch, ...alerts })
     metricsRoute(routes, context, { watch, ...alerts })
-    pageRoutes(routes, files, sessions)
+    pageRoutes(routes, files, { sessions, texts })
   })
   const hidden = { schema: { hide: true } }
   app.get('/openapi.json', hidden, async () => app.swagger())

@@ -94,6 +94,12 @@ export const DEVICE = object(
   },
 )
 
+/** The same without references, for whoever writes only that. */
+export const WHOLE_DEVICE = object({
+  ...DEVICE.properties,
+  alerts: { type: 'array', items: object(ALERT.properties) },
+})
+
 export const DEVICES = object({ devices: { type: 'array', items: { $ref: 'Device#' } } })
 
 export const ABOUT = object({
@@ -215,6 +221,47 @@ export const ROOMS = object({
   rooms: { type: 'array', items: object({ name: text, address: text, host: text }) },
 })
 export const NOTHING = object({})
+
+export const CONTACT = object(
+  {
+    ...{ name: text, zone: text, known: text, by: textOrNull, relays: texts },
+    ...{ there: truth, unread: integer, waiting: integer },
+  },
+  {
+    $id: 'Contact',
+    description:
+      '`known`: paired, introduced (`by` whom), unverified, or offered: introduced and not accepted yet. `there`: there is a channel to them; `unread`: what they said and nobody here has looked at; `waiting`: what they do not have yet.',
+  },
+)
+export const CONTACTS = object({ contacts: { type: 'array', items: { $ref: 'Contact#' } } })
+
+const knownContact = { name: text, zone: text, known: text }
+export const KNOWN_CONTACT = object(knownContact)
+/** The words are null where a key was typed. */
+export const TAKEN_IN = object({ ...knownContact, check_words: orNull(texts) })
+export const INTRODUCED = object({ introduced: texts, is: texts })
+
+/** Of something said: it is with them, with a relay of theirs, or here. */
+const delivery = { type: ['string', 'null'], enum: ['heard', 'left', 'waits', null] } as const
+export const SAID = object({
+  number: integer,
+  at: time,
+  is: { ...text, enum: ['heard', 'left', 'waits'] },
+})
+export const TALK = object({
+  messages: {
+    type: 'array',
+    items: {
+      type: 'object',
+      properties: {
+        ...{ contact: text, zone: text, by: { ...text, enum: ['me', 'them'] }, number: integer },
+        ...{ at: time, what: text, text, person: text, person_zone: text, delivery },
+      },
+      required: ['contact', 'zone', 'by', 'number', 'at', 'what', 'delivery'],
+      additionalProperties: false,
+    },
+  },
+})
 
 export const LOGIN_LINK = object({ url: text, expires_at: time })
 

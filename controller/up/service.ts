@@ -10,12 +10,12 @@ import { AlertWatch } from '../alerts/alert-watch.ts'
 import { type Context, LOAN_SOCKET } from '../context.ts'
 import { watchJobs } from '../jobs/job-watch.ts'
 import { Output } from '../output.ts'
-import { talkMeanwhile } from '../talk/background.ts'
 import { dropAddress, keepAddress } from './address.ts'
 import { createApi } from './api.ts'
 import { FleetWatch, type FollowDevice } from './fleet-watch.ts'
 import { pageFiles } from './page-files.ts'
 import { RoomHall } from './room-hall.ts'
+import { TalkHall } from './talk-hall.ts'
 import { ownToken, TOKEN_FILE } from './token.ts'
 
 const LOOPBACK = '127.0.0.1'
@@ -46,14 +46,11 @@ export async function stayUp(
   const hall = new RoomHall(quiet)
   const end = new AbortController()
   const ended = AbortSignal.any([signal, end.signal])
-  const beside = Promise.all([
-    watchJobs(quiet, ended),
-    alerts.run(ended),
-    talkMeanwhile(quiet, ended),
-  ])
+  const talk = new TalkHall({ ...quiet, signal: ended })
+  const beside = Promise.all([watchJobs(quiet, ended), alerts.run(ended), talk.run(ended)])
   try {
     const app = await createApi({
-      ...{ context: quiet, watch, hall, mesh, token, files: pageFiles() },
+      ...{ context: quiet, watch, hall, talk, mesh, token, files: pageFiles() },
       alerts: { sight, deliveries: () => alerts.deliveries },
     })
     try {

@@ -11,8 +11,10 @@ import { inParallel } from '../parallel.ts'
 import { selected } from '../push/selection.ts'
 import { runCommand } from '../remote-command.ts'
 import { eventText, FleetNews } from './fleet-news.ts'
+import type { FleetTexts } from './fleet-texts.ts'
 import type { FleetWatch } from './fleet-watch.ts'
 import { about, options, streamed } from './schemas.ts'
+import type { TalkHall } from './talk-hall.ts'
 
 /** Each holds a connection. */
 const LISTENERS_MAX = 32
@@ -24,15 +26,25 @@ const PARALLEL = 32
 const COMMAND_MAX = 64 * 1_024
 const DAY_S = 86_400
 
-/** `event: device` with a Device, first one for each; `event: removed` with a name; `event: alert` with an Alert. */
-export function eventRoute(app: FastifyInstance, { clock }: Context, watch: FleetWatch): void {
+interface EventSources {
+  readonly watch: FleetWatch
+  readonly texts: FleetTexts
+  readonly talk: TalkHall
+}
+
+/** First one `device` for each device and one `contact` for each contact, then what changes. */
+export function eventRoute(
+  app: FastifyInstance,
+  { clock }: Context,
+  { watch, talk, texts }: EventSources,
+): void {
   let listeners = 0
   app.get(
     '/v1/events',
     {
       schema: about({
         summary:
-          'Every device, then what changes: `device` with a Device, `removed` with a name; `alert` with an Alert',
+          'Every device and contact, `complete`, then what changes: `device` with a Device, `removed` with a name; `alert` with an Alert; `contact` with a Contact, `forgotten` with a name and key',
         answer: streamed('text/event-stream', 'Server-sent events, until either side ends it.'),
       }),
     },
@@ -41,15 +53,18 @@ export function eventRoute(app: FastifyInstance, { clock }: Context, watch: Flee
         throw Object.assign(new BoxError('API_REFUSED', 'Too many listen already.'), {
           statusCode: 503,
         })
+      const people = talk.people()
+      texts.by(reply)
       listeners += 1
       const { raw, ended } = eventStream(reply, clock)
-      const news = new FleetNews(clock, text => raw.write(text))
+      const write = (text: string) => raw.write(text)
+      const news = new FleetNews(clock, write, device => texts.of(device))
       raw.on('drain', () => news.drained())
-      news.begin(watch.devices())
-      const listening = watch.listen(news)
+      news.begin(watch.devices(), people)
+      const listening = [watch.listen(news), talk.listen(news)]
       const over = () => {
         listeners -= 1
-        listening.close()
+        for (const one of listening) one.close()
         news.close()
       }
       ended.addEventListener('abort', over, { once: true })

@@ -14,6 +14,8 @@ export class Refused extends Error {
   }
 }
 
+const AGAIN_MS = 2_000
+
 let whenOut = () => {}
 
 /** `out` is called when we are not logged in any more. */
@@ -38,6 +40,8 @@ export async function logOut(): Promise<void> {
 
 interface Options {
   readonly signal?: AbortSignal | undefined
+  /** Where it is not POST. */
+  readonly method?: 'DELETE'
 }
 
 /** Fails with Refused, or a TypeError where `box up` is not there. */
@@ -46,7 +50,8 @@ export async function ask<T>(path: string, options: Options = {}): Promise<T> {
 }
 
 export async function tell<T>(path: string, body: object, options: Options = {}): Promise<T> {
-  return (await (await send('POST', path, body, options)).json()) as T
+  const { method = 'POST' } = options
+  return (await (await send(method, path, body, options)).json()) as T
 }
 
 async function send(
@@ -94,6 +99,41 @@ export async function listen(
   for await (const block of pieces(answer, '\n\n')) {
     const [, event, data] = /^event: (\w+)\ndata: (.*)$/.exec(block) ?? []
     if (event !== undefined) each(event, JSON.parse(data!))
+  }
+}
+
+interface Hearing {
+  /** What comes; false where it was the last. */
+  readonly hear: (event: string, data: unknown) => boolean
+  /** Nothing comes at the moment, and why; told once for each reason. */
+  readonly lost: (why: string) => void
+  readonly signal: AbortSignal
+}
+
+/** Calls for each server-sent event, and asks again where they break off, until the last or a refusal. */
+export async function stayTuned(path: string, { hear, lost, signal }: Hearing): Promise<void> {
+  let told = ''
+  while (!signal.aborted) {
+    let why = 'box up has ended.'
+    let isLast = false
+    let isRefused = false
+    const each = (event: string, data: unknown) => {
+      told = ''
+      isLast = !hear(event, data) || isLast
+    }
+    try {
+      await listen(path, each, { signal })
+    } catch (error) {
+      if (signal.aborted) return
+      isRefused = error instanceof Refused
+      why = reasonOf(error)
+    }
+    if (isLast) return
+    // Whoever reads by ear hears it once.
+    if (told !== why) lost(why)
+    told = why
+    if (isRefused) return
+    await new Promise(resolve => setTimeout(resolve, AGAIN_MS))
   }
 }
 

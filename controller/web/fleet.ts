@@ -1,6 +1,7 @@
-/** The fleet as it is now, kept up by the events of `box up`; where these break off, they are asked for again. */
+/** The fleet and who we talk to as they are now, kept up by the events of `box up`; where these break off, they are asked for again. */
 
 import { listen, Refused } from './api.ts'
+import { Contacts } from './contacts.ts'
 import type { Device } from './device.ts'
 
 /** `lost`: what is shown is how it was when the events broke off. */
@@ -11,6 +12,7 @@ const AGAIN_MAX_MS = 15_000
 
 export class Fleet {
   readonly devices = new Map<string, Device>()
+  readonly contacts = new Contacts()
   /** When what is known of a device came, by performance.now. */
   readonly heardAt = new Map<string, number>()
   connection: Connection = 'loading'
@@ -27,6 +29,7 @@ export class Fleet {
     let wait = AGAIN_MS
     while (!signal.aborted) {
       const seen = new Set<string>()
+      this.contacts.begin()
       try {
         await listen(
           '/v1/events',
@@ -52,6 +55,7 @@ export class Fleet {
   }
 
   private take(event: string, data: unknown, seen: Set<string>): void {
+    this.contacts.take(event, data)
     const now = performance.now()
     const { name } = data as Device
     if (event === 'device') {

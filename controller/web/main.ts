@@ -16,6 +16,8 @@ const VIEWS: Readonly<Record<string, () => Promise<View>>> = {
   'device command': async () => (await import('./command-view.ts')).commandView,
   push: async () => (await import('./push-view.ts')).pushView,
   rooms: async () => (await import('./rooms-view.ts')).roomsView,
+  talk: async () => (await import('./talk-view.ts')).talkView,
+  meet: async () => (await import('./meet-view.ts')).meetView,
   map: async () => (await import('./map-view.ts')).mapView,
   'device terminal': async () => (await import('./terminal-view.ts')).terminalView,
 }
@@ -23,8 +25,12 @@ const LINKS = [
   ['', 'Devices'],
   ['push', 'Push'],
   ['rooms', 'Rooms'],
+  ['talk', 'Talk'],
   ['map', 'Map'],
 ] as const
+
+/** Views that belong to another one. */
+const PART_OF: Readonly<Record<string, string>> = { device: '', meet: 'talk' }
 
 const main = document.getElementById('main')!
 const nav = document.getElementById('nav')!
@@ -65,7 +71,14 @@ function showPage(): void {
     LINKS.map(([word, text]) => h('a', { href: `#/${word}`, 'data-view': word }, text)),
     h('button', { type: 'button', class: 'plain', on: { click: () => void logOut() } }, 'Log out'),
   )
+  const unread = nav.querySelector('[data-view=talk]')!
+  fleet.contacts.watch(() => showUnread(unread, fleet.contacts.unread), signal)
   show()
+}
+
+function showUnread(link: Element, unread: number): void {
+  const badge = unread > 0 && h('span', { class: 'badge' }, `${unread} new`)
+  replace(link, 'Talk', badge && ' ', badge)
 }
 
 async function navigate(fleet: Fleet): Promise<void> {
@@ -73,10 +86,11 @@ async function navigate(fleet: Fleet): Promise<void> {
   leave.abort()
   leave = new AbortController()
   const { signal } = leave
-  const view = await (VIEWS[`${name} ${words[1]}`] ?? VIEWS[name] ?? VIEWS[''])!()
+  const loading = (VIEWS[`${name} ${words[1]}`] ?? VIEWS[name] ?? VIEWS[''])!()
+  const view = await loading.catch(() => notLoaded)
   if (signal.aborted) return
   for (const one of nav.querySelectorAll('a')) {
-    const isIn = one.dataset.view === (name === 'device' ? '' : name)
+    const isIn = one.dataset.view === (PART_OF[name] ?? name)
     if (isIn) one.setAttribute('aria-current', 'page')
     else one.removeAttribute('aria-current')
   }
@@ -86,6 +100,20 @@ async function navigate(fleet: Fleet): Promise<void> {
   // Whoever reads by ear hears where they are now.
   if (!isFirst && !main.contains(document.activeElement))
     main.querySelector<HTMLElement>('h1')?.focus()
+}
+
+/** Its program did not come: `box up` has ended, or is another version than this page. */
+const notLoaded: View = ({ main }) => {
+  const again = h(
+    'button',
+    { type: 'button', on: { click: () => location.reload() } },
+    'Load it again',
+  )
+  main.append(
+    heading('Not loaded'),
+    note('bad', 'box up does not answer, or is a newer one than this page.'),
+    again,
+  )
 }
 
 let lostAt: string | null = null

@@ -1,13 +1,9 @@
 /** Rooms: which there are, and one of them with what was said, what is being said, and a line to say something. */
 
-import { ask, listen, Refused, reasonOf, tell } from './api.ts'
+import { ask, stayTuned, tell } from './api.ts'
 import { h, replace } from './dom.ts'
-import { moment } from './text.ts'
-import { heading, load, note, type Place } from './views.ts'
-
-const AGAIN_MS = 2_000
-/** Near enough to the end that what comes is wanted in sight. */
-const NEAR_PX = 80
+import { eventLine, Log, messageLine } from './log.ts'
+import { heading, load, note, type Place, sayForm } from './views.ts'
 
 interface Rooms {
   readonly rooms: readonly {
@@ -69,77 +65,26 @@ function listView(place: Place): void {
 
 function roomView({ main, signal }: Place, name: string): void {
   const path = `/v1/rooms/${encodeURIComponent(name)}`
-  const log = h('div', { class: 'log', role: 'log', tabindex: 0, 'aria-label': 'What is said' })
+  const log = new Log()
   const state = h('div', { role: 'status' }, h('p', { class: 'quiet' }, 'Looking for the host …'))
-  const said = h('div', { 'aria-live': 'polite' })
-  const input = h('input', {
-    'aria-label': `Say something in ${name}`,
-    autocomplete: 'off',
-    required: true,
-    maxlength: 4_000,
-  })
-  const button = h('button', { class: 'primary' }, 'Say')
-  const submit = (event: Event) => {
-    event.preventDefault()
-    const text = input.value
-    if (text.trim() === '') return
-    input.value = ''
-    tell(`${path}/messages`, { text }).then(
-      () => replace(said),
-      error => {
-        // It is not lost: whoever has typed it can send it again.
-        if (input.value === '') input.value = text
-        replace(said, note('bad', reasonOf(error)))
-      },
-    )
-  }
-  const back = h('a', { class: 'button', href: '#/rooms' }, 'All rooms')
+  const say = sayForm(name, text => tell(`${path}/messages`, { text }))
   main.append(
-    heading(name, back),
+    heading(name, h('a', { class: 'button', href: '#/rooms' }, 'All rooms')),
     state,
-    log,
-    said,
-    h('form', { class: 'say', on: { submit } }, input, button),
+    log.element,
+    say,
   )
-  const seen = new Set<string>()
-  const show = (one: Said) => {
-    if (seen.has(one.id)) return
-    seen.add(one.id)
-    const isNear = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_PX
-    log.append(lineOf(one))
-    if (isNear) log.scrollTop = log.scrollHeight
+  say.querySelector('input')?.focus()
+  const hear = (event: string, data: unknown) => {
+    if (event === 'said') {
+      const said = data as Said
+      if (!log.has(said.id)) log.put(said.id, lineOf(said))
+    } else if (event === 'over') replace(state, note('bad', (data as { message: string }).message))
+    else replace(state, (data as { attached: boolean }).attached ? null : waiting())
+    return event !== 'over'
   }
-  void follow(path, signal, state, show)
-  input.focus()
-}
-
-async function follow(
-  path: string,
-  signal: AbortSignal,
-  state: HTMLElement,
-  show: (said: Said) => void,
-): Promise<void> {
-  let isOver = false
-  while (!signal.aborted && !isOver) {
-    try {
-      await listen(
-        `${path}/events`,
-        (event, data) => {
-          if (event === 'said') show(data as Said)
-          else if (event === 'over') {
-            isOver = true
-            replace(state, note('bad', (data as { message: string }).message))
-          } else replace(state, (data as { attached: boolean }).attached ? null : waiting())
-        },
-        { signal },
-      )
-    } catch (error) {
-      if (signal.aborted) return
-      isOver = error instanceof Refused
-      replace(state, note('bad', reasonOf(error)))
-    }
-    await new Promise(resolve => setTimeout(resolve, AGAIN_MS))
-  }
+  const lost = (why: string) => replace(state, note('bad', why))
+  void stayTuned(`${path}/events`, { hear, lost, signal })
 }
 
 const waiting = (): HTMLElement =>
@@ -156,9 +101,7 @@ const WORDS: Readonly<Record<string, (who: string, whom: string) => string>> = {
   name: (who, whom) => `${who} names ${whom}`,
 }
 
-function lineOf({ at, what, author = '?', person = '?', text = '' }: Said): HTMLElement {
-  const time = h('time', { datetime: at, class: 'quiet small' }, moment(at))
-  if (what === 'message')
-    return h('div', { class: 'line' }, h('strong', {}, author), ' ', time, h('p', {}, text))
-  return h('div', { class: 'line quiet' }, WORDS[what]?.(author, person) ?? what, ' ', time)
-}
+const lineOf = ({ at, what, author = '?', person = '?', text = '' }: Said): HTMLElement =>
+  what === 'message'
+    ? messageLine(author, at, text)
+    : eventLine(WORDS[what]?.(author, person) ?? what, at)

@@ -67,6 +67,31 @@ export async function working(
   }
 }
 
+/** A line to say something in; what could not be said stays in it. */
+export function sayForm(where: string, say: (text: string) => Promise<unknown>): HTMLElement {
+  const said = h('div', { 'aria-live': 'polite' })
+  const input = h('input', {
+    ...{ 'aria-label': `Say something in ${where}`, autocomplete: 'off', required: true },
+    maxlength: 4_000,
+  })
+  const submit = (event: Event) => {
+    event.preventDefault()
+    const text = input.value
+    if (text.trim() === '') return
+    input.value = ''
+    say(text).then(
+      () => replace(said),
+      error => {
+        // It is not lost: whoever has typed it can send it again.
+        if (input.value === '') input.value = text
+        replace(said, note('bad', reasonOf(error)))
+      },
+    )
+  }
+  const button = h('button', { class: 'primary' }, 'Say')
+  return h('div', {}, said, h('form', { class: 'say', on: { submit } }, input, button))
+}
+
 /** A table that can be scrolled by keyboard where it is wider than its place. */
 export const table = (
   label: string,

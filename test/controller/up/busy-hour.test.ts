@@ -11,6 +11,7 @@ import { createApi } from '../../../controller/up/api.ts'
 import { POINT_EVERY_MS } from '../../../controller/up/fleet-history.ts'
 import { FleetWatch, type FollowDevice } from '../../../controller/up/fleet-watch.ts'
 import { RoomHall } from '../../../controller/up/room-hall.ts'
+import { TalkHall } from '../../../controller/up/talk-hall.ts'
 import { ownToken } from '../../../controller/up/token.ts'
 import { silentLog } from '../../../src/base/log.ts'
 import { NO_ALERTS } from '../../../src/box/alert/report.ts'
@@ -61,7 +62,8 @@ async function busyHouse() {
   const token = await ownToken(context.state, world.random)
   const mesh = await context.mesh()
   const app = await createApi({
-    ...{ context, watch, hall: new RoomHall(context), mesh, token, files: new Map() },
+    ...{ context, watch, hall: new RoomHall(context), talk: new TalkHall(context) },
+    ...{ mesh, token, files: new Map() },
     alerts: { sight, deliveries: () => ({ waiting: 0, failed: 0 }) },
   })
   const url = await app.listen({ host: '127.0.0.1', port: 0 })

@@ -40,7 +40,7 @@ const toldIn = (text: string) =>
 describe('news of the fleet', () => {
   test('begin with all devices in one piece', () => {
     const { world, written, news } = begin()
-    news.begin([device('a'), device('b')])
+    news.begin([device('a'), device('b')], [])
     expect(written).toHaveLength(1)
     expect(written[0]).toMatch(/^event: device\n[\s\S]*event: complete\ndata: \{\}\n\n$/)
     news.close()
@@ -69,7 +69,7 @@ describe('news of the fleet', () => {
   test('wait for a listener that does not keep up, and are never more than the fleet', () => {
     let isTaken = false
     const { world, written, news } = begin(() => isTaken)
-    news.begin([])
+    news.begin([], [])
     for (let i = 0; i < 1_000; i++) {
       news.changed(device(`d${i % 7}`, i + 1))
       world.run(50)

@@ -14,6 +14,7 @@ import { directoryState } from '../../../controller/state.ts'
 import { createApi } from '../../../controller/up/api.ts'
 import { FleetWatch } from '../../../controller/up/fleet-watch.ts'
 import { RoomHall } from '../../../controller/up/room-hall.ts'
+import { TalkHall } from '../../../controller/up/talk-hall.ts'
 import { ownToken } from '../../../controller/up/token.ts'
 import { silentLog } from '../../../src/base/log.ts'
 import { systemClock as clock } from '../../../src/sys/clock.ts'
@@ -26,8 +27,10 @@ export class House {
   readonly end = new AbortController()
   context!: Context
   watch!: FleetWatch
+  talk!: TalkHall
   app!: FastifyInstance
   token!: string
+  private talking!: Promise<void>
 
   /** A device called kitchen, paired; its controller up. */
   async start(): Promise<void> {
@@ -55,14 +58,18 @@ export class House {
     await this.context.fleet.add({ name: 'kitchen', zone, tags: ['routers'], pairedAt, last })
     const sight = new AlertSight(this.context)
     this.watch = new FleetWatch(this.context, sight)
+    this.talk = new TalkHall(this.context)
+    this.talking = this.talk.run(this.end.signal)
     this.token = await ownToken(state, random)
     const { context, watch, token } = this
     const files = new Map([
       ['index.html', { type: 'text/html; charset=utf-8', text: '<!doctype html>' }],
+      ['part-AB12CD34.js', { type: 'text/javascript; charset=utf-8', text: 'export {}' }],
       ['page.js', { type: 'text/javascript; charset=utf-8', text: 'go()' }],
     ])
     this.app = await createApi({
-      ...{ context, watch, hall: new RoomHall(context), mesh: await context.mesh(), token, files },
+      ...{ context, watch, hall: new RoomHall(context), talk: this.talk, token, files },
+      mesh: await context.mesh(),
       alerts: { sight, deliveries: () => ({ waiting: 0, failed: 0 }) },
     })
   }
@@ -70,6 +77,7 @@ export class House {
   async stop(): Promise<void> {
     await this.app.close()
     this.end.abort(new Error('the test is over'))
+    await this.talking
     await this.watch.close()
     await this.context.close()
     await this.home.stop()

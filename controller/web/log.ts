@@ -1,0 +1,61 @@
+/** What is said, line by line: the end stays in sight while somebody reads there, and a line that is told again takes its old place. */
+
+import { h } from './dom.ts'
+import { moment } from './text.ts'
+
+/** Near enough to the end that what comes is wanted in sight. */
+const NEAR_PX = 80
+
+export class Log {
+  readonly element = h('div', {
+    ...{ class: 'log', role: 'log', tabindex: 0, 'aria-label': 'What is said' },
+  })
+  private readonly lines = new Map<string, HTMLElement>()
+  private isDue = false
+
+  has(key: string): boolean {
+    return this.lines.has(key)
+  }
+
+  put(key: string, line: HTMLElement): void {
+    this.follow()
+    const before = this.lines.get(key)
+    this.lines.set(key, line)
+    if (before) before.replaceWith(line)
+    else this.element.append(line)
+  }
+
+  /** To the end with the next frame, if it is near now. */
+  private follow(): void {
+    if (this.isDue) return
+    const { scrollHeight, scrollTop, clientHeight } = this.element
+    if (scrollHeight - scrollTop - clientHeight >= NEAR_PX) return
+    this.isDue = true
+    requestAnimationFrame(() => {
+      this.isDue = false
+      this.element.scrollTop = this.element.scrollHeight
+    })
+  }
+}
+
+/** Who, when, what; `beside` stands behind the time. */
+export const messageLine = (
+  who: string,
+  at: string,
+  text: string,
+  beside: string | null = null,
+): HTMLElement =>
+  h(
+    'div',
+    { class: 'line' },
+    ...[h('strong', {}, who), ' ', timeOf(at)],
+    beside !== null && h('span', { class: 'quiet small' }, ` · ${beside}`),
+    h('p', {}, text),
+  )
+
+/** Something that has happened. */
+export const eventLine = (what: string, at: string): HTMLElement =>
+  h('div', { class: 'line quiet' }, what, ' ', timeOf(at))
+
+const timeOf = (at: string): HTMLElement =>
+  h('time', { datetime: at, class: 'quiet small' }, moment(at))
