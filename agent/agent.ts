@@ -44,15 +44,14 @@ import { checkMesh } from './mesh-check.ts'
 import { agentMetrics, ownProcess } from './metrics.ts'
 import { watchNetwork } from './network-watch.ts'
 import { OwnerNotices } from './owner-notices.ts'
-import { type Figures, measure, ownMachine, variablesOf } from './probes.ts'
 import { type Machine, Pushing } from './pushing.ts'
 import { Recordings } from './recordings.ts'
 import { relayShelves } from './relay-shelves.ts'
 import { revocationsOf } from './revoked-zones.ts'
 import type { OpenLedger } from './room.ts'
 import { Rooms } from './rooms.ts'
-import { ScriptProbes } from './script-probes.ts'
 import { Services } from './services.ts'
+import { Sight } from './sight.ts'
 import type { SshServer } from './ssh-server.ts'
 import { StatusPlace } from './status.ts'
 import { Successions } from './successions.ts'
@@ -104,8 +103,7 @@ export class Agent {
   private readonly desk: PairingDesk
   private readonly ssh: SshServer
   private readonly statusPlace: StatusPlace
-  private readonly alerts: DeviceAlerts
-  private readonly probes: ScriptProbes | null
+  private readonly sight: Sight
   private readonly services: Services
   private readonly pushing: Pushing | null
   private readonly rooms: Rooms | null
@@ -186,13 +184,15 @@ export class Agent {
         })
       : null
     this.upgrades = this.upgradesWith(audit)
-    this.probes =
-      config.probes === null ? null : new ScriptProbes({ directory: config.probes, clock, log })
-    this.alerts = this.alertsWith(audit)
+    this.sight = this.sightWith(audit)
     this.statusPlace = new StatusPlace({
       ...{ mesh, device: device.zone, name: config.name, clock, random, log },
       allows: zone => grants.allows(zone, 'status', clock.now()),
-      look: () => this.look(),
+      look: () => this.sight.look(),
+      met: session => {
+        // Anybody else could make the rules of this device fire.
+        if (grants.allows(session.peerZone, 'admin', clock.now())) this.sight.met(session)
+      },
     })
     const changed = () => this.keysChanged()
     this.rotation = new KeyRotation({ device, audit, clock, log, changed })
@@ -234,13 +234,10 @@ export class Agent {
     return { version: VERSION, hostName, startedAt, owners: grants.held().length }
   }
 
-  /** All that the status tells; the rules see it as it is, not only what has changed enough to be told. */
-  private look(): Figures {
-    const configuration = this.pushing?.status() ?? null
-    const probes = this.probes?.all() ?? []
-    const figures = { ...measure(ownMachine(this.parts.clock.now())), configuration, probes }
-    const alerts = this.alerts.look(variablesOf(figures, this.parts.config.name))
-    return { ...figures, alerts }
+  private sightWith(audit: AuditNotes): Sight {
+    const { config, clock, log } = this.parts
+    const configuration = () => this.pushing?.status() ?? null
+    return new Sight({ config, clock, log, alerts: this.alertsWith(audit), configuration })
   }
 
   private alertsWith(audit: AuditNotes): DeviceAlerts {
@@ -351,7 +348,7 @@ export class Agent {
     return agentMetrics({
       status: this.status(),
       mesh: this.mesh.status(),
-      figures: this.look(),
+      figures: this.sight.look(),
       process: ownProcess(),
     })
   }
@@ -374,7 +371,7 @@ export class Agent {
     this.notices.close()
     this.revocations.close()
     this.statusPlace.close()
-    this.probes?.close()
+    this.sight.close()
     this.rooms?.close()
     this.jobs?.close()
     this.pushing?.close()

@@ -16,6 +16,7 @@ import { HUBS_MAX, helloPeer, namesAddress } from '../src/box/device-record.ts'
 import { zoneFromText } from '../src/gns/name.ts'
 import { MESH_CHOICES, type MeshChoice } from '../src/mesh/mesh.ts'
 import { type DeviceRule, readDeviceRules } from './alert-rules.ts'
+import { readServiceNames } from './watched-services.ts'
 
 export interface AgentConfig {
   readonly mesh: MeshChoice
@@ -58,11 +59,16 @@ export interface AgentConfig {
   readonly alertsFile: string
   /** A directory of programs that measure something; null: none. */
   readonly probes: string | null
+  /** Services of the machine whose state belongs to the status. */
+  readonly services: readonly string[]
+  /** More of them, which a bundle may push; it need not be there. */
+  readonly servicesFile: string
 }
 
 export const CONFIG_FILE = 'agent.json'
 /** Below a directory where configuration can be pushed. */
 const ALERTS_FILE = '/etc/secushare-box/alerts.json'
+const SERVICES_FILE = '/etc/secushare-box/services.json'
 /** GNUnet's TCP port: a hub is an ordinary peer. */
 const HUB_PORT = 2086
 const ADDRESSES_MAX = 8
@@ -104,6 +110,8 @@ const FIELDS = [
   'alerts',
   'alertsFile',
   'probes',
+  'services',
+  'servicesFile',
 ] as const
 type Field = (typeof FIELDS)[number]
 
@@ -169,6 +177,8 @@ export function readConfig(
     alerts: settings.alerts ?? [],
     alertsFile: settings.alertsFile ?? ALERTS_FILE,
     probes: settings.probes ?? surroundings.probes ?? null,
+    services: settings.services ?? [],
+    servicesFile: settings.servicesFile ?? SERVICES_FILE,
   }
 }
 
@@ -211,9 +221,11 @@ function checkSettings(settings: Settings, complain: Complaint): Partial<AgentCo
       if (isLoopback(at.host)) return at
       throw complain(field, 'can be read by other machines: give 127.0.0.1:PORT or [::1]:PORT')
     }),
-    ...present('alerts', (value, field) => checkAlerts(value, field, complain)),
+    ...present('alerts', (value, field) => checkedBy(readDeviceRules, value, field, complain)),
     ...present('alertsFile', path),
     ...present('probes', path),
+    ...present('services', (value, field) => checkedBy(readServiceNames, value, field, complain)),
+    ...present('servicesFile', path),
   }
 }
 
@@ -263,9 +275,15 @@ function checksWith(complain: Complaint) {
   return { text, path, address, hello, flag, zone, root }
 }
 
-function checkAlerts(value: unknown, field: string, complain: Complaint): readonly DeviceRule[] {
+/** What another file reads too, and then says itself what is wrong. */
+function checkedBy<T>(
+  read: (value: unknown) => T,
+  value: unknown,
+  field: string,
+  complain: Complaint,
+): T {
   try {
-    return readDeviceRules(value)
+    return read(value)
   } catch (error) {
     if (!(error instanceof BoxError)) throw error
     throw complain(field, `is not right: ${error.detail.replace(/\.$/, '')}`)

@@ -9,6 +9,7 @@ import type { MeshStatus } from '../src/mesh/mesh.ts'
 import { type Metric, type Sample, single } from '../src/wire/prometheus.ts'
 import type { AgentStatus } from './agent-status.ts'
 import type { Figures } from './probes.ts'
+import { SERVICE_STATES } from './service-states.ts'
 
 /** Names of counters are constants of the program; this many are never reached. */
 const EVENTS_MAX = 512
@@ -51,6 +52,8 @@ export const agentMetrics = ({ status, mesh, figures, process }: MetricsParts): 
   ...ofMachine(figures),
   ...ofAlerts(figures),
   ...ofProbes(figures),
+  ...ofServices(figures),
+  ...ofClock(figures),
   single(
     'process_resident_memory_bytes',
     'gauge',
@@ -246,6 +249,47 @@ const ofProbes = ({ probes }: Figures): Metric[] => [
       }),
     ),
   },
+]
+
+/** One series of each state: which one it is changes, the series do not. */
+const ofServices = ({ services: { readings, fault } }: Figures): Metric[] => [
+  single(
+    'box_services_fault',
+    'gauge',
+    'Whether something is wrong with the file of services.',
+    fault === null ? 0 : 1,
+  ),
+  {
+    name: 'box_service_state',
+    type: 'gauge',
+    help: 'Whether a service that the owner has named is in this state.',
+    samples: readings.flatMap(({ name: service, state: now }) =>
+      SERVICE_STATES.map(state => ({ labels: { service, state }, value: state === now ? 1 : 0 })),
+    ),
+  },
+  {
+    name: 'box_service_changed_timestamp_seconds',
+    type: 'gauge',
+    help: 'Since when it is in its state, since 1970.',
+    samples: readings.flatMap(({ name: service, since }): Sample[] =>
+      since === null ? [] : [{ labels: { service }, value: seconds(since) }],
+    ),
+  },
+]
+
+const ofClock = ({ clock }: Figures): Metric[] => [
+  single(
+    'box_clock_offset_seconds',
+    'gauge',
+    'By how much the clock is ahead of that of an owner.',
+    clock && seconds(Math.round(clock.offsetMs)),
+  ),
+  single(
+    'box_clock_offset_error_seconds',
+    'gauge',
+    'By how much that may be wrong.',
+    clock && seconds(Math.ceil(clock.errorMs)),
+  ),
 ]
 
 /** How many are in each state, those without any too: a series that comes and goes is hard to alert on. */

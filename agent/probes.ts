@@ -8,6 +8,7 @@ import { availableParallelism, networkInterfaces, release, type } from 'node:os'
 import { join } from 'node:path'
 import { VERSION } from '../src/base/version.ts'
 import { type AlertReport, alertVariables, NO_ALERTS } from '../src/box/alert/report.ts'
+import type { ClockOffset } from '../src/box/other-clock.ts'
 import { toPsycDate } from '../src/psyc/keyword.ts'
 import { dictOfValues, listOfValues } from '../src/psyc/list.ts'
 import type { ConfigurationStatus } from './agent-status.ts'
@@ -21,6 +22,7 @@ import {
   parseUptime,
 } from './proc-text.ts'
 import type { ProbeReading } from './script-probes.ts'
+import { NO_SERVICES, type ServiceReport } from './watched-services.ts'
 
 /** More than people have; each is a few bytes of every status. */
 const DISKS_MAX = 16
@@ -48,6 +50,10 @@ export interface Figures {
   readonly alerts: AlertReport
   /** What programs of the owner's have measured. */
   readonly probes: readonly ProbeReading[]
+  /** Those that the owner has named. */
+  readonly services: ServiceReport
+  /** Ours against that of an owner; null where none has said what time it is. */
+  readonly clock: ClockOffset | null
 }
 
 /** Where to read: the machine's own root, or a picture of one in tests. */
@@ -89,6 +95,8 @@ export function measure({ root, now, addresses, disk }: ProbeOptions): Figures {
     configuration: null,
     alerts: NO_ALERTS,
     probes: [],
+    services: NO_SERVICES,
+    clock: null,
   }
 }
 
@@ -140,8 +148,32 @@ export function variablesOf(figures: Figures, name: string): Map<string, Uint8Ar
   text('_amount_configuration_drift', configuration?.drift ?? null)
   for (const [variable, value] of alertVariables(figures.alerts)) all.set(variable, value)
   for (const [variable, value] of probeVariables(figures.probes)) all.set(variable, value)
+  for (const [variable, value] of serviceVariables(figures.services)) all.set(variable, value)
+  for (const [variable, value] of clockVariables(figures.clock)) all.set(variable, value)
   if (figures.addresses.length > 0) all.set('_list_addresses', listOfValues(figures.addresses))
   return all
+}
+
+function serviceVariables({ readings, fault }: ServiceReport): Map<string, Uint8Array> {
+  const all = new Map<string, Uint8Array>()
+  const states = readings.map(({ name, state }): [string, string] => [name, state])
+  const since = readings.flatMap(({ name, since }): [string, string][] =>
+    since === null ? [] : [[name, toPsycDate(since)]],
+  )
+  if (states.length > 0) all.set('_dict_services_state', dictOfValues(states))
+  if (since.length > 0) all.set('_dict_services_since', dictOfValues(since))
+  if (fault !== null) all.set('_services_fault', encoder.encode(fault))
+  return all
+}
+
+function clockVariables(clock: ClockOffset | null): [string, Uint8Array][] {
+  if (!clock) return []
+  const { offsetMs, errorMs, comparedAt } = clock
+  return [
+    ['_amount_clock_offset_milliseconds', encoder.encode(`${Math.round(offsetMs)}`)],
+    ['_amount_clock_error_milliseconds', encoder.encode(`${Math.ceil(errorMs)}`)],
+    ['_date_clock_compared', encoder.encode(toPsycDate(comparedAt))],
+  ]
 }
 
 function probeVariables(probes: readonly ProbeReading[]): Map<string, Uint8Array> {
@@ -157,8 +189,30 @@ function probeVariables(probes: readonly ProbeReading[]): Map<string, Uint8Array
   return all
 }
 
-/** The thermal zones of sysfs, by their kind. */
+/** The thermal zones of sysfs, by their kind; then the sensors of its hwmon, which has those of most PCs and of wireless cards. */
 function temperatures(root: string): Map<string, number> {
+  const found = thermalZones(root)
+  const zones = new Set([...found.keys()].map(plainName))
+  const folder = join(root, 'sys/class/hwmon')
+  for (const chip of listing(folder).sort()) {
+    const name = (readText(join(folder, chip, 'name')) ?? chip).trim()
+    // Each thermal zone is there once more, under its kind with other dashes.
+    if (zones.has(plainName(name))) continue
+    const files = listing(join(folder, chip)).filter(file => /^temp\d+_input$/.test(file))
+    for (const file of files.sort((a, b) => Number(a.slice(4, -6)) - Number(b.slice(4, -6)))) {
+      const value = parseTemperature(readText(join(folder, chip, file)) ?? '')
+      const label = readText(join(folder, chip, file.replace('_input', '_label')))?.trim()
+      const called = files.length === 1 && !label ? name : `${name} ${label || file.slice(0, -6)}`
+      if (value !== null && found.size < SENSORS_MAX)
+        found.set(found.has(called) ? `${called} ${chip}` : called, value)
+    }
+  }
+  return found
+}
+
+const plainName = (name: string): string => name.replaceAll(/[-_]/g, '')
+
+function thermalZones(root: string): Map<string, number> {
   const found = new Map<string, number>()
   const folder = join(root, 'sys/class/thermal')
   for (const zone of listing(folder)

@@ -33,6 +33,8 @@ const EVERYTHING_MS = 15 * 60_000
 const FANOUT = 64
 const HISTORY_SIZE = 512 * 1_024
 const SEED_SIZE = 32
+/** Nobody cares for less between the clocks of people's machines. */
+const CLOCK_STEP_MS = 50
 /** What changes all the time. */
 const COUNTERS = ['_dict_interfaces_received', '_dict_interfaces_sent']
 
@@ -45,6 +47,8 @@ export interface StatusOptions {
   readonly log: Log
   readonly allows: (zone: ZoneKey) => boolean
   readonly look: () => Figures
+  /** Somebody who may see it has come, and may have said what time it is. */
+  readonly met: (session: Session) => void
 }
 
 export class StatusPlace {
@@ -80,7 +84,9 @@ export class StatusPlace {
   }
 
   /** Somebody who has proven who it is. */
-  serve({ peerZone: zone, channel }: Session): void {
+  serve(session: Session): void {
+    const { peerZone: zone, channel } = session
+    this.options.met(session)
     this.publish()
     this.timer.cancel()
     this.timer = this.options.clock.after(FOLLOWED_LOOK_MS, () => this.again())
@@ -166,7 +172,17 @@ export function settled(told: Figures | null, now: Figures): Figures {
       (a, b) => a.total === b.total && near(a.used, b.used, b.total / 100),
     ),
     temperatures: settledEach(told.temperatures, now.temperatures, (a, b) => near(a, b, 2_000)),
+    clock: settledClock(told.clock, now.clock),
   }
+}
+
+/** It is known better or worse all the time, and moves by less than that. */
+function settledClock(told: Figures['clock'], now: Figures['clock']): Figures['clock'] {
+  if (!told || !now) return now
+  const isSame =
+    near(told.offsetMs, now.offsetMs, Math.max(CLOCK_STEP_MS, now.errorMs)) &&
+    near(told.errorMs, now.errorMs, Math.max(CLOCK_STEP_MS, told.errorMs / 2))
+  return isSame ? told : now
 }
 
 const near = (a: number, b: number, by: number): boolean => Math.abs(a - b) < by

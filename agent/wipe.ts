@@ -4,7 +4,7 @@ import type { Store } from '../src/base/store.ts'
 import { CONFIG_FILE } from './config.ts'
 
 /** What a person writes, which on OpenWrt lies in the same directory: agent.json, and what bundles may push. */
-const OF_PERSONS = [CONFIG_FILE, 'alerts.json', 'probes']
+const OF_PERSONS = [CONFIG_FILE, 'alerts.json', 'services.json', 'probes']
 
 /** What is kept in folders beside the store: what was pushed, what was recorded. */
 export const KEPT_FOLDERS = ['push', 'recordings']

@@ -25,7 +25,7 @@ export interface ReachOptions {
   readonly service: Service
   readonly timeoutMs?: number
   /** Told to the device along with our proof. */
-  readonly payload?: Uint8Array
+  readonly payload?: Uint8Array | (() => Uint8Array)
   /** Does not use what was known before: for showing that the name alone suffices. */
   readonly forget?: boolean
   /** Writes down where it was; absent: in the fleet. */

@@ -4,6 +4,7 @@ import { numberIn } from '../src/box/alert/facts.ts'
 import { ALERT_VARIABLES } from '../src/box/alert/report.ts'
 import { fromPsycDate, inherits } from '../src/psyc/keyword.ts'
 import { elementTexts, entryTexts } from '../src/psyc/texts.ts'
+import { table } from './output.ts'
 import type { Values } from './status-watch.ts'
 
 export interface StatusReport {
@@ -23,12 +24,33 @@ export interface StatusReport {
   readonly system: string | null
   /** What was pushed; null where nothing can be, or an older agent does not say. */
   readonly configuration: ConfigurationReport | null
+  /** Those that the owner has named, by name. */
+  readonly services: Readonly<Record<string, ServiceReport>>
+  /** What is wrong with the file that names them; null: nothing. */
+  readonly services_fault: string | null
+  /** Null where no owner's clock is known there. */
+  readonly clock: ClockReport | null
   /** What programs of the owner's have measured, by probe and name; numbers where they are. */
   readonly probes: Readonly<Record<string, Readonly<Record<string, number | string>>>>
   /** Probes that failed, and how. */
   readonly probe_failures: Readonly<Record<string, string>>
   /** Variables that this version does not know. */
   readonly other: Readonly<Record<string, string>>
+}
+
+export interface ServiceReport {
+  /** `running`, `done`, `starting`, `stopping`, `failed`, `stopped`, `missing`, `unknown`; another word of a newer agent. */
+  readonly state: string
+  /** ISO 8601. */
+  readonly since: string | null
+}
+
+export interface ClockReport {
+  /** By how much the device's clock is ahead of that of the owner who said last, or best, what time it is. */
+  readonly offset_ms: number
+  /** By how much that may be wrong. */
+  readonly error_ms: number
+  readonly compared_at: string | null
 }
 
 export interface ConfigurationReport {
@@ -71,6 +93,12 @@ const KNOWN = new Set([
   ...Object.values(ALERT_VARIABLES),
   '_list_probes',
   '_dict_probes_failed',
+  '_dict_services_state',
+  '_dict_services_since',
+  '_services_fault',
+  '_amount_clock_offset_milliseconds',
+  '_amount_clock_error_milliseconds',
+  '_date_clock_compared',
 ])
 
 /** What does not mean anything is left out: a newer device may say what we do not read. */
@@ -84,7 +112,7 @@ export function reportOf(values: Values): StatusReport {
   const total = number('_amount_memory_total')
   const available = number('_amount_memory_available')
   const load = number('_amount_load_hundredths')
-  const bootedAt = fromPsycDate(text('_date_boot') ?? '')
+  const bootedAt = dateOf(text('_date_boot'))
   const used = dict('_dict_disks_used')
   const sent = dict('_dict_interfaces_sent')
   return {
@@ -96,7 +124,7 @@ export function reportOf(values: Values): StatusReport {
       used: used.get(key) ?? 0,
     })),
     temperatures: joined(dict('_dict_temperatures_thousandths'), (_, value) => value / 1_000),
-    booted_at: bootedAt === null ? null : new Date(bootedAt).toISOString(),
+    booted_at: bootedAt,
     addresses: textsOf(values.get('_list_addresses')),
     interfaces: joined(dict('_dict_interfaces_received'), (key, received) => ({
       received,
@@ -105,6 +133,9 @@ export function reportOf(values: Values): StatusReport {
     agent_version: text('_version_agent'),
     system: text('_version_system'),
     configuration: configurationOf(text, number),
+    services: servicesOf(values),
+    services_fault: text('_services_fault'),
+    clock: clockOf(text, number),
     probes: probesOf(values),
     probe_failures: failuresOf(values),
     other: Object.fromEntries(
@@ -113,6 +144,34 @@ export function reportOf(values: Values): StatusReport {
       ),
     ),
   }
+}
+
+function servicesOf(values: Values): StatusReport['services'] {
+  const since = new Map(entryTexts(values.get('_dict_services_since')))
+  const states = entryTexts(values.get('_dict_services_state'))
+  return Object.fromEntries(
+    states.map(([name, state]) => [
+      name,
+      { state: state ?? 'unknown', since: dateOf(since.get(name) ?? null) },
+    ]),
+  )
+}
+
+function clockOf(
+  text: (name: string) => string | null,
+  number: (name: string) => number | null,
+): ClockReport | null {
+  const offset = number('_amount_clock_offset_milliseconds')
+  const error = number('_amount_clock_error_milliseconds')
+  if (offset === null || error === null) return null
+  return { offset_ms: offset, error_ms: error, compared_at: dateOf(text('_date_clock_compared')) }
+}
+
+/** ISO 8601; null of what is no date, or none that a calendar has. */
+function dateOf(text: string | null): string | null {
+  const at = fromPsycDate(text ?? '')
+  const date = at === null ? null : new Date(at)
+  return date && !Number.isNaN(date.getTime()) ? date.toISOString() : null
 }
 
 function probesOf(values: Values): StatusReport['probes'] {
@@ -138,8 +197,46 @@ function failuresOf(values: Values): StatusReport['probe_failures'] {
   return Object.fromEntries(entries.map(([name, why]) => [name, why ?? '']))
 }
 
-/** A line for each probe, for people. */
-export function probeLines({ probes, probe_failures }: StatusReport): string[] {
+/** What there is no column for, for people: a line for each service and probe, and one about the clock. */
+export const detailLines = (report: StatusReport, now: number): string[] => [
+  ...serviceLines(report, now),
+  ...clockLines(report),
+  ...probeLines(report),
+]
+
+function serviceLines({ services, services_fault: fault }: StatusReport, now: number): string[] {
+  const lines = Object.entries(services).map(([name, { state, since }]) => {
+    const long = since === null ? '' : ` for ${age(Math.max(0, now - Date.parse(since)))}`
+    return `${name}: ${state}${long}`
+  })
+  return fault === null ? lines : [...lines, `services: ${fault}`]
+}
+
+function clockLines({ clock }: StatusReport): string[] {
+  if (!clock) return []
+  const { offset_ms: offset, error_ms: error } = clock
+  if (Math.abs(offset) <= error) return [`clock: right, as far as is known (to ${span(error)})`]
+  return [`clock: ${span(Math.abs(offset))} ${offset > 0 ? 'ahead' : 'behind'}, ± ${span(error)}`]
+}
+
+/** A short length of time, exactly; a long one as people say it. */
+const span = (ms: number): string =>
+  ms < 1_000 ? `${Math.round(ms)} ms` : ms < 60_000 ? `${(ms / 1_000).toFixed(1)} s` : age(ms)
+
+/** What is not as it should be; null where no services are named. */
+export function servicesText({ services }: StatusReport): string | null {
+  const all = Object.entries(services)
+  if (all.length === 0) return null
+  const wrong = all.filter(([, { state }]) => !isWell(state))
+  const [first] = wrong
+  if (!first) return `${all.length} run`
+  return wrong.length === 1 ? `${first[0]} ${first[1].state}` : `${wrong.length} do not run`
+}
+
+/** Whether nobody has to look at it. */
+export const isWell = (state: string): boolean => state === 'running' || state === 'done'
+
+function probeLines({ probes, probe_failures }: StatusReport): string[] {
   const names = [...new Set([...Object.keys(probes), ...Object.keys(probe_failures)])].sort()
   return names.map(name => {
     const values = Object.entries(probes[name] ?? {}).map(([key, value]) => `${key} ${value}`)
@@ -166,8 +263,17 @@ function configurationOf(
 }
 
 export const HEADINGS = [
-  ...['NAME', 'LOAD', 'MEMORY', 'DISK', 'TEMP', 'UP', 'PUSHED', 'AGENT', 'ALERTS', 'SEEN'],
+  ...['NAME', 'LOAD', 'MEMORY', 'DISK', 'TEMP', 'UP', 'SERVICES', 'PUSHED', 'AGENT'],
+  ...['ALERTS', 'SEEN'],
 ] as const
+
+/** The lines of devices under their headings; without the services where none are named on any. */
+export function statusTable(rows: readonly (readonly string[])[]): string[] {
+  const at = HEADINGS.indexOf('SERVICES')
+  const isSpoken = rows.some(cells => cells[at] !== '-')
+  const all: (readonly string[])[] = [HEADINGS, ...rows]
+  return table(all.map(cells => cells.filter((_, i) => isSpoken || i !== at)))
+}
 
 /** The cells of a line, but for the alerts; `ageMs` null: it is so now. */
 export function cellsOf(
@@ -177,7 +283,7 @@ export function cellsOf(
   now: number,
 ): string[] {
   const seen = ageMs === null ? 'now' : `stale, ${age(ageMs)} ago`
-  if (!report) return [name, '-', '-', '-', '-', '-', '-', '-', 'never']
+  if (!report) return [name, '-', '-', '-', '-', '-', '-', '-', '-', 'never']
   const { load, memory, disks, temperatures, booted_at, agent_version } = report
   const fullest = Math.max(...Object.values(disks).map(({ used, total }) => used / total))
   const hottest = Math.max(...Object.values(temperatures))
@@ -188,6 +294,7 @@ export function cellsOf(
     Number.isFinite(fullest) ? percent(fullest) : '-',
     Number.isFinite(hottest) ? `${Math.round(hottest)} °C` : '-',
     booted_at === null ? '-' : age(Math.max(0, now - (ageMs ?? 0) - Date.parse(booted_at))),
+    servicesText(report) ?? '-',
     pushedText(report.configuration),
     agent_version ?? '-',
     seen,

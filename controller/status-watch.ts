@@ -8,6 +8,7 @@ import { pause } from '../src/base/clock.ts'
 import { BoxError } from '../src/base/errors.ts'
 import { type PeerId, peerId } from '../src/base/ids.ts'
 import { memoryStore } from '../src/base/store.ts'
+import { clockReading } from '../src/box/other-clock.ts'
 import type { Link } from '../src/psyc/edge.ts'
 import { forgetfulLedger } from '../src/psyc/history.ts'
 import { PlaceGuest } from '../src/psyc/place-guest.ts'
@@ -57,6 +58,7 @@ export async function followStatus(
       const session = await reach(context, device, {
         service: 'place',
         timeoutMs: options.timeoutMs,
+        payload: () => clockReading(clock.now()),
       })
       failures = 0
       const end = await stay(context, self, session, options, events)
@@ -101,7 +103,11 @@ function stay(
     const abort = () => end('aborted')
     /** The device may have been restarted since: then its place is another. */
     const again = async (): Promise<Link> => {
-      const { payload, channel } = await reach(context, device, { service: 'place', timeoutMs })
+      const { payload, channel } = await reach(context, device, {
+        service: 'place',
+        timeoutMs,
+        payload: () => clockReading(clock.now()),
+      })
       if (equalBytes(payload, place)) return { zone: device.zone, channel }
       channel.close()
       end('replaced')

@@ -1,7 +1,7 @@
 /** What `box top` shows: the devices as a table as large as the terminal, sorted, with what matters marked. */
 
-import { printable, table } from './output.ts'
-import { HEADINGS } from './status-report.ts'
+import { printable } from './output.ts'
+import { isWell, statusTable } from './status-report.ts'
 import type { ShownStatus } from './status-view.ts'
 
 /** What can be sorted by, by its key. */
@@ -42,7 +42,7 @@ export function screenOf(all: readonly Row[], look: Look): string[] {
   const sorted = all.toSorted((a, b) => compare(a, b, sort) * (isReversed ? -1 : 1))
   const page = pageOf(look)
   const top = Math.max(0, Math.min(look.top, sorted.length - page))
-  const lines = table([[...HEADINGS], ...sorted.map(({ cells }) => cells)])
+  const lines = statusTable(sorted.map(({ cells }) => cells))
   const there = all.filter(({ shown }) => !shown.stale).length
   const below = Math.max(0, sorted.length - top - page)
   const head = [
@@ -66,7 +66,8 @@ const bold = (line: string): string => `${BOLD}${line}${PLAIN}`
 function isPressing({ status, alerts }: ShownStatus): boolean {
   if (alerts.some(({ acknowledged }) => !acknowledged)) return true
   if (!status) return false
-  const { load, processors } = status
+  const { load, processors, services } = status
+  if (Object.values(services).some(({ state }) => !isWell(state))) return true
   const isBusy = load !== null && processors !== null && load > 2 * processors
   return isBusy || (memoryOf(status) ?? 0) > 0.95 || (diskOf(status) ?? 0) > 0.9
 }

@@ -7,7 +7,7 @@ import type { Context } from '../context.ts'
 import { table } from '../output.ts'
 import { inParallel } from '../parallel.ts'
 import { selectOrAll } from '../selector.ts'
-import { HEADINGS, probeLines } from '../status-report.ts'
+import { detailLines, HEADINGS, statusTable } from '../status-report.ts'
 import { followView, StatusView } from '../status-view.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
 
@@ -70,15 +70,14 @@ function watching({ output }: Context, views: readonly StatusView[]): (view: Sta
   }
 }
 
-function conclude({ output }: Context, views: readonly StatusView[]): number {
+function conclude({ output, clock }: Context, views: readonly StatusView[]): number {
   if (output.json) for (const view of views) output.result('', view.json())
-  else
-    for (const line of table([[...HEADINGS], ...views.map(view => view.cells())]))
-      output.result(line, {})
+  else for (const line of statusTable(views.map(view => view.cells()))) output.result(line, {})
   // Of one device there is room for all of it.
   const [only, ...others] = views
-  const report = others.length === 0 ? only?.json().status : null
-  if (report && !output.json) for (const line of probeLines(report)) output.result(line, {})
+  const { status: report = null, age_ms } = (others.length === 0 && only?.json()) || {}
+  if (report && !output.json)
+    for (const line of detailLines(report, clock.now() - (age_ms ?? 0))) output.result(line, {})
   for (const { device, failure } of views)
     if (failure) output.remark(`${device.name}: ${failure.message}`)
   return Math.max(

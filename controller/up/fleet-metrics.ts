@@ -13,7 +13,7 @@ import {
 } from '../../src/wire/prometheus.ts'
 import type { AlertParts } from '../alerts/alert-watch.ts'
 import type { Context } from '../context.ts'
-import type { StatusReport } from '../status-report.ts'
+import { isWell, type StatusReport } from '../status-report.ts'
 import type { FleetWatch, ShownDevice } from './fleet-watch.ts'
 import { about, streamed } from './schemas.ts'
 
@@ -52,8 +52,7 @@ export function fleetMetrics(devices: readonly ShownDevice[], now: number): read
   const told = devices.slice(0, DEVICES_MAX)
   const each = (name: string, help: string, read: (device: ShownDevice) => number | null) =>
     gauge(name, help, samplesOf(told, read))
-  const last = (name: string, help: string, read: (status: StatusReport) => number | null) =>
-    each(name, help, ({ status }) => status && read(status))
+  const last: Last = (name, help, read) => each(name, help, ({ status }) => status && read(status))
   return [
     single('box_fleet_devices', 'gauge', 'Devices of the fleet.', devices.length),
     single(
@@ -88,11 +87,38 @@ export function fleetMetrics(devices: readonly ShownDevice[], now: number): read
     last('box_device_temperature_celsius', 'Of its hottest sensor.', ({ temperatures }) =>
       highest(Object.values(temperatures)),
     ),
+    ...ofServicesAndClock(last),
     last('box_device_boot_time_seconds', 'When it was started, since 1970.', ({ booted_at }) =>
       booted_at === null ? null : Date.parse(booted_at) / 1_000,
     ),
   ]
 }
+
+/** One figure of what devices say. */
+type Last = (name: string, help: string, read: (status: StatusReport) => number | null) => Metric
+
+const ofServicesAndClock = (last: Last): readonly Metric[] => [
+  last(
+    'box_device_services',
+    'Services of it that its owner has named.',
+    ({ services }) => Object.keys(services).length,
+  ),
+  last(
+    'box_device_services_down',
+    'Of these, how many neither run nor have done their work.',
+    ({ services }) => Object.values(services).filter(({ state }) => !isWell(state)).length,
+  ),
+  last(
+    'box_device_clock_offset_seconds',
+    'By how much its clock is ahead of that of an owner.',
+    ({ clock }) => clock && clock.offset_ms / 1_000,
+  ),
+  last(
+    'box_device_clock_offset_error_seconds',
+    'By how much that may be wrong.',
+    ({ clock }) => clock && clock.error_ms / 1_000,
+  ),
+]
 
 const gauge = (name: string, help: string, samples: readonly Sample[]): Metric => ({
   ...{ name, type: 'gauge', help, samples },

@@ -1,7 +1,7 @@
 /** One device: how it is and was, what it says about itself, and the ways to what can be done with it. */
 
 import { ask, tell } from './api.ts'
-import { alertsOf, type Device, STATE_WORDS, type Status, stateOf } from './device.ts'
+import { alertsOf, clockText, type Device, STATE_WORDS, type Status, stateOf } from './device.ts'
 import { h, oncePerFrame, replace, setClass, setText } from './dom.ts'
 import type { History } from './plots.ts'
 import { age, bytes, moment, percent } from './text.ts'
@@ -109,6 +109,7 @@ function readingsOf({ status, zone, paired_at }: Device): HTMLElement[] {
   for (const [where, degrees] of Object.entries(status.temperatures))
     now.push([`Heat, ${where}`, `${degrees.toFixed(1)} °C`])
   if (status.booted_at) now.push(['Started', moment(status.booted_at)])
+  now.push(['Clock', clockText(status)])
   about.push(['Agent', status.agent_version ?? '–'], ['System', status.system ?? '–'])
   about.push(...Object.entries(status.other))
   const pushed: [string, string][] = configuration
@@ -131,6 +132,7 @@ function readingsOf({ status, zone, paired_at }: Device): HTMLElement[] {
       pairsOf('Now', now),
       pairsOf('Device', about),
       ...(pushed.length > 0 ? [pairsOf('Configuration', pushed)] : []),
+      ...servicesOf(status),
       ...probesOf(status),
       h(
         'section',
@@ -141,6 +143,15 @@ function readingsOf({ status, zone, paired_at }: Device): HTMLElement[] {
       ),
     ),
   ]
+}
+
+/** Those that the owner has named. */
+function servicesOf({ services, services_fault: fault }: Status): HTMLElement[] {
+  const all = Object.entries(services).map(([name, { state, since }]) => {
+    return [name, since === null ? state : `${state} since ${moment(since)}`] as const
+  })
+  const pairs = fault === null ? all : [...all, ['Their file', fault] as const]
+  return pairs.length > 0 ? [pairsOf('Services', pairs)] : []
 }
 
 /** What programs of the owner's have measured, or how they failed. */

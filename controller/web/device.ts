@@ -1,5 +1,7 @@
 /** A device as the local API tells it, and what of it wants somebody to look. */
 
+import { age } from './text.ts'
+
 export interface Status {
   readonly load: number | null
   readonly processors: number | null
@@ -12,9 +14,23 @@ export interface Status {
   readonly agent_version: string | null
   readonly system: string | null
   readonly configuration: Configuration | null
+  readonly services: Readonly<Record<string, Service>>
+  readonly services_fault: string | null
+  readonly clock: Clock | null
   readonly probes: Readonly<Record<string, Readonly<Record<string, number | string>>>>
   readonly probe_failures: Readonly<Record<string, string>>
   readonly other: Readonly<Record<string, string>>
+}
+
+export interface Service {
+  readonly state: string
+  readonly since: string | null
+}
+
+export interface Clock {
+  readonly offset_ms: number
+  readonly error_ms: number
+  readonly compared_at: string | null
 }
 
 export interface Configuration {
@@ -63,6 +79,8 @@ export const STATE_WORDS: Readonly<Record<State, string>> = {
 const DISK_FULL = 0.9
 const MEMORY_FULL = 0.95
 const HOT_DEGREES = 80
+/** Logs of two machines cannot be put side by side any more; names and grants end days early only much later. */
+const CLOCK_WRONG_MS = 60_000
 
 export const memoryShare = ({ memory }: Status): number | null =>
   memory && memory.total > 0 ? 1 - memory.available / memory.total : null
@@ -78,6 +96,23 @@ export const heat = ({ temperatures }: Status): number | null =>
 const highest = (values: readonly number[]): number | null =>
   values.length === 0 ? null : Math.max(...values)
 
+export const isWell = (state: string): boolean => state === 'running' || state === 'done'
+
+/** By how much the clock is wrong at the very least. */
+const clockWrongMs = ({ clock }: Status): number =>
+  clock ? Math.max(0, Math.abs(clock.offset_ms) - clock.error_ms) : 0
+
+/** How the clock is to that of an owner, for people. */
+export function clockText({ clock }: Status): string {
+  if (!clock) return 'not compared yet'
+  const { offset_ms: offset, error_ms: error } = clock
+  if (Math.abs(offset) <= error) return `right to ${span(error)}`
+  return `${span(Math.abs(offset))} ${offset > 0 ? 'ahead' : 'behind'}, ± ${span(error)}`
+}
+
+const span = (ms: number): string =>
+  ms < 1_000 ? `${Math.round(ms)} ms` : ms < 60_000 ? `${(ms / 1_000).toFixed(1)} s` : age(ms)
+
 /** Short sentences, none where all is well: what the owner's rules say that nobody knows of yet, then what anybody would look at. */
 export function alertsOf({ status, alerts: told }: Device): string[] {
   const alerts = told
@@ -91,6 +126,10 @@ export function alertsOf({ status, alerts: told }: Device): string[] {
   if (memory !== null && memory >= MEMORY_FULL) alerts.push('memory is nearly used up')
   const degrees = heat(status)
   if (degrees !== null && degrees >= HOT_DEGREES) alerts.push(`${Math.round(degrees)} °C hot`)
+  for (const [name, { state }] of Object.entries(status.services))
+    if (!isWell(state)) alerts.push(`${name} is ${state}`)
+  const wrongMs = clockWrongMs(status)
+  if (wrongMs >= CLOCK_WRONG_MS) alerts.push(`the clock is ${clockText(status)}`)
   const { configuration } = status
   if (configuration?.state === 'put_back') alerts.push('the last push was put back')
   if (configuration?.unconfirmed) alerts.push('a push waits for its confirmation')

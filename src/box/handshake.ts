@@ -70,8 +70,8 @@ interface HandshakeOptions {
 
 export interface AuthenticateOptions extends HandshakeOptions {
   readonly device: ZoneKey
-  /** Told to the device along with the proof; at most PAYLOAD_MAX bytes. */
-  readonly payload?: Uint8Array
+  /** Told to the device along with the proof; at most PAYLOAD_MAX bytes. One that is made then may say what time it is. */
+  readonly payload?: Uint8Array | (() => Uint8Array)
 }
 
 export interface AcceptOptions extends HandshakeOptions {
@@ -95,6 +95,8 @@ export interface Session {
   readonly sessionKey: Uint8Array
   /** What the other side said with its proof (opener) or its verdict (device). */
   readonly payload: Uint8Array
+  /** When we last said something that had to be answered, and when the answer came, by `clock.elapsed()`. */
+  readonly exchange: { readonly askedAt: number; readonly cameAt: number }
   /** What leads from the device's key to the one it has now, as it says (opener); empty where it is that one. */
   readonly chain: Uint8Array
   /** The channel for what follows; attach to this one, not to the one that was given. */
@@ -120,9 +122,8 @@ export function acceptHandshake(channel: Channel, options: AcceptOptions): Promi
 async function open(
   talk: Conversation,
   channel: Channel,
-  { self, purpose, own, device, random, payload = NOTHING }: AuthenticateOptions,
+  { self, purpose, own, device, clock, random, payload: said = NOTHING }: AuthenticateOptions,
 ): Promise<Session> {
-  if (payload.length > PAYLOAD_MAX) throw new RangeError(`a payload of ${payload.length} bytes`)
   const ephemeral = AgreementKey.fromSecret(random.bytes(32))
   const hello = HandshakeHello.encode({ version: VERSION, ephemeral: ephemeral.publicKey })
   talk.send(hello)
@@ -138,12 +139,16 @@ async function open(
 
   const answered = extendTranscript(agreed, answer.sealed)
   const prover = proverOf(own, purpose, answer.ephemeral)
+  const payload = typeof said === 'function' ? said() : said
+  if (payload.length > PAYLOAD_MAX) throw new RangeError(`a payload of ${payload.length} bytes`)
+  const askedAt = clock.elapsed()
   const sealed = sealIdentity('opener', prover, payload, secret, answered)
   talk.send(HandshakeProof.encode({ sealed }))
 
-  const said = HandshakeVerdict.decode(await talk.next())
+  const told = HandshakeVerdict.decode(await talk.next())
+  const cameAt = clock.elapsed()
   const finished = extendTranscript(answered, sealed)
-  const verdict = openOnce(deriveKey(secret, finished, 'verdict'), said.sealed, finished)
+  const verdict = openOnce(deriveKey(secret, finished, 'verdict'), told.sealed, finished)
   if (!verdict) throw new BoxError('IDENTITY_WRONG')
   const { status, payload: theirs } = Verdict.decode(verdict)
   if (status !== 0) throw new BoxError(refusalOf(status))
@@ -151,6 +156,7 @@ async function open(
     peerZone: proven.zone,
     sessionKey: deriveKey(secret, finished, 'session'),
     payload: theirs.slice(),
+    exchange: { askedAt, cameAt },
     chain: proven.payload,
     channel: sealedFor(purpose, talk.release(), {
       sending: deriveKey(secret, finished, 'opener says'),
@@ -174,10 +180,12 @@ async function accept(
   const agreed = extendTranscript(begun, ephemeral.publicKey)
   const prover = proverOf(own, purpose, hello.ephemeral)
   const answer = sealIdentity('device', prover, chain, secret, agreed)
+  const askedAt = clock.elapsed()
   talk.send(HandshakeAnswer.encode({ ephemeral: ephemeral.publicKey, sealed: answer }))
 
   const answered = extendTranscript(agreed, answer)
   const { sealed } = HandshakeProof.decode(await talk.next())
+  const cameAt = clock.elapsed()
   const proven = openIdentity('opener', sealed, secret, answered, proofFor(purpose, ephemeral))
   if (!proven || proven.payload.length > PAYLOAD_MAX) throw new BoxError('IDENTITY_WRONG')
 
@@ -190,6 +198,7 @@ async function accept(
     peerZone: proven.zone,
     sessionKey: deriveKey(secret, finished, 'session'),
     payload: proven.payload,
+    exchange: { askedAt, cameAt },
     chain: NOTHING,
     channel: sealedFor(purpose, talk.release(), {
       sending: deriveKey(secret, finished, 'device says'),

@@ -5,7 +5,7 @@
  * and 65535 means any).
  */
 
-import { bytes, counted, lengthOf, message, rest, u16 } from '../wire/layout.ts'
+import { bytes, counted, lengthOf, message, rest, u16, u64 } from '../wire/layout.ts'
 
 /** A zone key, a signature and a key confirmation. */
 export const ZONE_SIZE = 36
@@ -51,6 +51,11 @@ export const Identity = message('BOX_IDENTITY', 0xbd04, {
 export const Verdict = message('BOX_VERDICT', 0xbd05, {
   status: u16,
   payload: rest,
+})
+
+/** With the proof, for the status: what time it is, so that a device can tell how far its clock is from its owner's. */
+export const ClockReading = message('BOX_CLOCK_READING', 0xbd07, {
+  time: u64,
 })
 
 /** The owner-to-be proves that it knows the secret of the code, and says how it will call the device. */

@@ -79,6 +79,8 @@ describe('the configuration', () => {
       alerts: [],
       alertsFile: '/etc/secushare-box/alerts.json',
       probes: null,
+      services: [],
+      servicesFile: '/etc/secushare-box/services.json',
     })
     expect(readConfig(directory, { name: 'cellar', listen: ['192.0.2.1:1'] })).toMatchObject({
       name: 'cellar',
@@ -116,6 +118,7 @@ describe('the configuration', () => {
     ],
     ['{"alerts": [{"name": "a", "when": "load > 1", "room": 5}]}', '"room" of the rule "a"'],
     ['{"probes": "probes"}', 'probes is no path from the root'],
+    ['{"services": ["ssh", "-H"]}', 'services is not right: Entry 1 is no name of a service'],
     ['{"alertsFile": "alerts.json"}', 'alertsFile is no path from the root'],
     ['{"shell": "bash"}', 'shell is no path from the root'],
     ['{"keepShellsMinutes": "30"}', 'keepShellsMinutes is no number of minutes from 0 to 10080'],

@@ -50,6 +50,8 @@ export const CONFIG: AgentConfig = {
   alerts: [],
   alertsFile: '/nowhere/alerts.json',
   probes: null,
+  services: [],
+  servicesFile: '/nowhere/services.json',
 }
 
 const clock = systemClock

@@ -152,11 +152,29 @@ describe('a machine', () => {
     put('sys/class/thermal/thermal_zone0/temp', '48312\n')
     put('sys/class/thermal/thermal_zone1/type', 'cpu-thermal\n')
     put('sys/class/thermal/thermal_zone1/temp', '50000\n')
+    // The zone once more; a processor with labels, a disk without; a wireless card that is off.
+    put('sys/class/hwmon/hwmon0/name', 'cpu_thermal\n')
+    put('sys/class/hwmon/hwmon0/temp1_input', '48312\n')
+    put('sys/class/hwmon/hwmon1/name', 'coretemp\n')
+    put('sys/class/hwmon/hwmon1/temp1_input', '61000\n')
+    put('sys/class/hwmon/hwmon1/temp1_label', 'Package id 0\n')
+    put('sys/class/hwmon/hwmon1/temp10_input', '60000\n')
+    put('sys/class/hwmon/hwmon1/temp2_input', '59000\n')
+    put('sys/class/hwmon/hwmon2/name', 'drivetemp\n')
+    put('sys/class/hwmon/hwmon2/temp1_input', '35000\n')
+    put('sys/class/hwmon/hwmon3/name', 'drivetemp\n')
+    put('sys/class/hwmon/hwmon3/temp1_input', '36000\n')
+    put('sys/class/hwmon/hwmon4/name', 'iwlwifi_1\n')
     const figures = look()
     expect(figures.temperatures).toEqual(
       new Map([
         ['cpu-thermal', 48_312],
         ['thermal_zone1', 50_000],
+        ['coretemp Package id 0', 61_000],
+        ['coretemp temp2', 59_000],
+        ['coretemp temp10', 60_000],
+        ['drivetemp', 35_000],
+        ['drivetemp hwmon3', 36_000],
       ]),
     )
     expect(figures.disks).toEqual(new Map([['/', { total: 1_000, used: 400 }]]))

@@ -3,11 +3,13 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Figures } from '../../agent/probes.ts'
 import { StatusPlace, settled } from '../../agent/status.ts'
+import { NO_SERVICES } from '../../agent/watched-services.ts'
 import type { ZoneKey } from '../../src/base/ids.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { memoryStore } from '../../src/base/store.ts'
 import { NO_ALERTS } from '../../src/box/alert/report.ts'
-import { acceptHandshake, authenticate } from '../../src/box/handshake.ts'
+import { acceptHandshake, authenticate, type Session } from '../../src/box/handshake.ts'
+import { clockReading, readClockReading } from '../../src/box/other-clock.ts'
 import { servicePort } from '../../src/box/ports.ts'
 import { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import { forgetfulLedger } from '../../src/psyc/history.ts'
@@ -28,6 +30,8 @@ const FIGURES: Figures = {
   configuration: null,
   alerts: NO_ALERTS,
   probes: [],
+  services: NO_SERVICES,
+  clock: null,
 }
 
 let world: World
@@ -37,6 +41,7 @@ let status: StatusPlace
 let figures: Figures
 let device: ZoneSecret
 const allowed = new Set<string>()
+const met: Session[] = []
 const guests: PlaceGuest[] = []
 
 beforeEach(() => {
@@ -47,12 +52,14 @@ beforeEach(() => {
   figures = FIGURES
   allowed.clear()
   guests.length = 0
+  met.length = 0
   const { random } = world
   status = new StatusPlace({
     ...{ mesh: deviceMesh, device: device.zone, name: 'kitchen', clock: world, random },
     log: silentLog,
     allows: zone => allowed.has(`${zone}`),
     look: () => figures,
+    met: session => met.push(session),
   })
   deviceMesh.listen(servicePort('place', device.zone), channel => {
     void acceptHandshake(channel, {
@@ -87,7 +94,7 @@ function watcher(own = ZoneSecret.generate('EDKEY', world.random)) {
       })
       const session = await authenticate(channel, {
         ...{ self: mesh.self, purpose: 'place', own, device: device.zone, clock: world },
-        ...{ random: world.random, signal },
+        ...{ random: world.random, signal, payload: () => clockReading(world.now()) },
       })
       return { zone: device.zone, channel: session.channel }
     },
@@ -123,6 +130,30 @@ test('a late subscriber has everything at once, then hears what changes', async 
   await world.pass(11_000)
   expect(text(guest, '_amount_load_hundredths')).toBe('300')
   expect(seen.said).toBe(1)
+})
+
+test('whoever comes says what time it is, between two moments of ours', async () => {
+  const own = ZoneSecret.generate('EDKEY', world.random)
+  allow(own.zone)
+  watcher(own)
+  await world.pass(1_000)
+  const { payload, exchange } = met[0]!
+  const time = readClockReading(payload)!
+  // The two clocks of this world are one.
+  const since = world.now() - world.elapsed()
+  expect(time).toBeGreaterThan(exchange.askedAt + since)
+  expect(time).toBeLessThan(exchange.cameAt + since)
+})
+
+test('a clock that is known a little better or worse is not told again', () => {
+  const clock = { offsetMs: 100, errorMs: 40, comparedAt: 0 }
+  const told = { ...FIGURES, clock }
+  const next = (change: object) =>
+    settled(told, { ...FIGURES, clock: { ...clock, ...change } }).clock!
+  expect(next({ offsetMs: 130, errorMs: 45 })).toBe(clock)
+  expect(next({ offsetMs: 3_600_100 }).offsetMs).toBe(3_600_100)
+  expect(next({ errorMs: 4_000 }).errorMs).toBe(4_000)
+  expect(settled({ ...FIGURES, clock: null }, told).clock).toBe(clock)
 })
 
 test('what changes while somebody follows is heard within two seconds', async () => {

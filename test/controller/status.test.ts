@@ -2,13 +2,15 @@
 
 import { afterEach, expect, test } from 'vitest'
 import { StatusPlace } from '../../agent/status.ts'
+import { NO_SERVICES } from '../../agent/watched-services.ts'
 import { status } from '../../controller/commands/status.ts'
-import { age, cellsOf, reportOf } from '../../controller/status-report.ts'
+import { age, cellsOf, detailLines, reportOf, statusTable } from '../../controller/status-report.ts'
 import { followStatus } from '../../controller/status-watch.ts'
 import { BoxError } from '../../src/base/errors.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { NO_ALERTS } from '../../src/box/alert/report.ts'
 import { acceptHandshake } from '../../src/box/handshake.ts'
+import { readClockReading } from '../../src/box/other-clock.ts'
 import { servicePort } from '../../src/box/ports.ts'
 import { type Controller, deviceOf, Rig, type RigDevice } from './rig.ts'
 
@@ -32,6 +34,11 @@ const VALUES = bytes({
   _amount_configuration_generation: '3',
   _amount_configuration_version: '1763000000000',
   _amount_configuration_drift: '2',
+  _dict_services_state: '{nginx} failed{ssh} running{process:dnsmasq} stopped',
+  _dict_services_since: '{nginx} 3600{ssh} 60',
+  _amount_clock_offset_milliseconds: '-2500',
+  _amount_clock_error_milliseconds: '40',
+  _date_clock_compared: '7200',
   _degree_mood: '7',
 })
 /** A day, two hours and some after the epoch of PSYC, at which this machine started. */
@@ -53,10 +60,31 @@ test('a status is read as numbers, and what is not known is kept as it is', () =
         drift: 2,
       },
     },
+    services: {
+      nginx: { state: 'failed', since: '2015-08-24T20:20:41.000Z' },
+      ssh: { state: 'running', since: '2015-08-24T19:21:41.000Z' },
+      'process:dnsmasq': { state: 'stopped', since: null },
+    },
+    clock: { offset_ms: -2_500, error_ms: 40, compared_at: '2015-08-24T21:20:41.000Z' },
     other: { _degree_mood: '7' },
   })
+  expect(detailLines(report, NOW)).toEqual([
+    'nginx: failed for 1 d 1 h',
+    'ssh: running for 1 d 2 h',
+    'process:dnsmasq: stopped',
+    'clock: 2.5 s behind, ± 40 ms',
+  ])
   expect(cellsOf('kitchen', report, null, NOW)).toEqual([
-    ...['kitchen', '1.42', '75 %', '90 %', '48 °C', '1 d 2 h', '3, put back, 2 drifted'],
+    ...[
+      'kitchen',
+      '1.42',
+      '75 %',
+      '90 %',
+      '48 °C',
+      '1 d 2 h',
+      '2 do not run',
+      '3, put back, 2 drifted',
+    ],
     ...['0.1.0', 'now'],
   ])
   expect(cellsOf('kitchen', report, 300_000, NOW).at(-1)).toBe('stale, 5 min ago')
@@ -76,7 +104,7 @@ test.for([
   [{ _configuration_state: 'confirmed', _amount_configuration_generation: '3' }, '3'],
   [{ _configuration_state: 'waiting', _amount_configuration_generation: '3' }, '3, waiting'],
 ] as const)('what was pushed is one cell: %j', ([values, cell]) => {
-  expect(cellsOf('k', reportOf(bytes(values)), null, NOW)[6]).toBe(cell)
+  expect(cellsOf('k', reportOf(bytes(values)), null, NOW)[7]).toBe(cell)
 })
 
 test('an age has its two largest units', () => {
@@ -87,7 +115,10 @@ test('an age has its two largest units', () => {
 
 let rig: Rig
 let place: StatusPlace | null = null
+/** What time those who came said it was. */
+const times: (number | null)[] = []
 afterEach(() => {
+  times.length = 0
   place?.close()
   place = null
   rig?.clean()
@@ -101,12 +132,15 @@ function publish(device: RigDevice, isAllowed: () => boolean): void {
   const made = new StatusPlace({
     ...{ mesh, device: secret.zone, name: 'kitchen', clock: world, random: world.random },
     ...{ log: silentLog, allows: isAllowed },
+    met: ({ payload }) => times.push(readClockReading(payload)),
     look: () => ({
       ...{ load: 142, processors: 2, memory: { total: 1_000, available: 250 } },
       ...{ disks: new Map(), temperatures: new Map(), interfaces: new Map() },
       ...{ bootedAt: world.now(), addresses: [], system: 'Debian', configuration: null },
       alerts: NO_ALERTS,
       probes: [],
+      services: NO_SERVICES,
+      clock: null,
     }),
   })
   place = made
@@ -143,6 +177,8 @@ test('shows a device as it is, then as it was with its age, then refuses those w
     ...{ name: 'kitchen', stale: false, age_ms: 0, error: null },
     status: { load: 1.42, system: 'Debian' },
   })
+  expect(times).toEqual([expect.any(Number)])
+  expect(Math.abs(times[0]! - rig.world.now())).toBeLessThan(60_000)
   isAllowed = false
   expect(await run(controller)).toBe(77)
   expect(said(controller)).toMatchObject({ stale: true, error: { code: 'NOT_PERMITTED' } })
@@ -154,6 +190,12 @@ test('shows a device as it is, then as it was with its age, then refuses those w
   const old = said(controller)
   expect(old).toMatchObject({ stale: true, status: { load: 1.42 } })
   expect(old.age_ms).toBeGreaterThanOrEqual(3_600_000)
+})
+
+test('there is a column about services where a device has some, and else none', () => {
+  const cells = (services: string) => cellsOf('attic', null, null, NOW).with(6, services)
+  expect(statusTable([cells('-')])[0]).not.toContain('SERVICES')
+  expect(statusTable([cells('-'), cells('3 run')])[0]).toMatch(/UP +SERVICES +PUSHED/)
 })
 
 test('a device that was never heard of has no status', async () => {

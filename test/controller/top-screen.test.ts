@@ -13,6 +13,9 @@ function row(name: string, load: number | null, { stale = false, used = 50 } = {
       configuration: null,
       probes: {},
       probe_failures: {},
+      services: {},
+      services_fault: null,
+      clock: null,
       other: {},
     },
   }

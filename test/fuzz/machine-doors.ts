@@ -6,12 +6,15 @@ import { join } from 'node:path'
 import { listFiles, readFileFor } from '../../agent/file-reading.ts'
 import * as proc from '../../agent/proc-text.ts'
 import { openRelease } from '../../agent/release.ts'
+import * as states from '../../agent/service-states.ts'
+import { readServiceNames } from '../../agent/watched-services.ts'
 import { openBundle } from '../../controller/bundle-directory.ts'
 import { parseSocks, parseTunnel } from '../../controller/tunnels.ts'
 import { BoxError } from '../../src/base/errors.ts'
 import { hashCode } from '../../src/base/ids.ts'
 import { openReleaseHead, readReleaseHead, releaseHead } from '../../src/box/executable-release.ts'
 import { parseShells, shellsText } from '../../src/box/kept-shells.ts'
+import { clockReading, readClockReading } from '../../src/box/other-clock.ts'
 import type { Json } from '../../src/box/push-talk.ts'
 import { readMissingPieces, readUpgradeState } from '../../src/box/upgrade-report.ts'
 import { SigningKey } from '../../src/crypto/signing.ts'
@@ -52,6 +55,12 @@ export const MACHINE_BYTE_DOORS: readonly ByteDoor[] = [
     right: [encodeStored(records), encodeStored([])],
     read: bytes => [decodeStored(2, bytes), decodeStored(0xffff_ffff, bytes)],
   },
+  {
+    name: 'what a clock says',
+    of: ['readClockReading'],
+    right: [clockReading(now), clockReading(0)],
+    read: readClockReading,
+  },
 ]
 
 const CONFIGURATION = `# of the peer
@@ -82,6 +91,24 @@ const NET_DEV = `Inter-|   Receive  |  Transmit
 `
 const MOUNTS =
   '/dev/sda1 / ext4 rw 0 0\n/dev/sdb1 /my\\040disk xfs rw 0 0\nproc /proc proc rw 0 0\n'
+
+const UNITS = ['active', 'failed']
+  .map(
+    state =>
+      `LoadState=loaded\nActiveState=${state}\nSubState=x\nStateChangeTimestamp=Thu 2026-11-26 10:00:00 UTC\n`,
+  )
+  .join('\n')
+const PROCD =
+  '{"dnsmasq":{"instances":{"a":{"running":true,"pid":7}}},"log":{"instances":{"b":{"running":false,"exit_code":1}}}}'
+const STAT = `7 (a ) b) S ${'1 '.repeat(18)}12345 1\n`
+const namesIn = (text: string) => {
+  try {
+    return readServiceNames(JSON.parse(text))
+  } catch (error) {
+    if (error instanceof SyntaxError) return null
+    throw error
+  }
+}
 
 /** What a lender, or a borrower, says. */
 const said = (text: string) => readWords(LoanWords.encode({ json: utf8(text) }))
@@ -159,6 +186,10 @@ export const MACHINE_TEXT_DOORS: readonly TextDoor[] = [
       ['mounts', 'parseMounts', proc.parseMounts, MOUNTS],
       ['name', 'parseSystemName', proc.parseSystemName, 'ID=x\nPRETTY_NAME="Debian 13"\n'],
       ['temperature', 'parseTemperature', proc.parseTemperature, '48500\n'],
+      ['units', 'parseUnits', (text: string) => states.parseUnits(text, 2), UNITS],
+      ['procd', 'parseProcd', states.parseProcd, PROCD],
+      ['start of a process', 'parseStartTime', states.parseStartTime, STAT],
+      ['names of services', 'readServiceNames', namesIn, '["ssh", "process:dnsmasq"]'],
     ] as const
   ).map(([name, of, read, right]) => ({
     ...{ name: `${name} of the system`, of: [of], right: [right], read },

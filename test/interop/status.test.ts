@@ -3,12 +3,24 @@
  * state with one request, then changes; grants checked; a device that is away is shown as stale.
  */
 
+import { chmodSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
+import { readMetrics } from '../metrics-text.ts'
 import { Agent, Controller } from './fleet.ts'
-import { cleanUp, Program } from './program.ts'
+import { cleanUp, folder, Program } from './program.ts'
 import { Screen } from './screen.ts'
 
-const HUB = `127.0.0.1:${process.env.LAB_PORT ?? 42_860}`
+const PORT = Number(process.env.LAB_PORT ?? 42_860)
+const HUB = `127.0.0.1:${PORT}`
+const METRICS = `127.0.0.1:${PORT + 1}`
+const SINCE = '2026-11-26T10:00:00.000Z'
+/** What systemd 252 says of a unit, whose state is in a file. */
+const SYSTEMCTL = `#!/bin/sh
+[ "$TZ" = UTC ] && [ "$1" = show ] || exit 1
+state=$(cat "$(dirname "$0")/state" 2>/dev/null || echo active)
+printf 'LoadState=loaded\\nActiveState=%s\\nSubState=running\\nStateChangeTimestamp=Thu 2026-11-26 10:00:00 UTC\\n' "$state"
+`
 /** Silence of three and a half beats, and some. */
 const STALE_MS = 90_000
 
@@ -23,6 +35,8 @@ interface Line {
     readonly agent_version: string
     readonly system: string
     readonly booted_at: string
+    readonly services: Readonly<Record<string, { readonly state: string; readonly since: string }>>
+    readonly clock: { readonly offset_ms: number; readonly error_ms: number } | null
   } | null
 }
 
@@ -40,7 +54,17 @@ describe('box status', () => {
   }, async () => {
     const hub = new Agent('hub', ['--hub', '--listen', HUB])
     const { hello } = await hub.status(({ hello }) => hello.includes('tcp'))
-    const device = new Agent('device', ['--hub-url', hello])
+    // Where systemd runs, its own answers would be other ones on each machine.
+    const stub = folder('systemctl')
+    writeFileSync(join(stub, 'systemctl'), SYSTEMCTL)
+    chmodSync(join(stub, 'systemctl'), 0o755)
+    const names = join(stub, 'services.json')
+    const device = new Agent(
+      'device',
+      ['--hub-url', hello],
+      { env: { PATH: `${stub}:${process.env.PATH}` } },
+      { settings: { services: ['nginx'], servicesFile: names, metrics: METRICS } },
+    )
     await device.linked()
     const owner = new Controller('owner')
     await owner.must('init', '--ego', 'home')
@@ -52,7 +76,27 @@ describe('box status', () => {
     expect(once!.status!.memory.total).toBeGreaterThan(2 ** 20)
     expect(once!.status!.system).not.toBe('')
     expect(Date.parse(once!.status!.booted_at)).toBeLessThan(Date.now())
-    expect(await owner.must('status')).toMatch(/^NAME +LOAD[^\n]*\nkitchen .* now\n$/)
+    expect(await owner.must('status')).toMatch(
+      /^NAME +LOAD[^\n]*\nkitchen .* now\nnginx: running for .*\nclock: /,
+    )
+
+    // Services that the owner has named, one of them from afar; the clock, which is the same one.
+    expect(once!.status!.services.nginx).toMatchObject({ state: 'running', since: SINCE })
+    expect(once!.status!.clock!.error_ms).toBeLessThan(15_000)
+    expect(Math.abs(once!.status!.clock!.offset_ms)).toBeLessThanOrEqual(
+      once!.status!.clock!.error_ms,
+    )
+    writeFileSync(names, '["process:no-such-thing"]')
+    writeFileSync(join(stub, 'state'), 'failed')
+    await expect
+      .poll(() => owner.must('status', 'kitchen'), { timeout: 60_000, interval: 1_000 })
+      .toMatch(/nginx: failed for .*\nprocess:no-such-thing: stopped.*\nclock: right, as far/)
+    expect(await owner.must('status')).toMatch(/SERVICES.*\nkitchen .* 2 do not run /)
+    const told = readMetrics(await (await fetch(`http://${METRICS}/metrics`)).text())
+    const state = told.get('box_service_state')!.samples
+    expect(state.get('{service="nginx",state="failed"}')).toBe(1)
+    expect(state.get('{service="nginx",state="running"}')).toBe(0)
+    expect(told.get('box_clock_offset_seconds')!.samples.size).toBe(1)
 
     // On the whole terminal, which is given back.
     const top = new Screen(

@@ -42,6 +42,7 @@ const DOMAINS: readonly [name: string, domain: string][] = [
   ['_disk', 'disk'],
   ['_temperature', 'sensor'],
   ['_interface', 'interface'],
+  ['_service', 'service'],
 ]
 
 /** The things of which a variable has one value each; null where it has one value. */
@@ -112,6 +113,8 @@ function derive(facts: Facts): void {
   each('_dict_temperatures_thousandths', '_temperature', 1_000)
   each('_dict_interfaces_received', '_interface_received')
   each('_dict_interfaces_sent', '_interface_sent')
+  facts.set('_service_state', facts.of('_dict_services_state'))
+  deriveClock(facts)
   const used = new Map(facts.of('_disk_used').map(({ key, number }) => [key, number]))
   const ofDisk = (read: (used: number, size: number) => number) =>
     facts.of('_disk_total').flatMap(({ key, number: size }) => {
@@ -126,6 +129,19 @@ function derive(facts: Facts): void {
     '_disk_used_ratio',
     ofDisk((part, size) => part / size),
   )
+}
+
+/** Seconds; by how much it is ahead, how well that is known, and by how much it is wrong at the very least. */
+function deriveClock(facts: Facts): void {
+  const seconds = (name: string): number | null => {
+    const ms = facts.of(`_amount_clock_${name}_milliseconds`)[0]?.number ?? null
+    return ms === null ? null : ms / 1_000
+  }
+  const [offset, error] = [seconds('offset'), seconds('error')]
+  if (offset === null || error === null) return
+  facts.number('_clock_offset', offset)
+  facts.number('_clock_error', error)
+  facts.number('_clock_wrong', Math.max(0, Math.abs(offset) - error))
 }
 
 const mapped = (facts: readonly Fact[], read: (value: number) => number): Fact[] =>

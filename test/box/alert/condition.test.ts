@@ -24,6 +24,9 @@ const KITCHEN = values({
   _date_boot: toPsycDate(NOW - 3_600_000),
   _configuration_state: 'put_back',
   _amount_configuration_drift: '2',
+  _dict_services_state: '{nginx} failed{ssh} running',
+  _amount_clock_offset_milliseconds: '-7200000',
+  _amount_clock_error_milliseconds: '250',
   _probe_ups_charge: '42.5',
   _probe_ups_state: 'on battery',
   _probe_ups_age: '9',
@@ -64,6 +67,10 @@ describe('a condition', () => {
     ['missing(disk_used["/srv"])', true, 'disk_used is missing'],
     ['-load < -5', true, 'load 6'],
     ['load > 5 or nothing > 5', true, 'load 6'],
+    ['service_state == "failed"', true, 'service_state failed (nginx)'],
+    ['service_state["ssh"] != "running"', false, ''],
+    ['clock_offset < -1 h and clock_error < 1', true, 'clock_offset -7200, clock_error 0.25'],
+    ['clock_wrong > 1 min', true, 'clock_wrong 7200'],
   ] as const)('%s', ([text, holds, value]) => {
     expect(verdict(text)).toEqual({ holds, value })
   })

@@ -4,6 +4,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterAll, expect, test } from 'vitest'
 import { variablesOf } from '../../../agent/probes.ts'
+import { NO_SERVICES } from '../../../agent/watched-services.ts'
 import { AlertSight } from '../../../controller/alerts/alert-sight.ts'
 import { type Context, createContext } from '../../../controller/context.ts'
 import { Output } from '../../../controller/output.ts'
@@ -95,6 +96,8 @@ const figures = (load: number, now: number) => ({
   configuration: null,
   alerts: NO_ALERTS,
   probes: [],
+  services: NO_SERVICES,
+  clock: null,
 })
 
 /** What is really kept: nothing that nobody needs any more. */

@@ -25,6 +25,11 @@ const device = (name: string, more: Partial<ShownDevice> = {}): ShownDevice => (
     configuration: null,
     interfaces: { eth0: { received: 1, sent: 2 }, eth1: { received: 3, sent: 4 } },
     ...{ agent_version: '0.1.0', system: 'Debian "12"', probes: {}, probe_failures: {}, other: {} },
+    ...{ services_fault: null, clock: { offset_ms: -2_500, error_ms: 40, compared_at: null } },
+    services: {
+      nginx: { state: 'failed', since: null },
+      ssh: { state: 'running', since: null },
+    },
   },
   ...more,
 })
@@ -41,6 +46,10 @@ describe('the metrics of a fleet', () => {
     expect(value('box_device_seen_timestamp_seconds', 'kitchen')).toBe(NOW / 1_000 - 60)
     expect(value('box_device_disk_used_ratio', 'attic')).toBe(0.9)
     expect(value('box_device_temperature_celsius', 'attic')).toBe(51.5)
+    expect(value('box_device_services', 'attic')).toBe(2)
+    expect(value('box_device_services_down', 'attic')).toBe(1)
+    expect(value('box_device_clock_offset_seconds', 'attic')).toBe(-2.5)
+    expect(value('box_device_clock_offset_error_seconds', 'attic')).toBe(0.04)
     for (const [name, { samples }] of metrics)
       if (name.startsWith('box_device_')) expect(samples.size, name).toBe(2)
   })

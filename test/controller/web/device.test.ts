@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import {
   alertsOf,
+  clockText,
   type Device,
   fits,
   type Status,
@@ -18,6 +19,7 @@ const STATUS: Status = {
     configuration: null,
     probes: {},
     probe_failures: {},
+    ...{ services: {}, services_fault: null, clock: null },
     other: {},
   },
 }
@@ -55,6 +57,21 @@ describe('a device on the page', () => {
       'the last push was put back',
       'drifted: 3',
     ])
+  })
+
+  test('says which services are not well, and when its clock is surely wrong', () => {
+    const state = (word: string) => ({ state: word, since: null })
+    const services = { ssh: state('running'), sysctl: state('done'), nginx: state('failed') }
+    expect(alertsOf(kitchen({ services }))).toEqual(['nginx is failed'])
+    const clock = (offset_ms: number, error_ms: number) => ({
+      clock: { offset_ms, error_ms, compared_at: null },
+    })
+    expect(alertsOf(kitchen(clock(-90_000, 40_000)))).toEqual([])
+    expect(alertsOf(kitchen(clock(-7_260_000, 40)))).toEqual([
+      'the clock is 2 h 1 min behind, ± 40 ms',
+    ])
+    expect(clockText({ ...STATUS, ...clock(12, 40) })).toBe('right to 40 ms')
+    expect(clockText(STATUS)).toBe('not compared yet')
   })
 
   test('is found by all words of a search', () => {
