@@ -14,6 +14,7 @@ import type { AlertParts } from '../alerts/alert-watch.ts'
 import type { Context } from '../context.ts'
 import { admitOnly } from './access.ts'
 import { alertRoutes } from './alert-routes.ts'
+import { approvalRoutes } from './approval-routes.ts'
 import { deviceRoutes } from './device-routes.ts'
 import { metricsRoute } from './fleet-metrics.ts'
 import { fleetRoutes } from './fleet-routes.ts'
@@ -102,6 +103,7 @@ export async function createApi({
     execRoute(routes, context)
     pushRoutes(routes, context)
     grantRoutes(routes, context)
+    approvalRoutes(routes, context)
     jobRoutes(routes, context)
     roomRoutes(routes, context, hall)
     mapRoute(routes, context, { watch, mesh })
