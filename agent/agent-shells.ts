@@ -2,6 +2,7 @@
 
 import type { GrantBook } from '../src/box/grant.ts'
 import type { AgentParts } from './agent.ts'
+import type { ApprovalDesk } from './approval-desk.ts'
 import type { AuditNotes } from './audit-notes.ts'
 import type { Account } from './environment.ts'
 import type { Custody } from './lasting-shells.ts'
@@ -15,6 +16,7 @@ interface Rules {
   readonly audit: AuditNotes
   /** Null where nothing can be recorded. */
   readonly recorder: Recorder | null
+  readonly approvals: ApprovalDesk
 }
 
 type Parts = Pick<AgentParts, 'config' | 'clock' | 'log' | 'keeper'>
@@ -28,14 +30,15 @@ export function sshServerOf(
   const { config, clock, log } = parts
   const keepShellsMs = config.keepShellsMinutes * MINUTE_MS
   const custody = custodyOf(parts, rules)
-  const { recorder } = rules
-  return new SshServer({ hostKey, account, clock, log, keepShellsMs, custody, recorder })
+  const { recorder, approvals } = rules
+  const self = { hostKey, account, clock, log }
+  return new SshServer({ ...self, keepShellsMs, custody, recorder, approvals })
 }
 
 /** Shells that are found belong to whoever opened them; what that may do now, the grants say. */
 const custodyOf = (
   { keeper, clock }: Parts,
-  { grants, audit }: Omit<Rules, 'recorder'>,
+  { grants, audit }: Pick<Rules, 'grants' | 'audit'>,
 ): Custody | null =>
   keeper
     ? {

@@ -31,6 +31,7 @@ import { sshServerOf } from './agent-shells.ts'
 import { type AgentStatus, agentStatus } from './agent-status.ts'
 import { AlertRules } from './alert-rules.ts'
 import { DeviceAlerts } from './alerts.ts'
+import { ApprovalDesk } from './approval-desk.ts'
 import { AuditNotes } from './audit-notes.ts'
 import type { AgentConfig } from './config.ts'
 import { DeviceKeys } from './device-keys.ts'
@@ -172,7 +173,8 @@ export class Agent {
     })
     const { machine, openLedger, recordings: files = null } = parts
     this.recordings = new Recordings({ config, files, device, grants, clock, random, log, audit })
-    const rules = { grants, audit, recorder: this.recordings.recorder }
+    const approvals = new ApprovalDesk({ clock, random, device, grants, audit })
+    const rules = { grants, audit, approvals, recorder: this.recordings.recorder }
     this.ssh = sshServerOf(hostKey.secret, account, parts, rules)
     const self = { peer: mesh.self, zone: device.zone }
     this.rooms = openLedger ? new Rooms({ self, clock, random, log, store, openLedger }) : null
@@ -205,11 +207,10 @@ export class Agent {
       ...{ mesh, device, clock, random, log, grants, pushing: this.pushing, rooms: this.rooms },
       ...{ desk: this.desk, ssh: this.ssh, status: this.statusPlace, upgrades: this.upgrades },
       ...{ audit, successions, notices: this.notices, rotation: this.rotation, jobs: this.jobs },
-      hostKey: () => this.hostKey,
+      ...{ hostKey: () => this.hostKey, rotateHostKey: () => this.rotateHostKey() },
       isRecorded: zone => this.recordings.isRecorded(zone),
-      rotateHostKey: () => this.rotateHostKey(),
       relay: config.relay ? relayShelves(store, clock) : null,
-      info: () => this.info(),
+      ...{ approvals, info: () => this.info() },
     })
     this.network = this.watchedNetwork()
     this.noteStart()
@@ -271,9 +272,8 @@ export class Agent {
   private noticesWith(audit: AuditNotes, successions: Successions): OwnerNotices {
     const { clock, log } = this.parts
     const { mesh, grants, revocations } = this
-    const ended = (zone: ZoneKey) => this.end(zone)
     const who = { mesh, grants, audit, successions, revocations }
-    return new OwnerNotices({ ...who, clock, log, ended })
+    return new OwnerNotices({ ...who, clock, log, ended: zone => this.end(zone) })
   }
 
   /** What is open ends, of whoever may do nothing any more. */
@@ -298,8 +298,7 @@ export class Agent {
   /** Null where what is kept of them is damaged: whoever mends that must get in. */
   private openJobs(account: Account, audit: AuditNotes): Jobs | null {
     const { store, clock, log } = this.parts
-    const { grants } = this
-    const { device } = this
+    const { grants, device } = this
     const run = runJobs(account, clock)
     try {
       return new Jobs({

@@ -59,6 +59,8 @@ export class JobRules {
   faultOf(signer: ZoneKey, line: string): string | null {
     const grant = this.grantOf(signer)
     if (!grant?.rights.includes('exec')) return 'Its signer may run no commands here.'
+    if (grant.scope.approved)
+      return 'The grant of its signer demands another person, who must be asked when it runs.'
     const mayRun = allowsCommand(grant.scope, line) && allowsUser(grant.scope, this.options.user)
     return mayRun ? null : 'The grant of its signer does not reach so far.'
   }

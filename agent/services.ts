@@ -18,7 +18,7 @@ import type { PairingDesk } from '../src/box/pairing-window.ts'
 import { type Service, servicePort } from '../src/box/ports.ts'
 import { readRevocation } from '../src/box/revocation.ts'
 import { type RoomListing, type RoomRequest, roomRequestText } from '../src/box/room-talk.ts'
-import type { Scope } from '../src/box/scope.ts'
+import { NO_SCOPE } from '../src/box/scope.ts'
 import { decodeSshAnnouncement } from '../src/box/ssh-announcement.ts'
 import { sshKeyMark } from '../src/box/ssh-key.ts'
 import type { ZoneSecret } from '../src/crypto/zone-key.ts'
@@ -26,6 +26,7 @@ import { zoneToText } from '../src/gns/name.ts'
 import type { RevocationIntent } from '../src/gns/revocation.ts'
 import { asDuplex } from '../src/mesh/duplex.ts'
 import type { Channel, Listening, Mesh } from '../src/mesh/mesh.ts'
+import type { ApprovalDesk } from './approval-desk.ts'
 import type { AuditNotes } from './audit-notes.ts'
 import type { DeviceKeys, ServedKey } from './device-keys.ts'
 import { serveJobs } from './job-service.ts'
@@ -62,6 +63,7 @@ export interface ServiceOptions {
   readonly hostKey: () => Uint8Array
   readonly status: StatusPlace
   readonly audit: AuditNotes
+  readonly approvals: Pick<ApprovalDesk, 'list' | 'judge'>
   /** Whether what this person does is recorded. */
   readonly isRecorded: (zone: ZoneKey) => boolean
   readonly successions: Successions
@@ -310,6 +312,10 @@ export class Services {
         ssh.expel(zone)
         status.review()
       },
+      approvals: {
+        list: () => this.options.approvals.list(zone),
+        judge: signed => this.options.approvals.judge(zone, signed),
+      },
       administration: {
         grant: signed => this.grant(zone, signed),
         revoke: signed => this.revoke(zone, signed),
@@ -385,6 +391,3 @@ export class Services {
     this.options.audit.note({ zone, key, what, detail, result })
   }
 }
-
-/** Of whoever has no grant any more. */
-const NO_SCOPE: Scope = { users: [], commands: [], paths: [], targets: [], recorded: true }

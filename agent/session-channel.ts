@@ -1,8 +1,15 @@
 /** The channel of an SSH session, joined to a program: what is typed goes in, what is printed comes out, then the exit. */
 
-import type { Readable } from 'node:stream'
+import type { Duplex, Readable } from 'node:stream'
 import type { ServerChannel } from 'ssh2'
 import type { Exit, Program } from './program.ts'
+import { SessionOutput } from './session-output.ts'
+
+/** A program that could not be started at all: what a shell reports. */
+export const EXIT_NOT_STARTED = 126
+
+/** For whoever looked at a shell that has gone to another connection of the same person. */
+export const TAKEN_OVER = '\r\nThis shell was taken over from elsewhere: box ssh --resume.\r\n'
 
 /** What the client sends goes to the program; what comes after that has stopped reading is thrown away. */
 export function feed(program: Program, channel: ServerChannel, onTerminal: boolean): void {
@@ -23,6 +30,21 @@ export async function forward(
   } catch {
     // The program was hung up: there is nobody to tell.
   }
+}
+
+/** For what only tells: whatever is typed there goes nowhere. */
+export async function tellOnly(
+  channel: ServerChannel,
+  carrier: Duplex,
+  work: (write: (piece: Uint8Array) => Promise<void>, left: AbortSignal) => Promise<number>,
+): Promise<Exit> {
+  const left = new AbortController()
+  channel.once('close', () => left.abort())
+  channel.resume()
+  const out = new SessionOutput(channel, carrier)
+  const code = await work(piece => out.write(piece, 'output'), left.signal)
+  if (!left.signal.aborted) tellExit(channel, { code })
+  return { code }
 }
 
 export function tellExit(channel: ServerChannel, exit: Exit): void {

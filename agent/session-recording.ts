@@ -34,6 +34,16 @@ export function beginRecording(session: SessionToRecord): Recording | null {
   })
 }
 
+/** As `beginRecording`, with the reason in place of a failure. */
+export function recordingOrWhy(session: SessionToRecord): Recording | null | BoxError {
+  try {
+    return beginRecording(session)
+  } catch (error) {
+    if (error instanceof BoxError) return error
+    throw error
+  }
+}
+
 /** For whoever logs in (RFC 4252 section 5.4): every client shows it, apart from what programs print. */
 export const RECORDED_BANNER =
   'This device records what you do: what is shown, which commands, which files. Not what you type unseen.'

@@ -163,11 +163,11 @@ export class SshConnection {
   }
 
   private open(session: ssh2.Session): void {
-    const { account, clock, log, recorder } = this.options
+    const { account, clock, log, recorder, approvals } = this.options
     const { caller, carrier, shells, screens } = this
     const heardAt = () => this.heardAt
     const opened = new SshSession(session, {
-      ...{ account, caller, carrier, clock, log, recorder },
+      ...{ account, caller, carrier, clock, log, recorder, approvals },
       ...{ shells, screens, heardAt },
     })
     this.sessions.add(opened)

@@ -13,6 +13,7 @@ import type { ZoneKey } from '../src/base/ids.ts'
 import type { Log } from '../src/base/log.ts'
 import type { Right } from '../src/box/grant.ts'
 import type { Scope } from '../src/box/scope.ts'
+import type { ApprovalDesk } from './approval-desk.ts'
 import type { Account } from './environment.ts'
 import { type Custody, LastingShells } from './lasting-shells.ts'
 import { OpenScreens } from './open-screens.ts'
@@ -56,6 +57,8 @@ export interface SshServerOptions {
   readonly custody: Custody | null
   /** Null where this device can record nothing: whoever must be recorded is refused. */
   readonly recorder: Recorder | null
+  /** What waits for another person. */
+  readonly approvals: Pick<ApprovalDesk, 'ask'>
 }
 
 /** What is open, or about to be. */

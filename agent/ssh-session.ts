@@ -8,6 +8,7 @@ import type { ServerChannel, Session } from 'ssh2'
 import type { Clock } from '../src/base/clock.ts'
 import { BoxError } from '../src/base/errors.ts'
 import type { Log } from '../src/base/log.ts'
+import { APPROVED_SUBSYSTEM } from '../src/box/approval.ts'
 import {
   isShellId,
   KEEP_VARIABLE,
@@ -15,8 +16,10 @@ import {
   SHELLS_SUBSYSTEM,
   shellsText,
 } from '../src/box/kept-shells.ts'
+import type { ApprovalDesk } from './approval-desk.ts'
 import { type Account, RequestedVariables } from './environment.ts'
 import { exec, signalOf } from './exec.ts'
+import { approved } from './held-session.ts'
 import type { LastingShell, TerminalProgram } from './lasting-shell.ts'
 import type { LastingShells } from './lasting-shells.ts'
 import { isWatchName, type OpenScreens } from './open-screens.ts'
@@ -27,9 +30,17 @@ import type { Recorder } from './recorder.ts'
 import type { Recording } from './recording.ts'
 import { isRecordingsName, serveRecordings } from './recordings-service.ts'
 import { environmentOf, permits, type Terminal, terminalRequest } from './session-account.ts'
-import { feed, forward, quoted, tellExit } from './session-channel.ts'
+import {
+  EXIT_NOT_STARTED,
+  feed,
+  forward,
+  quoted,
+  TAKEN_OVER,
+  tellExit,
+  tellOnly,
+} from './session-channel.ts'
 import { SessionOutput } from './session-output.ts'
-import { beginRecording, greeting, unrecorded } from './session-recording.ts'
+import { greeting, recordingOrWhy, unrecorded } from './session-recording.ts'
 import { Region } from './sftp/region.ts'
 import { SftpSession } from './sftp/session.ts'
 import { Witness } from './sftp/witness.ts'
@@ -47,6 +58,8 @@ export interface SshSessionOptions {
   readonly shells: LastingShells
   /** Null where this device can record nothing. */
   readonly recorder: Recorder | null
+  /** What waits for another person. */
+  readonly approvals: Pick<ApprovalDesk, 'ask'>
   /** The terminals that are open on this device. */
   readonly screens: OpenScreens
   /** By clock.elapsed, when anything last came over the connection. */
@@ -61,12 +74,6 @@ interface Verdict {
 /** How it ended for the client; null where that went away before. */
 type Outcome = Exit | 'kept' | 'taken over' | null
 
-/** A program that could not be started at all: what a shell reports. */
-const EXIT_NOT_STARTED = 126
-
-/** For whoever looked at a shell that has gone to another connection of the same person. */
-const TAKEN_OVER = '\r\nThis shell was taken over from elsewhere: box ssh --resume.\r\n'
-
 export class SshSession {
   private readonly options: SshSessionOptions
   private readonly variables = new RequestedVariables()
@@ -79,7 +86,9 @@ export class SshSession {
   private files: SftpSession | null = null
   private recording: Recording | null = null
   private screen: WatchedScreen | null = null
-  private gone = false
+  /** All of it, where it was read before another person approved it. */
+  private input: Uint8Array | null = null
+  private readonly left = new AbortController()
 
   constructor(session: Session, options: SshSessionOptions) {
     this.options = options
@@ -110,19 +119,18 @@ export class SshSession {
       const verdict = { accept, reject }
       if (name === SHELLS_SUBSYSTEM) this.listShells(verdict)
       else if (name === 'sftp') this.begin('files', name, verdict, c => this.serveFiles(c))
-      else if (isRecordingsName(name))
-        this.begin(
-          'admin',
-          name,
-          verdict,
-          c => this.tell(c, w => serveRecordings(name, options.recorder, w)),
-          'read',
-        )
-      else if (isWatchName(name)) {
+      else if (isRecordingsName(name)) {
+        const read = (c: ServerChannel) =>
+          tellOnly(c, options.carrier, w => serveRecordings(name, options.recorder, w))
+        this.begin('admin', name, verdict, read, 'read')
+      } else if (isWatchName(name)) {
         const { screens, caller } = options
         const watch = (c: ServerChannel) =>
-          this.tell(c, (w, left) => screens.serve(name, caller, w, left))
+          tellOnly(c, options.carrier, (w, left) => screens.serve(name, caller, w, left))
         this.begin('watch', screens.about(name), verdict, watch, 'read')
+      } else if (name.startsWith(APPROVED_SUBSYSTEM)) {
+        const command = name.slice(APPROVED_SUBSYSTEM.length)
+        this.begin('exec', command, verdict, c => this.run(c, command), 'asked')
       } else reject()
     })
     session.on('close', () => this.hangUp())
@@ -130,7 +138,7 @@ export class SshSession {
 
   /** The client has gone, or must. */
   hangUp(): void {
-    this.gone = true
+    this.left.abort()
     if (this.lasting) this.options.shells.remove(this.lasting)
     this.lasting = null
     this.program?.hangUp()
@@ -201,7 +209,7 @@ export class SshSession {
     detail: string,
     { accept, reject }: Verdict,
     work: (channel: ServerChannel) => Promise<Outcome>,
-    beginning = 'begun',
+    beginning: 'begun' | 'asked' | 'resumed' | 'read' = 'begun',
   ): void {
     const { log, caller } = this.options
     if (!permits(this.options, right, detail)) {
@@ -215,15 +223,30 @@ export class SshSession {
     channel.on('error', () => {}) // Its end comes as `close`.
     channel.on('close', () => this.hangUp())
     const isRead = right === 'admin' || right === 'watch'
-    if (beginning === 'begun' && !isRead && !this.record(channel, right, detail)) return
-    caller.note(right, detail, beginning)
     const ended = (outcome: Outcome) =>
       caller.note(right, detail, typeof outcome === 'string' ? outcome : resultOf(outcome))
-    work(channel).then(ended, (error: unknown) => {
-      ended(null)
-      if (this.gone) return // There is nobody to tell.
-      log.note('warn', 'ssh', 'session failed', { reason: String(error) })
-      tellExit(channel, { code: EXIT_NOT_STARTED })
+    const go = () => {
+      if (beginning !== 'resumed' && !isRead && !this.record(channel, right, detail)) return
+      caller.note(right, detail, beginning === 'asked' ? 'begun' : beginning)
+      work(channel).then(ended, (error: unknown) => {
+        ended(null)
+        if (this.left.signal.aborted) return // There is nobody to tell.
+        log.note('warn', 'ssh', 'session failed', { reason: String(error) })
+        tellExit(channel, { code: EXIT_NOT_STARTED })
+      })
+    }
+    const isHeld = beginning === 'asked' || (beginning === 'begun' && caller.scope().approved)
+    if (!isHeld || (right !== 'exec' && right !== 'shell')) {
+      go()
+      return
+    }
+    const onTerminal = this.terminal !== null
+    const held = { ...this.options, channel, right, detail, onTerminal, left: this.left.signal }
+    // It fails only where the process must end.
+    void approved(held).then(approval => {
+      if (!approval) return
+      this.input = approval.input
+      go()
     })
   }
 
@@ -235,27 +258,25 @@ export class SshSession {
   ): boolean {
     const { terminal, options } = this
     const about = what === 'exec' ? detail : ''
-    try {
-      this.recording = beginRecording({ ...options, what, detail: about, terminal })
-      return true
-    } catch (error) {
-      if (!(error instanceof BoxError)) throw error
-      options.caller.note(what, detail, `refused: not recorded, ${error.code}`)
-      channel.stderr.write(unrecorded(error))
-      tellExit(channel, { code: EXIT_NOT_STARTED })
-      return false
-    }
+    const begun = recordingOrWhy({ ...options, what, detail: about, terminal })
+    this.recording = begun instanceof BoxError ? null : begun
+    if (!(begun instanceof BoxError)) return true
+    options.caller.note(what, detail, `refused: not recorded, ${begun.code}`)
+    channel.stderr.write(unrecorded(begun))
+    tellExit(channel, { code: EXIT_NOT_STARTED })
+    return false
   }
 
   /** Resolves to its end; null where the client went away before. */
   private async run(channel: ServerChannel, command: string | null): Promise<Exit | null> {
     const program = await this.start(command)
     this.program = program
-    if (this.gone) {
+    if (this.left.signal.aborted) {
       program.hangUp()
       return null
     }
-    feed(program, channel, this.terminal !== null)
+    if (this.input) program.input.end(this.input)
+    else feed(program, channel, this.terminal !== null)
     const out = new SessionOutput(channel, this.options.carrier)
     const { account } = this.options
     const first = this.terminal && greeting(account, command === null, this.recording)
@@ -286,7 +307,7 @@ export class SshSession {
     // What is recorded is recorded by this process, and ends with it.
     const mayLeave = this.recording === null
     const shell = await shells.open(id, caller, request, { here, mayLeave })
-    if (this.gone) {
+    if (this.left.signal.aborted) {
       shells.remove(shell)
       shell.hangUp()
       return null
@@ -349,20 +370,6 @@ export class SshSession {
     if (recording?.fault) await out.write(Buffer.from(unrecorded(recording.fault)), 'errors')
     // scp waits for both: the exit, and the end.
     tellExit(channel, { code })
-    return { code }
-  }
-
-  /** What only tells: whatever is typed there goes nowhere. */
-  private async tell(
-    channel: ServerChannel,
-    work: (write: (piece: Uint8Array) => Promise<void>, left: AbortSignal) => Promise<number>,
-  ): Promise<Exit> {
-    const left = new AbortController()
-    channel.once('close', () => left.abort())
-    channel.resume()
-    const out = new SessionOutput(channel, this.options.carrier)
-    const code = await work(piece => out.write(piece, 'output'), left.signal)
-    if (!left.signal.aborted) tellExit(channel, { code })
     return { code }
   }
 

@@ -120,6 +120,14 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
     describe: 'run a command on many devices at once',
     load: async () => (await import('./commands/exec.ts')).exec,
   },
+  approvals: {
+    describe: 'list what waits on devices until another person approves it',
+    load: async () => (await import('./commands/approvals.ts')).approvals,
+  },
+  approve: {
+    describe: 'let what somebody else asks for be done on a device, or deny it',
+    load: async () => (await import('./commands/approve.ts')).approve,
+  },
   jobs: {
     describe: 'list commands that wait for devices or come again, and what came of them',
     load: async () => (await import('./commands/jobs.ts')).jobs,

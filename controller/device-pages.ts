@@ -18,8 +18,7 @@ export const grantsOf = async (
   context: Context,
   device: Device,
   options: Options,
-): Promise<readonly Grant[]> =>
-  (await pages(context, device, options, 0, askGrants, from => from)).map(parsed)
+): Promise<readonly Grant[]> => (await pagesOf(context, device, options, askGrants)).map(parsed)
 
 /** The audit journal from a number on. Fails as `grantsOf`. */
 export const auditOf = async (
@@ -36,6 +35,14 @@ export const auditOf = async (
     throw new BoxError('STATE_UNEXPECTED', 'The device’s journal cannot be read.')
   })
 }
+
+/** A short list, from its beginning to its end. Fails as `reach`. */
+export const pagesOf = (
+  context: Context,
+  device: Device,
+  options: Options,
+  ask: typeof askGrants,
+): Promise<readonly unknown[]> => pages(context, device, options, 0, ask, from => from)
 
 function parsed(value: unknown): Grant {
   try {

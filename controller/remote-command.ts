@@ -16,6 +16,8 @@ export interface RemoteCommand {
   readonly timeoutMs: number
   /** Seconds that the command may take; null: any. */
   readonly limitS: number | null
+  /** Only once another person has approved it; the waiting counts as well. */
+  readonly approved?: boolean
 }
 
 /** What became of it. Expected failures are in it. */
@@ -34,7 +36,7 @@ export type Heard = (from: 'out' | 'err', piece: Uint8Array) => Promise<void> | 
 export async function runCommand(
   context: Context,
   device: Device,
-  { line, input, timeoutMs, limitS }: RemoteCommand,
+  { line, input, timeoutMs, limitS, approved = false }: RemoteCommand,
   heard: Heard,
 ): Promise<CommandEnd> {
   const { clock, signal } = context
@@ -55,7 +57,7 @@ export async function runCommand(
       })
     try {
       isBegun = true
-      const remote = await ssh.start({ line, terminal: null })
+      const remote = await ssh.start({ line, terminal: null, approved })
       remote.input.end(input)
       passOn(remote.output, piece => heard('out', piece))
       passOn(remote.errors, piece => heard('err', piece))

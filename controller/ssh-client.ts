@@ -4,6 +4,7 @@ import type { Duplex, Readable, Writable } from 'node:stream'
 import type { Client, ClientChannel, PseudoTtyOptions, SFTPWrapper } from 'ssh2'
 import type { Clock } from '../src/base/clock.ts'
 import { BoxError } from '../src/base/errors.ts'
+import { APPROVED_SUBSYSTEM, whyNotRun } from '../src/box/approval.ts'
 import type { Size } from './terminal.ts'
 
 /** The stream is there and both sides know each other: what is left takes a few round trips. */
@@ -77,6 +78,8 @@ export interface Run {
   /** With a terminal of this size and kind; null without one, which keeps stderr apart. */
   readonly terminal: (Size & { readonly kind: string }) | null
   readonly environment?: Readonly<Record<string, string>>
+  /** Only once another person has approved it; without a terminal. */
+  readonly approved?: boolean
 }
 
 export class SshSession {
@@ -164,8 +167,8 @@ export class SshSession {
     })
   }
 
-  /** Starts a program or a shell. Fails with NOT_PERMITTED, CHANNEL_LOST. */
-  async start({ line, terminal, environment = {} }: Run): Promise<RemoteProcess> {
+  /** Starts a program or a shell. Fails with NOT_PERMITTED, CHANNEL_LOST. A device that is too old for `approved` refuses it. */
+  async start({ line, terminal, environment = {}, approved = false }: Run): Promise<RemoteProcess> {
     const pty: PseudoTtyOptions | null = terminal && {
       rows: terminal.rows,
       cols: terminal.columns,
@@ -181,7 +184,8 @@ export class SshSession {
       const lost = () => reject(new BoxError('CHANNEL_LOST'))
       this.client.once('close', lost)
       try {
-        if (line !== null) this.client.exec(line, pty ? { pty, env } : { env }, started)
+        if (line !== null && approved) this.client.subsys(APPROVED_SUBSYSTEM + line, started)
+        else if (line !== null) this.client.exec(line, pty ? { pty, env } : { env }, started)
         else this.client.shell(pty ?? false, { env }, started)
       } catch (cause) {
         reject(new BoxError('CHANNEL_LOST', undefined, cause))
@@ -238,7 +242,10 @@ export class RemoteProcess {
   readonly input: Writable
   readonly output: Readable
   readonly errors: Readable
-  /** The exit code, 128 + n after signal n. Fails with CHANNEL_LOST where none came. */
+  /**
+   * The exit code, 128 + n after signal n. Fails with CHANNEL_LOST where none came, and as the device says where it
+   * waited for another person and was not run: APPROVAL_DENIED, APPROVAL_EXPIRED, NOT_PERMITTED, INPUT_INVALID, LIMIT_EXCEEDED.
+   */
   readonly ended: Promise<number>
   private readonly channel: ClientChannel
 
@@ -249,7 +256,9 @@ export class RemoteProcess {
     this.errors = channel.stderr
     this.ended = new Promise((resolve, reject) => {
       let code: number | null = null
-      channel.once('exit', (exit: number | null, signal?: string) => {
+      channel.once('exit', (exit: number | null, signal?: string, _core?: string, why?: string) => {
+        const unapproved = exit === null ? whyNotRun(why ?? '') : null
+        if (unapproved) reject(unapproved)
         code = exit ?? 128 + (SIGNALS[signal?.replace(/^SIG/, '') ?? ''] ?? 0)
       })
       channel.once('close', () => {

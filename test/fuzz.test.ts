@@ -68,6 +68,7 @@ const keeper = await import('./fuzz/keeper-doors.ts')
 const recordings = await import('./fuzz/recording-doors.ts')
 const machine = await import('./fuzz/machine-doors.ts')
 const alerts = await import('./fuzz/alert-doors.ts')
+const approvals = await import('./fuzz/approval-doors.ts')
 const talk = await import('./fuzz/talk-doors.ts')
 /** Doors whose right input is all read without an error, which is tested too. */
 const EXACT_BYTE_DOORS = [
@@ -75,6 +76,7 @@ const EXACT_BYTE_DOORS = [
   ...bundles.BUNDLE_BYTE_DOORS,
   ...jobs.JOB_BYTE_DOORS,
   ...alerts.ALERT_BYTE_DOORS,
+  ...approvals.APPROVAL_BYTE_DOORS,
   ...recordings.RECORDING_BYTE_DOORS,
   ...talk.TALK_BYTE_DOORS,
   ...machine.MACHINE_BYTE_DOORS,
@@ -87,6 +89,7 @@ const EXACT_TEXT_DOORS = [
   ...bundles.BUNDLE_TEXT_DOORS,
   ...jobs.JOB_TEXT_DOORS,
   ...alerts.ALERT_TEXT_DOORS,
+  ...approvals.APPROVAL_TEXT_DOORS,
   ...recordings.RECORDING_TEXT_DOORS,
   ...talk.TALK_TEXT_DOORS,
   ...machine.MACHINE_TEXT_DOORS,

@@ -4,12 +4,14 @@ import { readFile } from 'node:fs/promises'
 import { addAbortSignal } from 'node:stream'
 import { concat } from '../../src/base/bytes.ts'
 import { BoxError, ERRORS, EXIT_CODES } from '../../src/base/errors.ts'
+import { WAITING_WORDS } from '../../src/box/approval.ts'
 import { mustFitJob } from '../../src/box/job-statement.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
 import type { Device } from '../fleet.ts'
 import { letWait, mustLast, schedule } from '../jobs/later.ts'
 import { LinePrefix } from '../line-prefix.ts'
+import type { Output } from '../output.ts'
 import { inParallel } from '../parallel.ts'
 import { type CommandEnd, runCommand } from '../remote-command.ts'
 import { select } from '../selector.ts'
@@ -34,6 +36,7 @@ interface Arguments {
   readonly queue: boolean
   readonly expires: string | undefined
   readonly every: string | undefined
+  readonly two: boolean
 }
 
 /** What became of the command on one device. */
@@ -54,6 +57,7 @@ export const exec = command<Arguments>({
     ['box exec @routers --script fix.sh -- now', 'runs a script of here there, with an argument'],
     ['box exec --all --stdin -- tee /etc/motd < motd', 'gives its input to all of them'],
     ['box exec @routers --queue -- opkg update', 'where a device is off, runs when it is back'],
+    ['box exec kitchen --two -- reboot', 'once another person has approved it: see box approve'],
     ['box exec kitchen --every "daily 03:30" -- fstrim /', 'runs there every night; see box jobs'],
   ],
   options: yargs =>
@@ -74,13 +78,19 @@ export const exec = command<Arguments>({
         type: 'string',
         describe: 'have the devices run it again and again: 1h, "daily 03:30", "15 3 * * 1"',
       })
+      .option('two', {
+        type: 'boolean',
+        default: false,
+        describe: 'run it only once another person has approved it there; ^C takes it back',
+      })
       .option('expires', {
         type: 'string',
         describe: 'until when what waits, or comes again, may begin: 12h, 7d (30d with --every)',
       })
       .epilogue(
         'Exit code: that of the command where it is the same on all devices, 1 where it differs,\n' +
-          'and 69 to 78 as box itself would end where a device could not be asked.',
+          'and 69 to 78 as box itself would end where a device could not be asked: 77 where another person\n' +
+          'has denied it, 75 where nobody has approved it in time.',
       ),
   run: async (context, args) => {
     const { fleet, output } = context
@@ -113,7 +123,12 @@ export const exec = command<Arguments>({
 })
 
 /** Throws INPUT_INVALID. */
-function mustFit({ queue, every, expires }: Arguments): void {
+function mustFit({ queue, every, expires, two }: Arguments): void {
+  if (two && (queue || every !== undefined))
+    throw new BoxError(
+      'INPUT_INVALID',
+      'What waits for another person waits here: no --queue, --every.',
+    )
   if (queue && every !== undefined)
     throw new BoxError('INPUT_INVALID', 'What comes again waits for its device anyway: no --queue.')
   if (expires !== undefined && !queue && every === undefined)
@@ -171,10 +186,10 @@ interface Job extends Arguments {
 async function runOn(
   context: Context,
   device: Device,
-  { line, input, width, timeout, limit }: Job,
+  { line, input, width, timeout, limit, two }: Job,
 ): Promise<Outcome> {
-  const heard = new Hearing(context, device.name.padEnd(width))
-  const job = { line, input, timeoutMs: timeoutMs(timeout), limitS: limit ?? null }
+  const heard = new Hearing(context, device.name, width)
+  const job = { line, input, timeoutMs: timeoutMs(timeout), limitS: limit ?? null, approved: two }
   const end = await runCommand(context, device, job, (from, piece) => heard.take(from, piece))
   return { name: device.name, ...end, ...heard.end() }
 }
@@ -184,19 +199,32 @@ class Hearing {
   private readonly kept = { out: [] as Uint8Array[], err: [] as Uint8Array[] }
   private readonly size = { out: 0, err: 0 }
   private readonly lines: { out: LinePrefix; err: LinePrefix } | null
+  private readonly output: Output
+  private readonly name: string
 
-  constructor({ output }: Context, name: string) {
+  constructor({ output }: Context, name: string, width: number) {
+    this.output = output
+    this.name = name
     const printing = (to: 'out' | 'err') =>
-      new LinePrefix(`${name} | `, line => output.raw(line, to))
+      new LinePrefix(`${name.padEnd(width)} | `, line => output.raw(line, to))
     this.lines = output.json ? null : { out: printing('out'), err: printing('err') }
   }
 
   take(stream: 'out' | 'err', piece: Uint8Array): void {
     this.lines?.[stream].take(piece)
     if (this.lines) return
+    if (stream === 'err' && this.size.err === 0) this.tellWaiting(piece)
     const room = KEPT_MAX - this.size[stream]
     if (room > 0) this.kept[stream].push(piece.slice(0, room))
     this.size[stream] += piece.length
+  }
+
+  /** With --json nothing else would be seen before the end. */
+  private tellWaiting(piece: Uint8Array): void {
+    const text = new TextDecoder().decode(piece)
+    const [, id] = /ID (\w+)/.exec(text) ?? []
+    if (text.startsWith(WAITING_WORDS) && id)
+      this.output.result('', { name: this.name, waits_for_approval: id })
   }
 
   end(): Pick<Outcome, 'stdout' | 'stderr' | 'truncated'> {

@@ -5,7 +5,7 @@ import { isRight, RIGHTS, type Right } from '../../src/box/grant.ts'
 import type { Scope } from '../../src/box/scope.ts'
 import { zoneFromText, zoneToText } from '../../src/gns/name.ts'
 import { command } from '../command.ts'
-import { letIn, untilIn } from '../granting.ts'
+import { letIn, mustBeApprovable, untilIn } from '../granting.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
 
 interface Arguments {
@@ -18,6 +18,7 @@ interface Arguments {
   readonly path: readonly string[] | undefined
   readonly target: readonly string[] | undefined
   readonly record: boolean
+  readonly two: boolean
   readonly timeout: number
 }
 
@@ -33,6 +34,7 @@ export const grant = command<Arguments>({
     ],
     ['box grant kitchen 000G0… files --as ada --path /srv --until 2027-01-01', 'until a day'],
     ['box grant kitchen 000G0… shell,files --as ada --record', 'and the device records all of it'],
+    ['box grant kitchen 000G0… exec --as ada --two', 'each time another person must approve it'],
   ],
   options: yargs =>
     yargs
@@ -57,6 +59,11 @@ export const grant = command<Arguments>({
         default: false,
         describe: 'what is done is recorded on the device, or not done: see box recordings',
       })
+      .option('two', {
+        type: 'boolean',
+        default: false,
+        describe: 'shell, exec: only what another person approves: see box approve',
+      })
       .option('timeout', TIMEOUT)
       .epilogue('What the person had before is replaced. Sessions that are open end.'),
   run: async (context, args) => {
@@ -75,7 +82,7 @@ export const grant = command<Arguments>({
       progress.end()
     }
     const zone = zoneToText(device.zone)
-    const how = scope.recorded ? ', recorded' : ''
+    const how = `${scope.recorded ? ', recorded' : ''}${scope.approved ? ', with approval' : ''}`
     output.result(`${args.as} may ${rights.join(', ')} on ${device.name}${how}.`, {
       ...{ device: device.name, zone, holder: args.as, holder_zone: zoneToText(holder), rights },
       ...{ scope, until: until === null ? null : new Date(until).toISOString() },
@@ -92,7 +99,8 @@ function rightsIn(text: string): readonly Right[] {
 }
 
 /** Throws where something is narrowed that is not granted: it would look like more than it is. */
-function scopeIn({ command, path, target, record }: Arguments, rights: readonly Right[]): Scope {
+function scopeIn(args: Arguments, rights: readonly Right[]): Scope {
+  const { command, path, target, record, two } = args
   const needs = (right: Right, option: string, values: readonly string[] | undefined) => {
     if (values && !rights.includes(right))
       throw new BoxError('INPUT_INVALID', `--${option} goes with the right ${right}.`)
@@ -101,11 +109,13 @@ function scopeIn({ command, path, target, record }: Arguments, rights: readonly 
   const paths = needs('files', 'path', path)
   if (paths?.some(one => !one.startsWith('/')))
     throw new BoxError('INPUT_INVALID', '--path takes paths from the root.')
+  if (two) mustBeApprovable(rights)
   return {
     users: null,
     commands: needs('exec', 'command', command),
     paths,
     targets: needs('forward', 'target', target),
     recorded: record,
+    approved: two,
   }
 }

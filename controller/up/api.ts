@@ -14,6 +14,7 @@ import type { AlertParts } from '../alerts/alert-watch.ts'
 import type { Context } from '../context.ts'
 import { admitOnly } from './access.ts'
 import { alertRoutes } from './alert-routes.ts'
+import { approvalRoutes } from './approval-routes.ts'
 import { contactRoutes } from './contact-routes.ts'
 import { deviceRoutes } from './device-routes.ts'
 import { metricsRoute } from './fleet-metrics.ts'
@@ -110,6 +111,7 @@ export async function createApi({
     execRoute(routes, context)
     pushRoutes(routes, context)
     grantRoutes(routes, context)
+    approvalRoutes(routes, context)
     jobRoutes(routes, context)
     roomRoutes(routes, context, hall)
     contactRoutes(routes, context, talk)

@@ -37,7 +37,7 @@ export function deviceRoutes(app: FastifyInstance, context: Context): void {
           .filter(({ rights }) => rights.length > 0)
           .map(({ holder, zone, rights, scope, since, until }) => ({
             ...{ holder, holder_zone: zoneToText(zone), rights },
-            ...{ scope: scopeLists(scope), recorded: scope.recorded },
+            ...{ scope: scopeLists(scope), recorded: scope.recorded, approved: scope.approved },
             since: dateText(since),
             until: until === null ? null : dateText(until),
           })),

@@ -6,7 +6,7 @@ import { RIGHTS, type Right } from '../../src/box/grant.ts'
 import type { Scope } from '../../src/box/scope.ts'
 import { zoneToText } from '../../src/gns/name.ts'
 import type { Context } from '../context.ts'
-import { letIn, putOut, untilIn } from '../granting.ts'
+import { letIn, mustBeApprovable, putOut, untilIn } from '../granting.ts'
 import { aboutOne, GRANTED, options, REVOKED } from './schemas.ts'
 
 const LIMITS = { timeoutMs: 30_000 }
@@ -23,6 +23,7 @@ interface GrantBody {
   readonly paths?: readonly string[]
   readonly targets?: readonly string[]
   readonly recorded?: boolean
+  readonly approved?: boolean
 }
 
 type Named<B> = { Params: { name: string }; Body: B }
@@ -36,7 +37,9 @@ const list = {
 
 export function grantRoutes(app: FastifyInstance, context: Context): void {
   const rights = { type: 'array', items: { enum: RIGHTS }, minItems: 1, uniqueItems: true }
-  const narrowed = { commands: list, paths: list, targets: list, recorded: { type: 'boolean' } }
+  const truth = { type: 'boolean' }
+  const lists = { commands: list, paths: list, targets: list }
+  const narrowed = { ...lists, recorded: truth, approved: truth }
   app.post<Named<GrantBody>>(
     '/v1/devices/:name/grants',
     {
@@ -74,7 +77,7 @@ export function grantRoutes(app: FastifyInstance, context: Context): void {
 }
 
 /** Throws where something is narrowed that is not granted: it would look like more than it is. */
-function scopeIn({ rights, commands, paths, targets, recorded }: GrantBody): Scope {
+function scopeIn({ rights, commands, paths, targets, ...demands }: GrantBody): Scope {
   const narrowed = (right: Right, values: readonly string[] | undefined) => {
     if (values && !rights.includes(right))
       throw new BoxError('INPUT_INVALID', `What is narrowed goes with the right ${right}.`)
@@ -82,11 +85,13 @@ function scopeIn({ rights, commands, paths, targets, recorded }: GrantBody): Sco
   }
   if (paths?.some(one => !one.startsWith('/')))
     throw new BoxError('INPUT_INVALID', 'The paths are from the root.')
+  if (demands.approved) mustBeApprovable(rights)
   return {
     users: null,
     commands: narrowed('exec', commands),
     paths: narrowed('files', paths),
     targets: narrowed('forward', targets),
-    recorded: recorded ?? false,
+    recorded: demands.recorded ?? false,
+    approved: demands.approved ?? false,
   }
 }

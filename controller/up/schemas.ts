@@ -123,12 +123,20 @@ export const GRANTS = object({
       holder_zone: text,
       rights: texts,
       scope: byName(orNull(texts)),
-      recorded: truth,
+      ...{ recorded: truth, approved: truth },
       since: time,
       until: orNull(time),
     }),
   },
 })
+
+const approval = object({
+  ...{ device: text, id: text, kind: text, command: text, user: text, who: text, zone: text },
+  ...{ input: object({ size: integer, sha256: text }), key: text, may_approve: truth },
+  ...{ asked_at: time, expires_at: time },
+})
+export const APPROVALS = object({ approvals: { type: 'array', items: approval } })
+export const JUDGED = object({ verdict: text, approval })
 
 export const AUDIT = object({
   entries: {

@@ -11,6 +11,7 @@ interface Grants {
     readonly rights: readonly string[]
     readonly scope: Readonly<Record<string, readonly string[] | null>>
     readonly recorded: boolean
+    readonly approved: boolean
     readonly until: string | null
   }[]
 }
@@ -53,7 +54,7 @@ export function accessView(place: Place): void {
       ),
     ])
   const rowOf = (
-    { holder, holder_zone, rights, scope, recorded, until }: Grants['grants'][number],
+    { holder, holder_zone, rights, scope, recorded, approved, until }: Grants['grants'][number],
     isMe: boolean,
   ) => {
     const end = h(
@@ -72,6 +73,7 @@ export function accessView(place: Place): void {
     })
     const only = Object.values(scope).flatMap(list => list ?? [])
     if (recorded) only.push('recorded')
+    if (approved) only.push('with approval')
     return [
       h('span', { title: holder_zone }, holder),
       ...[rights.join(', '), only.join(' ') || '–', until === null ? 'until ended' : when(until)],

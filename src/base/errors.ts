@@ -44,6 +44,10 @@ export const ERRORS = {
   CHANNEL_LOST: ['unreachable', 'The connection to the peer was lost.'],
   ENGINE_CLOSED: ['unreachable', 'The mesh engine is closed.'],
   TALK_TOO_FAST: ['unreachable', 'You say more than the place takes at once: wait a little.'],
+  APPROVAL_EXPIRED: [
+    'unreachable',
+    'Nobody has approved it in time, and nothing was done: ask again.',
+  ],
   NO_HUB: ['unreachable', 'None of the hubs can be reached.'],
   NAME_UNKNOWN: ['unknown', 'No record is published under this name.'],
   NAME_LOOP: ['unknown', 'The name leads in a circle.'],
@@ -58,11 +62,16 @@ export const ERRORS = {
   SHELL_UNKNOWN: ['unknown', 'No such shell of yours is kept on the device.'],
   RECORDING_UNKNOWN: ['unknown', 'There is no such recording: see box recordings.'],
   JOB_UNKNOWN: ['unknown', 'There is no such job: see box jobs.'],
+  APPROVAL_UNKNOWN: [
+    'unknown',
+    'Nothing of that name waits for approval there: see box approvals.',
+  ],
   ALERT_UNKNOWN: ['unknown', 'There is no such alert: see box alerts.'],
   DEVICE_UNKNOWN: ['unknown', 'No device of this name is paired.'],
   ROOM_UNKNOWN: ['unknown', 'There is no such room.'],
   CONTACT_UNKNOWN: ['unknown', 'There is no such contact.'],
   NOT_PERMITTED: ['refused', 'The device does not grant this to your key.'],
+  APPROVAL_DENIED: ['refused', 'It was not approved, and nothing was done.'],
   ROOM_LIMIT: ['refused', 'There is no room for more of that on the device.'],
   ZONE_REVOKED: [
     'refused',

@@ -10,6 +10,7 @@ import type { ZoneKey } from '../base/ids.ts'
 import { isIntended, type RevocationIntent, revocationTime } from '../gns/revocation.ts'
 import { decodeBase32, encodeBase32 } from '../wire/base32.ts'
 import { WireError } from '../wire/layout.ts'
+import { type ApprovalListing, listingText } from './approval.ts'
 import { Conversation } from './conversation.ts'
 import type { Right } from './grant.ts'
 import type { Session } from './handshake.ts'
@@ -36,6 +37,8 @@ const REVOKE = 7
 const ROTATE_HOST_KEY = 8
 const ROTATE_KEY = 9
 const REVOCATION = 10
+const APPROVALS = 11
+const JUDGE = 12
 /** Status of answers. */
 const DONE = 0
 const UNKNOWN_KIND = 1
@@ -146,6 +149,19 @@ export const askGrants = (session: Session, from: number, options: AskOptions): 
 export const askAudit = (session: Session, from: number, options: AskOptions): Promise<Page> =>
   askPage(session, AUDIT, from, options)
 
+/** One page of what waits for approval there, as far as it is ours to know. Fails as askInfo. */
+export const askApprovals = (session: Session, from: number, options: AskOptions): Promise<Page> =>
+  askPage(session, APPROVALS, from, options)
+
+/** Has the device take a signed verdict (approval.ts). Fails with APPROVAL_UNKNOWN, and as askInfo. */
+export async function askJudge(
+  session: Session,
+  signed: Uint8Array,
+  options: AskOptions,
+): Promise<void> {
+  await ask(session, JUDGE, options, signed, verdictRefusal)
+}
+
 /** Has the device do something about its rooms. Fails with what it says (room-talk.ts), and as askInfo. */
 export async function askRooms(
   session: Session,
@@ -177,6 +193,13 @@ const revocationRefusal = (code: unknown): BoxError =>
     ? new BoxError('NOT_PERMITTED', 'Only who may grant there can revoke.')
     : new BoxError('STATE_UNEXPECTED', 'The device does not take this revocation.')
 
+function verdictRefusal(code: unknown): BoxError {
+  if (code === 'APPROVAL_UNKNOWN') return new BoxError('APPROVAL_UNKNOWN')
+  if (code === 'NOT_PERMITTED')
+    return new BoxError('NOT_PERMITTED', 'It takes another person, who may have it done as well.')
+  return new BoxError('STATE_UNEXPECTED', 'The device does not take this verdict.')
+}
+
 function rotationRefusal(code: unknown): BoxError {
   if (code === 'CLOCK_WRONG') return new BoxError('CLOCK_WRONG')
   if (code === 'LIMIT_EXCEEDED')
@@ -203,8 +226,16 @@ export interface ControlOptions {
   /** Takes away all that the asking key was granted. */
   readonly leave: () => void
   readonly allows: (right: Right) => boolean
+  readonly approvals: Approvals
   /** For whoever has the right `admin`. */
   readonly administration: Administration
+}
+
+/** What waits for another person (approval.ts), as whoever asks may know of it. */
+export interface Approvals {
+  list(): readonly ApprovalListing[]
+  /** Takes a signed verdict. Throws BoxError. */
+  judge(signed: Uint8Array): void
 }
 
 export interface Administration {
@@ -248,7 +279,7 @@ const decoder = new TextDecoder()
 function answerTo(
   kind: number,
   body: Uint8Array,
-  { info, leave, allows, administration }: ControlOptions,
+  { info, leave, allows, approvals, administration }: ControlOptions,
 ): Uint8Array {
   const answer = (status: number, value: object = {}) =>
     ControlAnswer.encode({ status, body: encoder.encode(JSON.stringify(value)) })
@@ -274,6 +305,10 @@ function answerTo(
       return answer(DONE)
     case GRANT:
       return done(() => administration.grant(body))
+    case APPROVALS:
+      return answer(DONE, pageOf(approvals.list().slice(numberIn(body)).map(listingText)))
+    case JUDGE:
+      return done(() => approvals.judge(body))
     case REVOKE:
       return done(() => administration.revoke(body))
     case ROTATE_HOST_KEY:

@@ -17,6 +17,8 @@ const GRANT_SIGNATURE = 0xb0c5_0002
 const VERSION = 1
 /** Of a statement with a demand: a device that does not know of demands takes none of it, rather than all but that. */
 const VERSION_WITH_DEMANDS = 2
+/** The same for the demand that somebody approves. */
+const VERSION_WITH_APPROVAL = 3
 /** A name, rights, and lists of a few hundred commands, paths and targets. */
 const TERMS_MAX = 16_384
 const NAME_MAX = 63
@@ -58,7 +60,7 @@ export function signGrant(own: ZoneSecret, given: Omit<GrantStatement, 'issuer'>
   const terms = encoder.encode(JSON.stringify({ name, rights, scope }))
   if (terms.length > TERMS_MAX) throw new BoxError('INPUT_INVALID', 'The grant is too long.')
   const statement = Statement.encode({
-    version: makesDemands(scope) ? VERSION_WITH_DEMANDS : VERSION,
+    version: versionFor(scope),
     ...{ device, issuer: own.zone, holder, terms },
     number: BigInt(number),
     until: BigInt(until ?? 0),
@@ -66,12 +68,17 @@ export function signGrant(own: ZoneSecret, given: Omit<GrantStatement, 'issuer'>
   return Signed.encode({ signature: own.sign(GRANT_SIGNATURE, statement), statement })
 }
 
+function versionFor(scope: Scope): number {
+  if (scope.approved) return VERSION_WITH_APPROVAL
+  return makesDemands(scope) ? VERSION_WITH_DEMANDS : VERSION
+}
+
 /** Throws SIGNATURE_INVALID, WIRE_MALFORMED. */
 export function readGrant(raw: Uint8Array): GrantStatement {
   try {
     const { signature, statement } = Signed.decode(raw)
     const { version, terms, ...fields } = Statement.decode(statement)
-    if (version !== VERSION && version !== VERSION_WITH_DEMANDS)
+    if (version < VERSION || version > VERSION_WITH_APPROVAL)
       throw new TypeError('of another version')
     if (terms.length > TERMS_MAX) throw new TypeError('too long')
     const issuer = zoneKey(fields.issuer.slice())

@@ -6,6 +6,7 @@
 import { equalBytes } from '../base/bytes.ts'
 import { BoxError } from '../base/errors.ts'
 import type { ZoneKey } from '../base/ids.ts'
+import { isApprovable } from './approval.ts'
 import type { Grant, GrantBook } from './grant.ts'
 import type { GrantStatement } from './grant-statement.ts'
 import { isWhole, reachesAll } from './scope.ts'
@@ -27,6 +28,8 @@ export function applyGrant(
   // Otherwise an old statement of somebody else could be said again.
   if (!equalBytes(issuer, caller))
     throw new BoxError('NOT_PERMITTED', 'The grant is signed by somebody else.')
+  if (scope.approved && !rights.every(isApprovable))
+    throw new BoxError('INPUT_INVALID', 'Nobody can approve what is done by other rights.')
   const own = book.find(issuer, now)
   if (!own?.rights.includes('admin')) throw new BoxError('NOT_PERMITTED')
   if (!mayGive(own, statement))

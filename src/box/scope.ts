@@ -15,6 +15,8 @@ export interface Scope {
   readonly targets: readonly string[] | null
   /** What is done is recorded, or not done. */
   readonly recorded: boolean
+  /** What is done is approved by another person (approval.ts), or not done. */
+  readonly approved: boolean
 }
 
 /** The parts that narrow by what they name. */
@@ -22,7 +24,13 @@ const LISTS = ['users', 'commands', 'paths', 'targets'] as const
 
 export const WHOLE_SCOPE: Scope = {
   ...{ users: null, commands: null, paths: null, targets: null },
-  recorded: false,
+  ...{ recorded: false, approved: false },
+}
+
+/** Of whoever has no grant any more. */
+export const NO_SCOPE: Scope = {
+  ...{ users: [], commands: [], paths: [], targets: [] },
+  ...{ recorded: true, approved: true },
 }
 
 /** What `*` may stand for: words a shell takes as they are, so that nothing else can follow. */
@@ -77,14 +85,18 @@ export function parseScope(value: unknown): Scope {
     if (Array.isArray(texts) && texts.every(text => typeof text === 'string')) return texts
     throw new TypeError(`${name} is no list of texts`)
   }
-  const { recorded = false } = given
-  if (typeof recorded !== 'boolean') throw new TypeError('recorded is neither true nor false')
+  const truth = (name: 'recorded' | 'approved'): boolean => {
+    const said = given[name] ?? false
+    if (typeof said === 'boolean') return said
+    throw new TypeError(`${name} is neither true nor false`)
+  }
   return {
     users: list('users'),
     commands: list('commands'),
     paths: list('paths'),
     targets: list('targets'),
-    recorded,
+    recorded: truth('recorded'),
+    approved: truth('approved'),
   }
 }
 
@@ -95,7 +107,7 @@ export const reachesAll = (scope: Scope): boolean => LISTS.every(name => scope[n
 export const isWhole = (scope: Scope): boolean => reachesAll(scope) && !makesDemands(scope)
 
 /** Whether it asks for what a device that does not know of it would not do. */
-export const makesDemands = ({ recorded }: Scope): boolean => recorded
+export const makesDemands = ({ recorded, approved }: Scope): boolean => recorded || approved
 
 /** What narrows it, without what is demanded. */
 export const scopeLists = ({ users, commands, paths, targets }: Scope) => ({
@@ -104,4 +116,8 @@ export const scopeLists = ({ users, commands, paths, targets }: Scope) => ({
 
 /** What narrows it, for people. */
 export const scopeWords = (scope: Scope): string =>
-  [...LISTS.flatMap(name => scope[name] ?? []), ...(scope.recorded ? ['recorded'] : [])].join(' ')
+  [
+    ...LISTS.flatMap(name => scope[name] ?? []),
+    ...(scope.recorded ? ['recorded'] : []),
+    ...(scope.approved ? ['approved'] : []),
+  ].join(' ')

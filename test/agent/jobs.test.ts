@@ -50,6 +50,18 @@ test('runs a job once, however often it is brought, also after it is done and fo
   ])
 })
 
+test('refuses jobs of whoever needs another person for it, once or by a schedule', () => {
+  grantGuest(['exec'], { scope: { ...WHOLE_SCOPE, approved: true } })
+  for (const every of [null, '1h']) {
+    const signed = signJob(guest, {
+      ...{ device: place.device.zone, number: place.world.now(), expiresAt: place.world.now() + 9 },
+      demand: { do: 'run', line: 'true', input: new Uint8Array(0), limitSeconds: 9, every },
+    })
+    expect(() => place.jobs.take(signed)).toThrow(/another person/)
+  }
+  expect(place.started).toEqual([])
+})
+
 test('refuses old jobs when it has forgotten more of them than it can name', () => {
   const first = place.signed('first')
   place.jobs.take(first.raw)

@@ -18,7 +18,7 @@ import type { Log } from '../../src/base/log.ts'
 import { keeperSocket } from '../../src/sys/paths.ts'
 import { listenUnix, type UnixListener } from '../../src/sys/unix-socket.ts'
 import type { SkippingClock } from './skipping-clock.ts'
-import { CALLER, connectOver, hostKey, streamPair } from './ssh-fixture.ts'
+import { CALLER, connectOver, hostKey, NOBODY, streamPair } from './ssh-fixture.ts'
 
 export const KEEP_MS = 1_800_000
 
@@ -137,7 +137,16 @@ export class SimulatedAgent {
       ownerOf: ({ zone }) => ({ zone, name: 'ada', allows, note }),
     }
     this.server = new SshServer({
-      ...{ hostKey: hostKey.secret, account, clock, log, keepShellsMs, custody, recorder: null },
+      ...{
+        hostKey: hostKey.secret,
+        account,
+        clock,
+        log,
+        keepShellsMs,
+        custody,
+        recorder: null,
+        approvals: NOBODY,
+      },
     })
   }
 

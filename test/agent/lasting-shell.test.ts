@@ -16,7 +16,16 @@ import {
 import { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import { seededRandom } from '../sim/random.ts'
 import { SkippingClock } from './skipping-clock.ts'
-import { CALLER, connectOver, ended, gone, hostKey, shell, streamPair } from './ssh-fixture.ts'
+import {
+  CALLER,
+  connectOver,
+  ended,
+  gone,
+  hostKey,
+  NOBODY,
+  shell,
+  streamPair,
+} from './ssh-fixture.ts'
 
 /** The machine may be busy. */
 const WITHIN = { timeout: 8_000 }
@@ -30,7 +39,15 @@ let notes: string[][]
 
 const newServer = (keepShellsMs: number) => {
   const account = { ...ownAccount('/bin/bash'), home: '/tmp' }
-  const options = { account, clock, log: silentLog, keepShellsMs, recorder: null, custody: null }
+  const options = {
+    account,
+    clock,
+    log: silentLog,
+    keepShellsMs,
+    recorder: null,
+    approvals: NOBODY,
+    custody: null,
+  }
   return new SshServer({ hostKey: hostKey.secret, ...options })
 }
 

@@ -7,6 +7,7 @@ import { ownAccount } from '../../agent/environment.ts'
 import { openHostKey } from '../../agent/host-key.ts'
 import type { Recorder } from '../../agent/recorder.ts'
 import { type Caller, SshServer } from '../../agent/ssh-server.ts'
+import { BoxError } from '../../src/base/errors.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { memoryStore } from '../../src/base/store.ts'
 import { WHOLE_SCOPE } from '../../src/box/scope.ts'
@@ -61,6 +62,13 @@ export function streamPair(): [Duplex, Duplex] {
 
 export const hostKey = openHostKey(memoryStore(), seededRandom(2))
 
+/** There is nobody who could approve anything. */
+export const NOBODY = {
+  ask: () => {
+    throw new BoxError('APPROVAL_DENIED')
+  },
+}
+
 export const newServer = (clock = systemClock, recorder: Recorder | null = null): SshServer =>
   new SshServer({
     hostKey: hostKey.secret,
@@ -70,6 +78,7 @@ export const newServer = (clock = systemClock, recorder: Recorder | null = null)
     keepShellsMs: 60_000,
     custody: null,
     recorder,
+    approvals: NOBODY,
   })
 
 export const CALLER: Caller = {

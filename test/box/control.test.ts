@@ -18,6 +18,7 @@ async function sessions(options: Partial<ControlOptions> = {}) {
     info: () => info,
     leave: () => void left.push(1),
     allows: () => true,
+    approvals: { list: () => [], judge: () => {} },
     administration: {
       grant: () => {},
       revoke: () => {},

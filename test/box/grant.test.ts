@@ -103,10 +103,12 @@ describe('the book of grants', () => {
     const some = { ...names, until: null, since: 0, ...recorded }
     book.set({ zone: zone(), ...some, rights: ['shell', 'exec'] })
     book.set({ zone: zone(), ...some, rights: ['shell', 'admin'] })
+    const approved = { scope: { ...WHOLE_SCOPE, approved: true } }
+    book.set({ zone: zone(), ...some, ...approved, rights: ['exec'] })
     expect(new GrantBook(store).all()).toEqual(book.all())
     const { grants } = JSON.parse(new TextDecoder().decode(store.get('grants')!))
     expect(grants.map((grant: { rights: string[] }) => grant.rights)).toEqual([
-      ...[[], ['shell', 'admin']],
+      ...[[], ['shell', 'admin'], []],
     ])
   })
 

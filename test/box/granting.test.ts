@@ -54,8 +54,10 @@ describe('a statement', () => {
     const scope = { ...WHOLE_SCOPE, recorded: true }
     const signed = signGrant(owner, given({ scope }))
     expect(readGrant(signed)).toMatchObject({ scope })
-    const [plain, demanding] = [signGrant(owner, given()), signed].map(one => one.slice(64, 66))
-    expect([plain, demanding]).toEqual([Uint8Array.of(0, 1), Uint8Array.of(0, 2)])
+    const approved = signGrant(owner, given({ scope: { ...scope, approved: true } }))
+    expect(readGrant(approved)).toMatchObject({ scope: { recorded: true, approved: true } })
+    const versions = [signGrant(owner, given()), signed, approved].map(one => one.slice(64, 66))
+    expect(versions).toEqual([1, 2, 3].map(version => Uint8Array.of(0, version)))
   })
 
   test('that was changed anywhere is not believed', () => {
@@ -131,6 +133,14 @@ describe('a device takes', () => {
     expect(apply(held, guest, ended)).toBe('taken')
     // And so the device is never left to those alone who cannot lift it.
     expect(apply(held, owner, { holder: owner.zone, rights: RIGHTS, scope })).toBe('INPUT_INVALID')
+  })
+
+  test('no demand for approval with a right by which nobody could approve anything', () => {
+    const scope = { ...WHOLE_SCOPE, approved: true }
+    const rights: readonly Right[] = ['exec', 'shell', 'status', 'watch']
+    expect(apply(book(), owner, { rights, scope })).toBe('taken')
+    for (const right of RIGHTS.filter(one => !rights.includes(one)))
+      expect(apply(book(), owner, { rights: [...rights, right], scope })).toBe('INPUT_INVALID')
   })
 
   test('nothing that leaves it to nobody', () => {

@@ -13,7 +13,7 @@ import { directoryState } from '../../controller/state.ts'
 import type { ZoneKey } from '../../src/base/ids.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { memoryStore } from '../../src/base/store.ts'
-import { serveControl } from '../../src/box/control.ts'
+import { type Approvals, serveControl } from '../../src/box/control.ts'
 import { type DeviceRecord, deviceRecords } from '../../src/box/device-record.ts'
 import { acceptHandshake, type Refusal, type Session } from '../../src/box/handshake.ts'
 import { type NewOwner, PairingDesk } from '../../src/box/pairing-window.ts'
@@ -127,6 +127,8 @@ export class RigDevice {
   refusal: Refusal | null = null
   /** What owners ask of its rooms. */
   handleRooms: (request: RoomRequest, by: ZoneKey) => readonly RoomListing[] = () => []
+  /** What waits there for another person. */
+  approvals: (reader: ZoneKey) => Approvals = () => ({ list: () => [], judge: () => {} })
   /** What it does beside pairing and control. */
   serving: Partial<Record<Service, (session: Session) => void>> = {}
   /** What controllers said with their proofs. */
@@ -202,6 +204,7 @@ export class RigDevice {
                 info: () => ({ version: '1', hostName: 'hut', startedAt: world.now(), owners: 1 }),
                 leave: () => {},
                 allows: () => true,
+                approvals: this.approvals(session.peerZone),
                 administration: {
                   grant: () => {},
                   revoke: () => {},
