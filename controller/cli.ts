@@ -196,6 +196,14 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
     describe: 'talk with other admins, in a room that a device hosts',
     load: async () => (await import('./commands/room.ts')).room,
   },
+  send: {
+    describe: 'offer a file to a contact or to a room',
+    load: async () => (await import('./commands/send.ts')).send,
+  },
+  files: {
+    describe: 'list the files that were offered to you, and fetch them',
+    load: async () => (await import('./commands/files.ts')).files,
+  },
   hub: {
     describe: 'say which hubs to use',
     load: async () => (await import('./commands/hub.ts')).hub,

@@ -13,7 +13,7 @@ test.for([
   ['errors.md', errorsPage],
   ['man/box.1', boxPage],
   ['man/box-agent.1', agentPage],
-] as const)('docs/%s is current', async ([name, page]) => {
+] as const)('docs/%s is current', { timeout: 120_000 }, async ([name, page]) => {
   const path = join(DOCS, name)
   const wanted = await page()
   if (process.env.WRITE_DOCS) writeFileSync(path, wanted)

@@ -6,6 +6,7 @@
 import { zoneToText } from '../../src/gns/name.ts'
 import type { Message } from '../../src/psyc/channel.ts'
 import { inherits } from '../../src/psyc/keyword.ts'
+import { type FileOffer, offerId, readOffer } from '../../src/social/file-offer.ts'
 import type { Context } from '../context.ts'
 
 /** The text of a zone begins with its type, which is the same for all; these tell one from the other. */
@@ -13,6 +14,8 @@ const SHORT = { from: 7, to: 15 } as const
 /** Written behind the first line of a text, so that no line of it begins as a message does. */
 const INDENT = ' '.repeat(4)
 const decoder = new TextDecoder()
+/** Of what an offer is called by, as people type it. */
+export const ID_SHOWN = 8
 
 export interface Person {
   readonly zone: string
@@ -49,6 +52,8 @@ const KINDS = [
   ['_notice_place_invite', 'invite'],
   ['_notice_place_nick', 'name'],
 ] as const
+/** A message that offers a file: who does not know it shows the text of it. */
+export const FILE_METHOD = '_message_file'
 type Kind = (typeof KINDS)[number][1]
 
 export interface Said {
@@ -60,6 +65,8 @@ export interface Said {
   /** Whom it is about. */
   readonly person: Person | null
   readonly text: string
+  /** What is offered with it. */
+  readonly offer: FileOffer | null
 }
 
 /** Null where it is nothing to show. */
@@ -78,6 +85,7 @@ export function saidIn({ id, at, method, entity, data }: Message): Said | null {
     author: personOf(text('_nym_author'), text('_nick_author')),
     person: personOf(text('_nym'), text('_nick')),
     text: what === 'message' ? decoder.decode(data) : '',
+    offer: inherits(method, FILE_METHOD) ? readOffer(entity) : null,
   }
 }
 
@@ -85,6 +93,7 @@ export function saidIn({ id, at, method, entity, data }: Message): Said | null {
 export function lineOf(said: Said, names: RoomNames): string {
   const time = timeText(said.at)
   const who = said.author ? names.of(said.author) : '?'
+  if (said.offer) return `${time} -- ${who} ${offerLine(said.offer)}`
   if (said.what === 'message') return `${time} ${who}: ${tame(said.text)}`
   const whom = said.person ? names.of(said.person) : '?'
   const happened = {
@@ -102,10 +111,22 @@ export const saidValue = (room: string, said: Said, names: RoomNames): object =>
   room,
   id: `${said.id}`,
   at: new Date(said.at).toISOString(),
-  what: said.what,
+  what: said.offer ? 'file' : said.what,
   ...(said.author && { author: names.of(said.author), author_zone: said.author.zone }),
   ...(said.person && { person: names.of(said.person), person_zone: said.person.zone }),
   ...(said.what === 'message' && { text: said.text }),
+  ...(said.offer && offerValue(said.offer)),
+})
+
+/** Behind who offers it. */
+export const offerLine = (offer: FileOffer): string =>
+  `offers ${offer.name}, ${offer.size} bytes: box files get ${offerId(offer).slice(0, ID_SHOWN)}`
+
+/** An offer as programs see it: nothing that opens it. */
+export const offerValue = (offer: FileOffer): object => ({
+  file: offerId(offer),
+  name: offer.name,
+  size: offer.size,
 })
 
 /**

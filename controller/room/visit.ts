@@ -11,7 +11,7 @@ import type { DeviceRecord } from '../../src/box/device-record.ts'
 import { authenticate } from '../../src/box/handshake.ts'
 import { servicePort } from '../../src/box/ports.ts'
 import type { Channel } from '../../src/mesh/mesh.ts'
-import type { Message } from '../../src/psyc/channel.ts'
+import type { Message, Saying } from '../../src/psyc/channel.ts'
 import type { Link, TreeNode } from '../../src/psyc/edge.ts'
 import { PlaceGuest } from '../../src/psyc/place-guest.ts'
 import type { Context } from '../context.ts'
@@ -144,13 +144,18 @@ export class RoomVisit {
    * says against it, and with why it was not reached.
    */
   async say(text: string, patienceMs: number, tag = this.newTag()): Promise<void> {
-    const { clock, signal } = this.context
     const data = new TextEncoder().encode(text)
+    await this.tell({ method: '_message', data }, patienceMs, tag)
+  }
+
+  /** As `say`, what is more than a text. */
+  async tell(saying: Saying, patienceMs: number, tag = this.newTag()): Promise<void> {
+    const { clock, signal } = this.context
     const deadline = clock.elapsed() + patienceMs
     if (!this.guest.isIn) await this.whenCurrent()
     for (;;) {
       try {
-        await this.guest.talk({ method: '_message', data }, tag)
+        await this.guest.talk(saying, tag)
         return
       } catch (error) {
         signal.throwIfAborted()

@@ -9,6 +9,8 @@ import { BoxError } from '../../src/base/errors.ts'
 import { zoneToText } from '../../src/gns/name.ts'
 import { encodeSaying, type Sayable } from '../../src/social/saying.ts'
 import type { Context, ControllerMesh } from '../context.ts'
+import { FileBook } from '../files/file-book.ts'
+import { FileServer } from '../files/serving.ts'
 import { inParallel } from '../parallel.ts'
 import { type Contact, ContactBook } from './contact-book.ts'
 import type { TalkLink } from './link.ts'
@@ -50,6 +52,8 @@ export type Whither = 'heard' | 'left' | 'waits'
 
 export class TalkDesk {
   readonly book: ContactBook
+  /** What is handed out where we are reached. */
+  readonly files: FileBook
   private readonly context: Context
   private readonly options: DeskOptions
   private readonly mesh: ControllerMesh
@@ -57,6 +61,7 @@ export class TalkDesk {
   private readonly signal: AbortSignal
   private readonly people: People
   private readonly board: Switchboard
+  private readonly server: FileServer
   private readonly delivering = new Map<string, Promise<Whither>>()
   /** By the zone: when somebody was tried in vain, by clock.elapsed. */
   private readonly tried = new Map<string, number>()
@@ -84,7 +89,10 @@ export class TalkDesk {
     this.options = options
     this.mesh = mesh
     this.book = new ContactBook(sealed)
+    this.files = new FileBook(sealed)
     this.people = new People(this.context, sealed, this.book)
+    const { files, book: contacts } = this
+    this.server = new FileServer({ context: this.context, mesh, files, contacts })
     this.board = new Switchboard({
       ...{ context: this.context, mesh, book: this.book, people: this.people },
       changed: contact => {
@@ -96,13 +104,14 @@ export class TalkDesk {
 
   private start(): void {
     const { stays } = this.options
+    const isHost = stays && !this.mesh.isLent
     const told = () => ({
       bonds: this.people.all().map(({ bond }) => bond),
       relays: ownRelays(this.context).map(({ zone }) => zone),
+      shared: isHost ? this.server.labels() : [],
     })
-    const isHost = stays && !this.mesh.isLent
     this.isHost = isHost
-    if (isHost) this.board.listen()
+    if (isHost) this.listen()
     if (isHost || (!this.mesh.isLent && isPresenceDue(this.context, told())))
       this.presence = new Presence(this.context, this.mesh, told, isHost)
     if (stays) this.running.push(this.deliverNowAndThen(), this.visitNowAndThen())
@@ -159,8 +168,15 @@ export class TalkDesk {
     return count
   }
 
-  /** The list of contacts is another one: those who are new find us from now on, those who are not no longer. */
-  contactsChanged(): void {
+  /** Whether what we hand out is handed out by now: by us, or by a `box up`. */
+  get isServed(): boolean {
+    return this.isHost || this.mesh.isLent === true
+  }
+
+  /** What is handed out is something else: those who are new find us from now on. */
+  filesChanged(): void {
+    if (!this.isHost) return
+    this.listen()
     this.presence?.look()
   }
 
@@ -172,9 +188,15 @@ export class TalkDesk {
   async close(): Promise<void> {
     this.over.abort(new BoxError('ENGINE_CLOSED'))
     this.board.close()
+    this.server.close()
     await Promise.all([...this.delivering.values()].map(one => one.catch(() => {})))
     await Promise.all(this.running)
     await this.presence?.close()
+  }
+
+  private listen(): void {
+    this.board.listen()
+    this.server.listen()
   }
 
   /** What fails is tried again by and by. */
@@ -232,7 +254,7 @@ export class TalkDesk {
     const { clock } = this.context
     while (!this.signal.aborted) {
       const now = clock.elapsed()
-      if (this.isHost) this.quietly(() => this.board.listen())
+      if (this.isHost) this.quietly(() => this.listen())
       const due = this.quietly(() =>
         this.people.all().filter(({ contact, memory }) => {
           const { unheard, owed, isAgain } = memory.read()

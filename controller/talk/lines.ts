@@ -4,7 +4,7 @@ import { BoxError } from '../../src/base/errors.ts'
 import { zoneToText } from '../../src/gns/name.ts'
 import { type Introduction, readIntroduction } from '../../src/social/introduction.ts'
 import type { Saying } from '../../src/social/saying.ts'
-import { tame, timeText } from '../room/lines.ts'
+import { offerLine, offerValue, tame, timeText } from '../room/lines.ts'
 import type { Contact } from './contact-book.ts'
 import { sayingIn } from './intake.ts'
 import type { Said } from './talk-state.ts'
@@ -17,6 +17,8 @@ export function talkLine({ by, number, packet }: Said, { name }: Contact, me: st
   switch (saying.is) {
     case 'text':
       return `${time} ${who}: ${tame(saying.text)}`
+    case 'file':
+      return `${time} -- ${who} ${offerLine(saying.offer)}`
     case 'introduction': {
       const about = introductionIn(saying)
       const whom = about ? `${tame(about.name)} (${zoneToText(about.zone)})` : 'somebody'
@@ -34,6 +36,7 @@ export function talkValue({ by, number, packet }: Said, { name, zone }: Contact)
   return {
     ...{ contact: name, zone: zoneToText(zone), by, number, at: new Date(number).toISOString() },
     what: saying.is === 'text' ? 'message' : saying.is,
+    ...(saying.is === 'file' && offerValue(saying.offer)),
     ...(saying.is === 'text' && { text: saying.text }),
     ...(about && { person: about.name, person_zone: zoneToText(about.zone) }),
   }

@@ -45,6 +45,8 @@ interface Published {
 export interface Told {
   readonly bonds: readonly Bond[]
   readonly relays: readonly ZoneKey[]
+  /** Labels under which others find what we hand out, while we are here. */
+  readonly shared: readonly string[]
 }
 
 /** Whether it was said by a process that is not there any more, or not at all. */
@@ -114,13 +116,14 @@ export class Presence {
 
   private say(isHere: boolean): void {
     const { secret } = this.context.ego()
-    const { bonds, relays } = this.told()
+    const { bonds, relays, shared } = this.told()
     const here = isHere ? hereRecords({ pid: this.mesh.self, hubs: this.hubs() }) : awayRecords()
     const wanted = new Map<string, readonly ZoneRecord[]>()
     for (const bond of bonds) {
       wanted.set(bond.label('where', bond.own), here)
       wanted.set(bond.label('mail', bond.own), mailRecords(relays))
     }
+    if (isHere) for (const label of shared) wanted.set(label, here)
     const text = JSON.stringify([...wanted].map(([label, records]) => [label, records.map(textOf)]))
     if (text === this.said) return
     this.said = text

@@ -25,6 +25,7 @@ export type Service =
   /** Of a person, not of a device. */
   | 'talk'
   | 'contact'
+  | 'file'
 
 const encoder = new TextEncoder()
 

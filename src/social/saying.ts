@@ -8,6 +8,7 @@ import { inherits } from '../psyc/keyword.ts'
 import { modifier, type Packet, packet, renderPacket } from '../psyc/packet.ts'
 import { PacketReader } from '../psyc/packet-reader.ts'
 import { WireError } from '../wire/layout.ts'
+import { type FileOffer, offerModifiers, offerText, readOffer } from './file-offer.ts'
 import { PACKET_BYTES_MAX } from './letter.ts'
 
 /** As in rooms. */
@@ -17,6 +18,8 @@ export const RECEIVED_MAX = 256
 
 export type Sayable =
   | { readonly is: 'text'; readonly text: string }
+  /** Older versions show it as a text. */
+  | { readonly is: 'file'; readonly offer: FileOffer }
   /** A signed introduction (introduction.ts). */
   | { readonly is: 'introduction'; readonly signed: Uint8Array }
   /** What has come over a relay. `again`: something could not be read, so send all else once more. */
@@ -26,6 +29,7 @@ export type Saying = Sayable | { readonly is: 'unknown'; readonly method: string
 
 const METHODS = {
   text: '_message_private',
+  file: '_message_private_file',
   introduction: '_notice_introduction',
   received: '_notice_received',
 } as const
@@ -43,6 +47,11 @@ export function encodeSaying(saying: Sayable): Uint8Array {
         throw new BoxError('INPUT_INVALID', `A message has at most ${TEXT_BYTES_MAX} bytes.`)
       return renderPacket(packet({ method, data }))
     }
+    case 'file': {
+      const { offer } = saying
+      const data = encoder.encode(offerText(offer))
+      return renderPacket(packet({ method, data, entity: offerModifiers(offer) }))
+    }
     case 'introduction':
       return renderPacket(packet({ method, data: saying.signed }))
     case 'received': {
@@ -57,6 +66,8 @@ export function encodeSaying(saying: Sayable): Uint8Array {
 export function decodeSaying(bytes: Uint8Array): Saying {
   const { method, data, entity } = onePacket(bytes)
   const content = data?.slice() ?? new Uint8Array(0)
+  const offer = method !== null && inherits(method, METHODS.file) ? readOffer(entity) : null
+  if (offer) return { is: 'file', offer }
   if (method !== null && inherits(method, '_message'))
     return { is: 'text', text: decoder.decode(content) }
   if (method !== null && inherits(method, METHODS.introduction))

@@ -10,6 +10,8 @@ import { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import { zoneToText } from '../../src/gns/name.ts'
 import { RECORD_TYPE } from '../../src/gns/record.ts'
 import { envelopeHint, openEnvelope, sealEnvelope, writerOf } from '../../src/social/envelope.ts'
+import { encodePart, openPart } from '../../src/social/file-part.ts'
+import { leafHash } from '../../src/social/file-tree.ts'
 import { readIntroduction, signIntroduction } from '../../src/social/introduction.ts'
 import { decodeLetter, encodeLetter } from '../../src/social/letter.ts'
 import { openCard, sealCard } from '../../src/social/prekeys.ts'
@@ -26,6 +28,11 @@ const letter = { number: now, packet: encodeSaying({ is: 'text', text: 'hello\n|
 const to = { zone: own.zone, prekey: prekey.publicKey }
 const key = random.bytes(32)
 const card = sealCard({ serial: now, keys: [prekey.publicKey] }, key, random)
+const content = utf8('what is in a file')
+const offer = {
+  ...{ name: 'notes.txt', size: content.length, root: leafHash(content) },
+  key: random.bytes(32),
+}
 const label = utf8('secushare-box card 1')
 const nonce = new Uint8Array(12)
 
@@ -69,6 +76,18 @@ export const TALK_BYTE_DOORS: readonly ByteDoor[] = [
       encodeSaying({ is: 'introduction', signed: random.bytes(30) }),
     ],
     read: decodeSaying,
+  },
+  {
+    name: 'offer of a file',
+    of: ['readOffer'],
+    right: [encodeSaying({ is: 'file', offer })],
+    read: bytes => decodeSaying(bytes),
+  },
+  {
+    name: 'part of a file',
+    of: ['openPart'],
+    right: [encodePart(offer, { index: 0, plain: content, proof: [] })],
+    read: bytes => openPart(offer, bytes),
   },
   {
     name: 'mailbox',

@@ -20,7 +20,7 @@ const names = new RoomNames({
 } as unknown as ConstructorParameters<typeof RoomNames>[0])
 
 const said = (text: string, some: Partial<Said> = {}): Said => ({
-  ...{ id: 7n, at: Date.UTC(2030, 0, 1), what: 'message', person: null, text },
+  ...{ id: 7n, at: Date.UTC(2030, 0, 1), what: 'message', person: null, text, offer: null },
   author: { zone: zone(ada), nick: 'ada' },
   ...some,
 })
