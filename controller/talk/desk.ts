@@ -173,6 +173,11 @@ export class TalkDesk {
     return this.isHost || this.mesh.isLent === true
   }
 
+  /** The list of contacts is another one: those who are new find us from now on, those who are not no longer. */
+  contactsChanged(): void {
+    this.filesChanged()
+  }
+
   /** What is handed out is something else: those who are new find us from now on. */
   filesChanged(): void {
     if (!this.isHost) return
