@@ -18,7 +18,7 @@ import type { PairingDesk } from '../src/box/pairing-window.ts'
 import { type Service, servicePort } from '../src/box/ports.ts'
 import { readRevocation } from '../src/box/revocation.ts'
 import { type RoomListing, type RoomRequest, roomRequestText } from '../src/box/room-talk.ts'
-import type { Scope } from '../src/box/scope.ts'
+import { NO_SCOPE } from '../src/box/scope.ts'
 import { decodeSshAnnouncement } from '../src/box/ssh-announcement.ts'
 import { sshKeyMark } from '../src/box/ssh-key.ts'
 import type { ZoneSecret } from '../src/crypto/zone-key.ts'
@@ -26,6 +26,7 @@ import { zoneToText } from '../src/gns/name.ts'
 import type { RevocationIntent } from '../src/gns/revocation.ts'
 import { asDuplex } from '../src/mesh/duplex.ts'
 import type { Channel, Listening, Mesh } from '../src/mesh/mesh.ts'
+import type { Accounts } from './accounts.ts'
 import type { AuditNotes } from './audit-notes.ts'
 import type { DeviceKeys, ServedKey } from './device-keys.ts'
 import { serveJobs } from './job-service.ts'
@@ -38,7 +39,8 @@ import type { ParcelShelf } from './parcel-shelf.ts'
 import type { Pushing } from './pushing.ts'
 import { type Post, serveRelay } from './relay-service.ts'
 import type { Rooms } from './rooms.ts'
-import type { SshServer } from './ssh-server.ts'
+import { refusalOf } from './session-account.ts'
+import type { Caller, SshServer } from './ssh-server.ts'
 import type { StatusPlace } from './status.ts'
 import type { Successions } from './successions.ts'
 import type { UpgradeService } from './upgrade-service.ts'
@@ -58,6 +60,7 @@ export interface ServiceOptions {
   readonly grants: GrantBook
   readonly desk: PairingDesk
   readonly ssh: SshServer
+  readonly accounts: Accounts
   /** Of the SSH server, public. */
   readonly hostKey: () => Uint8Array
   readonly status: StatusPlace
@@ -161,16 +164,14 @@ export class Services {
   }
 
   private pushes(pushing: Pushing): Offer {
-    const { grants, clock } = this.options
     const serve = (session: Session) =>
-      void pushing.serve(session, right => grants.allows(session.peerZone, right, clock.now()))
+      void pushing.serve(session, this.rightsOf(session.peerZone).allows)
     return { service: 'push', admit: zone => this.admit(zone), serve }
   }
 
   private upgrades(upgrades: UpgradeService): Offer {
-    const { grants, clock } = this.options
     const serve = (session: Session) =>
-      void upgrades.serve(session, () => grants.allows(session.peerZone, 'admin', clock.now()))
+      void upgrades.serve(session, () => this.rightsOf(session.peerZone).allows('admin'))
     return { service: 'upgrade', admit: zone => this.admit(zone), serve }
   }
 
@@ -270,29 +271,39 @@ export class Services {
 
   /** Whoever may come in is told the host key: in GNS stands its fingerprint only. */
   private admitSsh(zone: ZoneKey, payload: Uint8Array): Admission {
-    if (!decodeSshAnnouncement(payload)) return { refused: 'NOT_PERMITTED' }
+    const announced = decodeSshAnnouncement(payload)
     const admission = this.admit(zone)
-    return 'refused' in admission ? admission : { payload: this.options.hostKey() }
+    if (!announced || 'refused' in admission) return { refused: 'NOT_PERMITTED' }
+    const { publicKey, user } = announced
+    const { accounts, hostKey } = this.options
+    const refused = user === null ? null : refusalOf(this.rightsOf(zone), user, accounts)
+    if (refused === null) return { payload: hostKey() }
+    this.note(zone, sshKeyMark(publicKey), 'login', `as ${user}`, 'refused')
+    return { refused }
+  }
+
+  private rightsOf(zone: ZoneKey): Pick<Caller, 'allows' | 'scope'> {
+    const { grants, clock } = this.options
+    return {
+      allows: right => grants.allows(zone, right, clock.now()),
+      scope: () => grants.find(zone, clock.now())?.scope ?? NO_SCOPE,
+    }
   }
 
   private serveSsh({ peerZone: zone, payload, channel }: Session): void {
-    const { grants, clock, ssh } = this.options
-    const { publicKey, deviceName } = decodeSshAnnouncement(payload)!
+    const { accounts, audit, grants, clock, ssh } = this.options
+    const { publicKey, deviceName, user: name } = decodeSshAnnouncement(payload)!
     const grant = grants.find(zone, clock.now())
-    if (!grant) {
-      channel.close() // Revoked while the verdict was on its way.
+    const user = name === null ? null : accounts.find(name)
+    if (!grant || typeof user === 'string') {
+      channel.close() // Revoked, or taken away, while the verdict was on its way.
       return
     }
-    const key = sshKeyMark(publicKey)
     void ssh.serve(asDuplex(channel, clock), {
-      zone,
-      publicKey,
+      ...{ zone, publicKey, user, name: grant.holder, ...this.rightsOf(zone) },
       deviceName: deviceName || grant.deviceName,
-      name: grant.holder,
-      allows: right => grants.allows(zone, right, clock.now()),
-      scope: () => grants.find(zone, clock.now())?.scope ?? NO_SCOPE,
       isKnown: () => grants.find(zone, clock.now()) !== null,
-      note: this.options.audit.by(zone, key),
+      note: audit.by(zone, sshKeyMark(publicKey), name),
       isRecorded: () => this.options.isRecorded(zone),
     })
   }
@@ -303,7 +314,7 @@ export class Services {
     void serveControl(session, {
       clock,
       info,
-      allows: right => grants.allows(zone, right, clock.now()),
+      allows: this.rightsOf(zone).allows,
       leave: () => {
         this.note(zone, '', 'leave', '', 'done')
         grants.remove(zone)
@@ -385,6 +396,3 @@ export class Services {
     this.options.audit.note({ zone, key, what, detail, result })
   }
 }
-
-/** Of whoever has no grant any more. */
-const NO_SCOPE: Scope = { users: [], commands: [], paths: [], targets: [], recorded: true }

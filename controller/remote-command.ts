@@ -16,6 +16,8 @@ export interface RemoteCommand {
   readonly timeoutMs: number
   /** Seconds that the command may take; null: any. */
   readonly limitS: number | null
+  /** As which user of the device; absent, or null: as whoever its agent runs as. */
+  readonly user?: string | null
 }
 
 /** What became of it. Expected failures are in it. */
@@ -34,7 +36,7 @@ export type Heard = (from: 'out' | 'err', piece: Uint8Array) => Promise<void> | 
 export async function runCommand(
   context: Context,
   device: Device,
-  { line, input, timeoutMs, limitS }: RemoteCommand,
+  { line, input, timeoutMs, limitS, user = null }: RemoteCommand,
   heard: Heard,
 ): Promise<CommandEnd> {
   const { clock, signal } = context
@@ -45,7 +47,7 @@ export async function runCommand(
   let isBegun = false
   let timer: Timer | null = null
   try {
-    const { ssh } = await openShell(context, device, { timeoutMs })
+    const { ssh } = await openShell(context, device, { timeoutMs, user })
     const end = () => ssh.destroy()
     signal.addEventListener('abort', end, { once: true })
     if (limitS !== null)
