@@ -43,11 +43,11 @@ const custodyOf = (
   keeper
     ? {
         keeper,
-        ownerOf: ({ zone, key }) => ({
+        ownerOf: ({ zone, key, user }) => ({
           zone,
           name: grants.find(zone, clock.now())?.holder ?? '',
           allows: right => grants.allows(zone, right, clock.now()),
-          note: audit.by(zone, key),
+          note: audit.by(zone, key, user),
         }),
       }
     : null

@@ -40,6 +40,8 @@ export interface ApprovalDeskOptions {
   readonly device: Pick<DeviceKeys, 'zone'>
   readonly grants: GrantBook
   readonly audit: Pick<AuditNotes, 'note'>
+  /** The user that the agent runs as. */
+  readonly own: string
 }
 
 /** What somebody wants done. */
@@ -160,11 +162,11 @@ export class ApprovalDesk {
 
   /** Why this person may not approve it; null where they may: who could have it done, or may grant that. */
   private faultOf(zone: ZoneKey, request: ApprovalRequest): string | null {
-    const { grants, clock } = this.options
+    const { grants, clock, own } = this.options
     const grant = grants.find(zone, clock.now())
     if (!grant) return 'Whoever has no grant approves nothing.'
     if (this.isSamePerson(zone, request.requester)) return 'Nobody approves what they ask for.'
-    return reaches(grant, request) ? null : 'Your grant does not reach so far.'
+    return reaches(grant, request, own) ? null : 'Your grant does not reach so far.'
   }
 
   /** As far as it is known here: one key after another, and those whom an owner has called the same. */
@@ -190,9 +192,14 @@ export class ApprovalDesk {
   }
 }
 
-function reaches({ rights, scope }: Grant, { kind, user, line }: ApprovalRequest): boolean {
+function reaches(
+  { rights, scope }: Grant,
+  { kind, user, line }: ApprovalRequest,
+  own: string,
+): boolean {
   if (rights.includes('admin')) return true
-  if (!allowsUser(scope, user)) return false
+  // As in session-account.ts: a grant that names no users is for the agent's own.
+  if (scope.users === null ? user !== own : !allowsUser(scope, user)) return false
   const isShell = kind === 'shell' || kind === 'shell on a terminal'
   if (isShell) return rights.includes('shell')
   return rights.includes('exec') && allowsCommand(scope, line)

@@ -52,10 +52,10 @@ export class AuditNotes {
     }
   }
 
-  /** For what somebody does who came with this SSH key. */
-  by(zone: ZoneKey, key: string): Caller['note'] {
+  /** For what somebody does who came with this SSH key, as the user that was asked for, if any. */
+  by(zone: ZoneKey, key: string, user: string | null): Caller['note'] {
     return (what, detail, result, at) =>
-      this.note({ zone, key, what, detail, result, ...(at && { at }) })
+      this.note({ zone, key, what, detail: asUser(user, detail), result, ...(at && { at }) })
   }
 
   all(): readonly AuditEntry[] {
@@ -66,4 +66,10 @@ export class AuditNotes {
     if (zone === null) return ITSELF
     return this.options.grants.all().find(grant => equalBytes(grant.zone, zone))?.holder ?? ''
   }
+}
+
+/** What was done, and as whom where that is not whoever the agent runs as. */
+export const asUser = (user: string | null, detail: string): string => {
+  if (user === null) return detail
+  return detail === '' ? `as ${user}` : `as ${user}: ${detail}`
 }

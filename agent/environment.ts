@@ -13,21 +13,34 @@ const KEPT = /^(PATH|LANG|LC_[A-Z]+|TZ)$/
 const ALLOWED = /^(LANG|LC_[A-Z]+|COLORTERM)$/
 const VALUE_MAX = 256
 const VARIABLES_MAX = 32
+/** Of other users than the agent's: where its own programs lie may be nothing to them. */
+const USER_PATH = '/usr/local/bin:/usr/bin:/bin'
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-const NO_SHELLS = ['nologin', 'false', 'true']
+/** Of accounts that nobody logs in to. */
+export const NO_SHELLS = ['nologin', 'false', 'true']
 
-/** Who runs the agent, and therefore every program of a session. */
+/** As whom the programs of a session run: whoever runs the agent, or the user that was asked for (accounts.ts). */
 export interface Account {
   readonly name: string
   readonly home: string
   readonly shell: string
+  /** Null: that of this process. */
+  readonly identity: Identity | null
+}
+
+/** As the kernel knows an account: user, group, and all groups. */
+export interface Identity {
+  readonly uid: number
+  readonly gid: number
+  readonly groups: readonly number[]
 }
 
 /** The account of this process; `shell` of the configuration wins over that of the system. */
 export function ownAccount(shell: string | null): Account {
   const { username, homedir, shell: login } = entryOfUser()
   const usable = login && !NO_SHELLS.includes(basename(login)) ? login : '/bin/sh'
-  return { name: username, home: existsSync(homedir) ? homedir : '/', shell: shell ?? usable }
+  const home = existsSync(homedir) ? homedir : '/'
+  return { name: username, home, shell: shell ?? usable, identity: null }
 }
 
 /** The line of /etc/passwd; a container, or a system made by hand, may have none for us. */
@@ -75,9 +88,10 @@ export function loginEnvironment({
   term,
   base,
 }: EnvironmentOptions): Record<string, string> {
-  const env: Record<string, string> = { PATH: DEFAULT_PATH }
+  const env: Record<string, string> = { PATH: account.identity ? USER_PATH : DEFAULT_PATH }
   for (const [name, value] of Object.entries(base))
-    if (value !== undefined && KEPT.test(name)) env[name] = value
+    if (value !== undefined && KEPT.test(name) && !(account.identity && name === 'PATH'))
+      env[name] = value
   return {
     ...env,
     ...requested.entries(),

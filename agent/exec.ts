@@ -5,21 +5,25 @@
  * socket cannot be opened again as /dev/stdin, /dev/stdout or /dev/stderr, which scripts do.
  */
 
-import { execFile, spawn } from 'node:child_process'
-import { closeSync, constants, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { type ChildProcess, execFile, type StdioOptions, spawn } from 'node:child_process'
+import { chownSync, closeSync, constants, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { constants as osConstants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import type { Clock, Timer } from '../src/base/clock.ts'
+import type { Identity } from './environment.ts'
 import { signalGroup } from './process-group.ts'
 import type { Exit, Program } from './program.ts'
+import { startSeat } from './seat/seat.ts'
 
 export interface ExecOptions {
   readonly shell: string
   readonly command: string
   readonly env: Readonly<Record<string, string>>
   readonly cwd: string
+  /** Whose it is; null: that of this process, which must be root otherwise. */
+  readonly as: Identity | null
   readonly clock: Clock
 }
 
@@ -29,14 +33,12 @@ const EXIT_NOT_RUN = 127
 const { O_RDONLY, O_WRONLY, O_RDWR, O_NONBLOCK } = constants
 
 /** Runs the command. Fails where the machine has no process left. */
-export async function exec({ shell, command, env, cwd, clock }: ExecOptions): Promise<Program> {
-  const pipes = await makePipes()
-  const child = spawn(shell, ['-c', command], {
-    cwd,
-    env,
-    stdio: pipes ? [pipes.stdin.theirs, pipes.stdout.theirs, pipes.stderr.theirs] : 'pipe',
-    detached: true, // A process group of its own, which signals reach as a whole.
-  })
+export async function exec({ clock, ...what }: ExecOptions): Promise<Program> {
+  const pipes = await makePipes(what.as)
+  const child = begin(
+    what,
+    pipes ? [pipes.stdin.theirs, pipes.stdout.theirs, pipes.stderr.theirs] : 'pipe',
+  )
   for (const pipe of Object.values(pipes ?? {})) closeSync(pipe.theirs)
   const exited = new Promise<Exit>(resolve => {
     child.once('error', () => resolve({ code: EXIT_NOT_RUN }))
@@ -67,6 +69,16 @@ export async function exec({ shell, command, env, cwd, clock }: ExecOptions): Pr
   }
 }
 
+function begin(
+  { shell, command, env, cwd, as }: Omit<ExecOptions, 'clock'>,
+  stdio: StdioOptions,
+): ChildProcess {
+  // Node would set user and group, and take all other groups away.
+  if (as) return startSeat({ do: 'run', shell, command, env, cwd, identity: as }, stdio)
+  // A process group of its own, which signals reach as a whole.
+  return spawn(shell, ['-c', command], { cwd, env, stdio, detached: true })
+}
+
 const exitOf = (code: number | null, signal: NodeJS.Signals | null): Exit =>
   signal === null ? { code: code ?? EXIT_NOT_RUN } : { signal: signal.slice('SIG'.length) }
 
@@ -88,12 +100,14 @@ interface Pipes {
 }
 
 /** Null where the machine cannot make them: then the command gets sockets. */
-async function makePipes(): Promise<Pipes | null> {
+async function makePipes(as: Identity | null): Promise<Pipes | null> {
   let directory: string | null = null
   try {
     directory = mkdtempSync(join(tmpdir(), 'box-exec-'))
     const [stdin, stdout, stderr] = ['0', '1', '2'].map(name => join(directory!, name))
     await mkfifo([stdin!, stdout!, stderr!])
+    // Whoever opens them again, as /dev/stdin, is the user.
+    if (as) for (const path of [stdin!, stdout!, stderr!]) chownSync(path, as.uid, as.gid)
     return { stdin: toProgram(stdin!), stdout: toUs(stdout!), stderr: toUs(stderr!) }
   } catch {
     return null

@@ -1,31 +1,30 @@
 /**
  * Connections carried for an SSH client: to where the device reaches (`ssh -L`, `-D`, `-J`), and from where
- * the device listens (`-R`), over TCP and Unix sockets. Each request is asked for at the grant.
- *
- * As sshd does unless told otherwise (GatewayPorts no), the device listens on loopback only: what is
- * forwarded to a client is not offered to the network the device is in.
+ * the device listens (`-R`), over TCP and Unix sockets. Each request is asked for at the grant. * They are connections of the user that the session is of (sockets.ts).
  */
 
-import { connect, createServer, type Server, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Connection, ServerChannel } from 'ssh2'
 import type { Clock } from '../src/base/clock.ts'
 import type { Log } from '../src/base/log.ts'
 import { allowsListening, allowsTarget, type Endpoint } from '../src/box/scope.ts'
+import type { Account } from './environment.ts'
+import { SeatedSockets } from './seat/seated-sockets.ts'
+import { mayBe } from './session-account.ts'
 import { SessionOutput } from './session-output.ts'
+import { type Listener, OwnSockets, type Sockets } from './sockets.ts'
 import type { Caller } from './ssh-server.ts'
 
 /** A browser behind `-D` opens a few dozen; each may hold a window of SSH, 2 MB, for a slow reader. */
 const CONNECTIONS_MAX = 128
 const LISTENERS_MAX = 16
-/** What one listener keeps waiting while the client is asked to take it. */
-const BACKLOG = 32
 /** TCP alone would try for two minutes, while a person looks at it. */
 const CONNECT_MS = 20_000
-/** Of the Unix sockets we make: for the user of the agent alone. */
-const SOCKET_UMASK = 0o177
 
 export interface ForwardingOptions {
+  /** As whom. */
+  readonly account: Account
   readonly caller: Caller
   /** What carries the SSH connection. */
   readonly carrier: Duplex
@@ -35,18 +34,16 @@ export interface ForwardingOptions {
   readonly changed: () => void
 }
 
-/** What is listened on, by its name in the protocol. */
-interface Listener {
-  readonly servers: readonly Server[]
-}
-
 type Verdict = { accept: (() => void) | undefined; reject: (() => void) | undefined }
 
 export class Forwarding {
   private readonly client: Connection
   private readonly options: ForwardingOptions
   private readonly sockets = new Set<Socket>()
+  /** What is listened on, by its name in the protocol. */
   private readonly listeners = new Map<string, Listener>()
+  private readonly connecting = new Set<AbortController>()
+  private maker: Sockets | null = null
   private closed = false
 
   constructor(client: Connection, options: ForwardingOptions) {
@@ -65,37 +62,48 @@ export class Forwarding {
 
   /** Whether anything is carried, or waited for. */
   get isBusy(): boolean {
-    return this.sockets.size > 0 || this.listeners.size > 0
+    return this.size > 0 || this.listeners.size > 0
+  }
+
+  /** Connections that stand, or are being made. */
+  private get size(): number {
+    return this.sockets.size + this.connecting.size
   }
 
   /** Ends all of it. */
   close(): void {
     this.closed = true
+    for (const over of this.connecting) over.abort()
     for (const name of [...this.listeners.keys()]) this.unlisten(name)
     for (const socket of this.sockets) socket.destroy()
+    this.maker?.close()
   }
 
   /** To where the client wants. */
   private lead(endpoint: Endpoint, accept: () => ServerChannel, reject: () => void): void {
-    if (!this.permits(endpoint, allowsTarget) || this.sockets.size >= CONNECTIONS_MAX) {
+    if (!this.permits(endpoint, allowsTarget) || this.size >= CONNECTIONS_MAX) {
       reject()
       return
     }
-    const socket = connect({ ...endpoint, allowHalfOpen: true })
-    this.keep(socket)
-    const timer = this.options.clock.after(CONNECT_MS, () => socket.destroy())
-    let connected = false
-    socket.once('connect', () => {
-      connected = true
-      timer.cancel()
-      const channel: ServerChannel | undefined = accept()
-      if (channel) this.join(channel, socket)
-      else socket.destroy()
-    })
-    socket.once('close', () => {
-      timer.cancel()
-      if (!connected && !this.closed) reject()
-    })
+    const over = new AbortController()
+    const timer = this.options.clock.after(CONNECT_MS, () => over.abort())
+    this.connecting.add(over)
+    this.socketsFor()
+      .connect(endpoint, over.signal)
+      .then(
+        socket => {
+          const channel: ServerChannel | undefined = this.closed ? undefined : accept()
+          this.keep(socket)
+          if (channel) this.join(channel, socket)
+          else socket.destroy()
+        },
+        () => void (this.closed || reject()),
+      )
+      .finally(() => {
+        timer.cancel()
+        this.connecting.delete(over)
+        if (!this.closed) this.options.changed()
+      })
   }
 
   private request(name: string, info: object, { accept, reject }: Verdict): void {
@@ -128,49 +136,39 @@ export class Forwarding {
   private async listen(endpoint: Endpoint): Promise<number> {
     if (!this.permits(endpoint, allowsListening) || this.listeners.size >= LISTENERS_MAX)
       throw Object.assign(new Error('not permitted'), { code: 'EPERM' })
-    if ('path' in endpoint) {
-      const server = this.server(endpoint, 0)
-      await listening(server, { path: endpoint.path })
-      return this.listens(endpoint, [server], 0)
-    }
-    const first = this.server(endpoint, endpoint.port)
-    const port = await listening(first, { host: '127.0.0.1', port: endpoint.port })
-    const found = { ...endpoint, port }
-    const second = this.server(found, port)
-    const both = await listening(second, { host: '::1', port }).then(
-      () => [first, second],
-      () => [first], // There is no IPv6 here.
+    const wanted = 'path' in endpoint ? 0 : endpoint.port
+    const listener = await this.socketsFor().listen(endpoint, (socket, port) =>
+      this.offer(socket, endpoint, wanted || port),
     )
-    return this.listens(found, both, port)
+    const found = 'path' in endpoint ? endpoint : { ...endpoint, port: listener.port }
+    return this.listens(found, listener)
   }
 
-  private listens(endpoint: Endpoint, servers: readonly Server[], port: number): number {
+  private listens(endpoint: Endpoint, listener: Listener): number {
     const name = nameOf(endpoint)
     if (this.closed || this.listeners.has(name)) {
-      for (const server of servers) server.close()
+      listener.close()
       throw Object.assign(new Error('too late'), { code: 'ECANCELED' })
     }
-    this.listeners.set(name, { servers })
+    this.listeners.set(name, listener)
     this.options.changed()
-    return port
+    return listener.port
   }
 
   private unlisten(name: string): boolean {
     const listener = this.listeners.get(name)
     if (!listener) return false
     this.listeners.delete(name)
-    for (const server of listener.servers) server.close()
+    listener.close()
     this.options.changed()
     return true
   }
 
-  private server(endpoint: Endpoint, port: number): Server {
-    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, socket => {
-      const bound = 'path' in endpoint || endpoint.port !== 0 ? port : portOf(server)
-      this.offer(socket, endpoint, bound)
-    })
-    server.on('error', () => {}) // The first one is what `listening` fails with.
-    return server
+  /** Loaded and begun with the first that needs them. */
+  private socketsFor(): Sockets {
+    const { identity } = this.options.account
+    this.maker ??= identity ? new SeatedSockets(identity) : new OwnSockets()
+    return this.maker
   }
 
   /** Somebody has come to where we listen: the client decides what to do about it. */
@@ -218,8 +216,9 @@ export class Forwarding {
     endpoint: Endpoint,
     within: (scope: ReturnType<Caller['scope']>, endpoint: Endpoint) => boolean,
   ): boolean {
-    const { caller, log } = this.options
-    const permitted = caller.allows('forward') && within(caller.scope(), endpoint)
+    const { account, caller, log } = this.options
+    const permitted =
+      caller.allows('forward') && mayBe(caller, account) && within(caller.scope(), endpoint)
     const what = within === allowsTarget ? 'forward' : 'listen'
     caller.note(what, nameOf(endpoint), permitted ? 'begun' : 'refused')
     if (permitted) return true
@@ -242,26 +241,6 @@ const written = (socket: Socket, chunk: Uint8Array): Promise<void> =>
   new Promise((resolve, reject) => {
     socket.write(chunk, error => (error ? reject(error) : resolve()))
   })
-
-/** Resolves to the port when it listens. */
-function listening(
-  server: Server,
-  where: { path: string } | { host: string; port: number },
-): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.once('listening', () => resolve('path' in where ? 0 : portOf(server)))
-    // A Unix socket is made in the call, for our user only.
-    const before = 'path' in where ? process.umask(SOCKET_UMASK) : null
-    server.listen({ ...where, backlog: BACKLOG })
-    if (before !== null) process.umask(before)
-  })
-}
-
-const portOf = (server: Server): number => {
-  const address = server.address()
-  return typeof address === 'object' && address ? address.port : 0
-}
 
 const nameOf = (endpoint: Endpoint): string =>
   'path' in endpoint ? endpoint.path : `${endpoint.host}:${endpoint.port}`

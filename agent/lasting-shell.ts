@@ -60,6 +60,8 @@ export interface LastingShellOptions {
   readonly id: string
   readonly program: TerminalProgram
   readonly owner: ShellOwner
+  /** Whose of the machine it is; null: of whoever the agent runs as. */
+  readonly user: string | null
   readonly clock: Clock
   /** Of one that an agent before has opened. */
   readonly before?: { readonly startedAt: number; readonly silentMs: number }
@@ -71,6 +73,7 @@ export class LastingShell {
   readonly id: string
   readonly program: TerminalProgram
   readonly screen: WatchedScreen
+  readonly user: string | null
   /** Whoever looks, or looked last. */
   owner: ShellOwner
   private readonly clock: Clock
@@ -81,12 +84,13 @@ export class LastingShell {
   private exit: Exit | null = null
   private lostAt: number
 
-  constructor({ id, program, owner, clock, screen, before }: LastingShellOptions) {
+  constructor({ id, program, owner, user, clock, screen, before }: LastingShellOptions) {
     this.id = id
     this.screen = screen
     screen.tell = line => void this.view?.write(line)
     this.program = program
     this.owner = owner
+    this.user = user
     this.clock = clock
     this.startedAt = before?.startedAt ?? clock.now()
     this.lostAt = clock.elapsed() - (before?.silentMs ?? 0)

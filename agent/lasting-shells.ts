@@ -44,6 +44,11 @@ export interface LastingShellsOptions {
   readonly screens: OpenScreens
 }
 
+/** Of a caller, as whom it comes. */
+type Seated = Pick<Caller, 'zone' | 'user'>
+
+const userOf = ({ user }: Seated): string | null => (user?.identity ? user.name : null)
+
 interface OpenOptions {
   readonly here: (request: TerminalRequest) => TerminalProgram
   readonly mayLeave: boolean
@@ -71,7 +76,7 @@ export class LastingShells {
    * shell ends with its connection, as it also does where the id is taken or nothing is kept.
    */
   hasRoom({ zone }: Caller, id: string): boolean {
-    if (this.options.keepMs === 0 || this.find(zone, id)) return false
+    if (this.options.keepMs === 0 || this.of(zone).some(shell => shell.id === id)) return false
     const opening = [...this.opening].filter(one => equalBytes(one.zone, zone))
     if (opening.some(one => one.id === id)) return false
     const own = this.of(zone)
@@ -96,7 +101,7 @@ export class LastingShells {
       const program = held ?? here(request)
       const { clock, screens } = this.options
       const screen = screens.openFor(program, owner.name, request)
-      const shell = new LastingShell({ id, owner, program, screen, clock })
+      const shell = new LastingShell({ id, owner, user: userOf(owner), program, screen, clock })
       this.shells.set(shell, null)
       return shell
     } finally {
@@ -104,14 +109,15 @@ export class LastingShells {
     }
   }
 
-  /** The shell of this name that this zone has opened; null where there is none. */
-  find(zone: ZoneKey, id: string): LastingShell | null {
-    return this.of(zone).find(shell => shell.id === id) ?? null
+  /** The shell of this name that this person has opened, as this user; null where there is none. */
+  find(caller: Seated, id: string): LastingShell | null {
+    return this.ofUser(caller).find(shell => shell.id === id) ?? null
   }
 
-  list(zone: ZoneKey): KeptShells {
+  list(caller: Seated): KeptShells {
+    const { zone } = caller
     const { clock, keepMs } = this.options
-    const shells = this.of(zone).map(shell => shell.describe())
+    const shells = this.ofUser(caller).map(shell => shell.describe())
     const opening = [...this.opening].filter(one => equalBytes(one.zone, zone))
     const state = { state: 'open', program: '', startedAt: clock.now(), silentMs: 0 } as const
     return { keepMs, shells: [...shells, ...opening.map(({ id }) => ({ id, ...state }))] }
@@ -162,13 +168,15 @@ export class LastingShells {
 
   private async elsewhere(
     id: string,
-    { zone, publicKey }: Caller,
+    caller: Caller,
     request: TerminalRequest,
   ): Promise<TerminalProgram | null> {
     const { custody, log } = this.options
     if (!custody) return null
     try {
-      const label = formatShellLabel({ id, zone, key: sshKeyMark(publicKey) })
+      const { zone, publicKey } = caller
+      const key = sshKeyMark(publicKey)
+      const label = formatShellLabel({ id, zone, key, user: userOf(caller) })
       return await custody.keeper.open(request, label)
     } catch (error) {
       if (!(error instanceof BoxError)) throw error
@@ -179,6 +187,10 @@ export class LastingShells {
 
   private of(zone: ZoneKey): LastingShell[] {
     return [...this.shells.keys()].filter(({ owner }) => equalBytes(owner.zone, zone))
+  }
+
+  private ofUser(caller: Seated): LastingShell[] {
+    return this.of(caller.zone).filter(({ user }) => user === userOf(caller))
   }
 
   private endAfter(shell: LastingShell, ms: number): void {
@@ -218,11 +230,11 @@ export class LastingShells {
       keeper.giveUp(held.shell)
       return
     }
-    const { id } = label
+    const { id, user } = label
     const owner = ownerOf(label)
     const { clock, screens } = this.options
     const screen = screens.openFor(program, owner.name, UNKNOWN_SIZE)
-    const shell = new LastingShell({ id, owner, program, screen, clock, before: held })
+    const shell = new LastingShell({ id, owner, user, program, screen, clock, before: held })
     if (held.cutOffAt !== null) owner.note('shell', id, 'kept', held.cutOffAt)
     program.see(false)
     this.endAfter(shell, Math.max(0, this.options.keepMs - held.silentMs))

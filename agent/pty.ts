@@ -14,6 +14,7 @@ import { constants as osConstants } from 'node:os'
 import { Readable, Writable } from 'node:stream'
 import { spawn, type Terminal } from 'node-pty'
 import type { Clock } from '../src/base/clock.ts'
+import type { Identity } from './environment.ts'
 import { foregroundGroup, signalGroup } from './process-group.ts'
 import type { Exit, Program } from './program.ts'
 
@@ -36,13 +37,6 @@ export interface TerminalRequest {
   readonly rows: number
   /** Whose it is; null: that of whoever starts it, which must be root otherwise. */
   readonly as: Identity | null
-}
-
-/** As the kernel knows an account: user, group, and all groups. */
-export interface Identity {
-  readonly uid: number
-  readonly gid: number
-  readonly groups: readonly number[]
 }
 
 export interface PtyOptions extends TerminalRequest {

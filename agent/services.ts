@@ -26,6 +26,7 @@ import { zoneToText } from '../src/gns/name.ts'
 import type { RevocationIntent } from '../src/gns/revocation.ts'
 import { asDuplex } from '../src/mesh/duplex.ts'
 import type { Channel, Listening, Mesh } from '../src/mesh/mesh.ts'
+import type { Accounts } from './accounts.ts'
 import type { ApprovalDesk } from './approval-desk.ts'
 import type { AuditNotes } from './audit-notes.ts'
 import type { DeviceKeys, ServedKey } from './device-keys.ts'
@@ -39,7 +40,8 @@ import type { ParcelShelf } from './parcel-shelf.ts'
 import type { Pushing } from './pushing.ts'
 import { type Post, serveRelay } from './relay-service.ts'
 import type { Rooms } from './rooms.ts'
-import type { SshServer } from './ssh-server.ts'
+import { refusalOf } from './session-account.ts'
+import type { Caller, SshServer } from './ssh-server.ts'
 import type { StatusPlace } from './status.ts'
 import type { Successions } from './successions.ts'
 import type { UpgradeService } from './upgrade-service.ts'
@@ -59,6 +61,7 @@ export interface ServiceOptions {
   readonly grants: GrantBook
   readonly desk: PairingDesk
   readonly ssh: SshServer
+  readonly accounts: Accounts
   /** Of the SSH server, public. */
   readonly hostKey: () => Uint8Array
   readonly status: StatusPlace
@@ -114,9 +117,8 @@ export class Services {
 
   /** Listens by the keys that answer now, and by no other; who is there already stays. Throws ADDRESS_IN_USE. */
   keysChanged(): void {
-    const served = new Map(
-      this.options.device.served().map(key => [zoneToText(key.secret.zone), key]),
-    )
+    const keys = this.options.device.served()
+    const served = new Map(keys.map(key => [zoneToText(key.secret.zone), key]))
     for (const [name, listening] of this.listening)
       if (!served.has(name)) {
         for (const one of listening) one.close()
@@ -163,16 +165,14 @@ export class Services {
   }
 
   private pushes(pushing: Pushing): Offer {
-    const { grants, clock } = this.options
     const serve = (session: Session) =>
-      void pushing.serve(session, right => grants.allows(session.peerZone, right, clock.now()))
+      void pushing.serve(session, this.rightsOf(session.peerZone).allows)
     return { service: 'push', admit: zone => this.admit(zone), serve }
   }
 
   private upgrades(upgrades: UpgradeService): Offer {
-    const { grants, clock } = this.options
     const serve = (session: Session) =>
-      void upgrades.serve(session, () => grants.allows(session.peerZone, 'admin', clock.now()))
+      void upgrades.serve(session, () => this.rightsOf(session.peerZone).allows('admin'))
     return { service: 'upgrade', admit: zone => this.admit(zone), serve }
   }
 
@@ -272,29 +272,39 @@ export class Services {
 
   /** Whoever may come in is told the host key: in GNS stands its fingerprint only. */
   private admitSsh(zone: ZoneKey, payload: Uint8Array): Admission {
-    if (!decodeSshAnnouncement(payload)) return { refused: 'NOT_PERMITTED' }
+    const announced = decodeSshAnnouncement(payload)
     const admission = this.admit(zone)
-    return 'refused' in admission ? admission : { payload: this.options.hostKey() }
+    if (!announced || 'refused' in admission) return { refused: 'NOT_PERMITTED' }
+    const { publicKey, user } = announced
+    const { accounts, hostKey } = this.options
+    const refused = user === null ? null : refusalOf(this.rightsOf(zone), user, accounts)
+    if (refused === null) return { payload: hostKey() }
+    this.note(zone, sshKeyMark(publicKey), 'login', `as ${user}`, 'refused')
+    return { refused }
+  }
+
+  private rightsOf(zone: ZoneKey): Pick<Caller, 'allows' | 'scope'> {
+    const { grants, clock } = this.options
+    return {
+      allows: right => grants.allows(zone, right, clock.now()),
+      scope: () => grants.find(zone, clock.now())?.scope ?? NO_SCOPE,
+    }
   }
 
   private serveSsh({ peerZone: zone, payload, channel }: Session): void {
-    const { grants, clock, ssh } = this.options
-    const { publicKey, deviceName } = decodeSshAnnouncement(payload)!
+    const { accounts, audit, grants, clock, ssh } = this.options
+    const { publicKey, deviceName, user: name } = decodeSshAnnouncement(payload)!
     const grant = grants.find(zone, clock.now())
-    if (!grant) {
-      channel.close() // Revoked while the verdict was on its way.
+    const user = name === null ? null : accounts.find(name)
+    if (!grant || typeof user === 'string') {
+      channel.close() // Revoked, or taken away, while the verdict was on its way.
       return
     }
-    const key = sshKeyMark(publicKey)
     void ssh.serve(asDuplex(channel, clock), {
-      zone,
-      publicKey,
+      ...{ zone, publicKey, user, name: grant.holder, ...this.rightsOf(zone) },
       deviceName: deviceName || grant.deviceName,
-      name: grant.holder,
-      allows: right => grants.allows(zone, right, clock.now()),
-      scope: () => grants.find(zone, clock.now())?.scope ?? NO_SCOPE,
       isKnown: () => grants.find(zone, clock.now()) !== null,
-      note: this.options.audit.by(zone, key),
+      note: audit.by(zone, sshKeyMark(publicKey), name),
       isRecorded: () => this.options.isRecorded(zone),
     })
   }
@@ -305,7 +315,7 @@ export class Services {
     void serveControl(session, {
       clock,
       info,
-      allows: right => grants.allows(zone, right, clock.now()),
+      allows: this.rightsOf(zone).allows,
       leave: () => {
         this.note(zone, '', 'leave', '', 'done')
         grants.remove(zone)

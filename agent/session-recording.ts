@@ -3,6 +3,7 @@
 import { concat } from '../src/base/bytes.ts'
 import { BoxError } from '../src/base/errors.ts'
 import type { RecordedKind } from '../src/box/recording.ts'
+import { asUser } from './audit-notes.ts'
 import type { Account } from './environment.ts'
 import { messageOfTheDay } from './motd.ts'
 import type { Recorder } from './recorder.ts'
@@ -65,3 +66,7 @@ export function greeting(
 /** For whoever must be recorded and cannot be. */
 export const unrecorded = ({ detail }: BoxError): string =>
   `\r\nbox: this session must be recorded, and cannot be: ${detail}\r\n`
+
+/** What was asked for, and as which other user. */
+export const detailFor = ({ identity, name }: Account, detail: string): string =>
+  asUser(identity && name, detail)

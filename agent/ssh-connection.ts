@@ -10,6 +10,7 @@ import ssh2, { type AuthContext, type Connection, type ParsedKey } from 'ssh2'
 import { equalBytes } from '../src/base/bytes.ts'
 import type { Timer } from '../src/base/clock.ts'
 import { VERSION } from '../src/base/version.ts'
+import type { Account } from './environment.ts'
 import { Forwarding } from './forwarding.ts'
 import type { LastingShells } from './lasting-shells.ts'
 import type { OpenScreens } from './open-screens.ts'
@@ -41,6 +42,8 @@ export interface ConnectionParts {
 
 export class SshConnection {
   private readonly caller: Caller
+  /** As whom all of it runs. */
+  private readonly account: Account
   private readonly carrier: Duplex
   private readonly options: SshServerOptions
   private readonly shells: LastingShells
@@ -64,6 +67,7 @@ export class SshConnection {
     this.heardAt = options.clock.elapsed()
     this.carrier = carrier
     this.caller = caller
+    this.account = caller.user ?? options.account
     this.options = options
     this.timer = options.clock.after(LOGIN_MS, () => this.giveUp('login took too long'))
     // Each session and each forwarded connection may wait for it to drain.
@@ -118,10 +122,10 @@ export class SshConnection {
 
   private greet(client: Connection): void {
     this.client = client
-    const { caller, carrier } = this
+    const { account, caller, carrier } = this
     const { clock, log } = this.options
     const changed = () => this.rest()
-    this.forwarding = new Forwarding(client, { caller, carrier, clock, log, changed })
+    this.forwarding = new Forwarding(client, { account, caller, carrier, clock, log, changed })
     // Broken packets, a lost carrier, a client that is silent.
     client.on('error', error => {
       this.note('debug', 'client failed', { reason: error.message })
@@ -163,8 +167,8 @@ export class SshConnection {
   }
 
   private open(session: ssh2.Session): void {
-    const { account, clock, log, recorder, approvals } = this.options
-    const { caller, carrier, shells, screens } = this
+    const { clock, log, recorder, approvals } = this.options
+    const { account, caller, carrier, shells, screens } = this
     const heardAt = () => this.heardAt
     const opened = new SshSession(session, {
       ...{ account, caller, carrier, clock, log, recorder, approvals },

@@ -31,6 +31,8 @@ export interface Caller {
   /** The SSH key it announced: the blob of RFC 4253 section 6.6. */
   readonly publicKey: Uint8Array
   readonly deviceName: string
+  /** Which user of the machine it wants to be; null: whoever the agent runs as. */
+  readonly user: Account | null
   /** Asked at each request, so that what is revoked ends at once. */
   readonly allows: (right: Right) => boolean
   /** How far its rights go; asked as often. */

@@ -39,11 +39,9 @@ import {
   tellExit,
   tellOnly,
 } from './session-channel.ts'
+import { type SessionFiles, sessionFiles } from './session-files.ts'
 import { SessionOutput } from './session-output.ts'
-import { greeting, recordingOrWhy, unrecorded } from './session-recording.ts'
-import { Region } from './sftp/region.ts'
-import { SftpSession } from './sftp/session.ts'
-import { Witness } from './sftp/witness.ts'
+import { detailFor, greeting, recordingOrWhy, unrecorded } from './session-recording.ts'
 import type { Caller } from './ssh-server.ts'
 import type { WatchedScreen } from './watched-screen.ts'
 
@@ -83,7 +81,7 @@ export class SshSession {
   /** How the client calls the shell it opens, and the one it wants back. */
   private readonly names: { keep?: string; resume?: string } = {}
   private lasting: LastingShell | null = null
-  private files: SftpSession | null = null
+  private files: SessionFiles | null = null
   private recording: Recording | null = null
   private screen: WatchedScreen | null = null
   /** All of it, where it was read before another person approved it. */
@@ -177,7 +175,7 @@ export class SshSession {
     const { caller, shells } = this.options
     const { keep, resume } = this.names
     if (resume !== undefined) {
-      const shell = this.terminal && shells.find(caller.zone, resume)
+      const shell = this.terminal && shells.find(caller, resume)
       if (!shell) verdict.reject()
       else if (caller.isRecorded() && !shell.program.recording) verdict.reject()
       else this.begin('shell', resume, verdict, channel => this.goOn(channel, shell), 'resumed')
@@ -200,7 +198,7 @@ export class SshSession {
     }
     const channel: ServerChannel | undefined = accept()
     channel?.on('error', () => {})
-    channel?.write(shellsText(shells.list(caller.zone)))
+    channel?.write(shellsText(shells.list(caller)))
     if (channel) tellExit(channel, { code: 0 })
   }
 
@@ -257,7 +255,7 @@ export class SshSession {
     detail: string,
   ): boolean {
     const { terminal, options } = this
-    const about = what === 'exec' ? detail : ''
+    const about = detailFor(options.account, what === 'exec' ? detail : '')
     const begun = recordingOrWhy({ ...options, what, detail: about, terminal })
     this.recording = begun instanceof BoxError ? null : begun
     if (!(begun instanceof BoxError)) return true
@@ -358,11 +356,12 @@ export class SshSession {
 
   private async serveFiles(channel: ServerChannel): Promise<Exit> {
     const { account, caller, carrier, clock } = this.options
-    const region = await Region.open(account.home, caller.scope().paths)
+    const { paths } = caller.scope()
     const { recording } = this
-    const witness = recording && new Witness(recording, region)
-    const files = new SftpSession({ region, now: () => clock.now(), witness })
+    const now = () => clock.now()
+    const { files, witness } = await sessionFiles({ account, paths, recording, now })
     this.files = files
+    if (this.left.signal.aborted) void files.close()
     const out = new SessionOutput(channel, carrier)
     const code = await files.serve(channel, packet => out.write(packet, 'output'))
     witness?.end()
@@ -390,6 +389,7 @@ export class SshSession {
       command: line,
       env: environmentOf(this.options, null, this.variables),
       cwd,
+      as: account.identity,
       clock,
     })
     return this.recording ? recordedProgram(program, this.recording, clock) : program

@@ -237,7 +237,7 @@ class Search<T> {
 
 /** Whether the device itself said no. At an old address, somebody else may live now. */
 const isFinal = ({ family, code }: BoxError, isOld: boolean): boolean =>
-  family === 'refused' && !(isOld && code === 'IDENTITY_WRONG')
+  code === 'USER_UNKNOWN' || (family === 'refused' && !(isOld && code === 'IDENTITY_WRONG'))
 
 /** Ever longer waits, up to a limit. */
 function* waits(): Generator<number> {

@@ -12,7 +12,7 @@ import { hasOpenJobs } from './jobs/job-names.ts'
 import { login, type SshSession } from './ssh-client.ts'
 import { readSshKey, type SshKey } from './ssh-key.ts'
 
-/** Sessions run as whoever the agent runs as, whatever name SSH carries. */
+/** As whom sessions run is announced with our key: the name that SSH carries counts for nothing. */
 const USER = 'box'
 /** What a device says at a login is a sentence or two. */
 const GREETING_MAX = 500
@@ -20,18 +20,23 @@ const GREETING_MAX = 500
 export interface DeviceShell {
   readonly session: DeviceSession
   readonly ssh: SshSession
+  /** As which user of the device; null: as whoever its agent runs as. */
+  readonly user: string | null
 }
 
-export type ShellOptions = Pick<ReachOptions, 'timeoutMs' | 'forget'>
+export interface ShellOptions extends Pick<ReachOptions, 'timeoutMs' | 'forget'> {
+  readonly user?: string | null
+}
 
 /** A channel on which the device's SSH server will take our key. Fails as `reach`. */
 export function reachSsh(
   context: Context,
   device: Device,
   key: SshKey,
-  options: Omit<ReachOptions, 'service' | 'payload'> = {},
+  { user = null, ...options }: Omit<ReachOptions, 'service' | 'payload'> & ShellOptions = {},
 ): Promise<DeviceSession> {
-  const payload = encodeSshAnnouncement({ publicKey: key.publicKey, deviceName: device.name })
+  const { publicKey } = key
+  const payload = encodeSshAnnouncement({ publicKey, deviceName: device.name, user })
   return reach(context, device, { ...options, service: 'ssh', payload })
 }
 
@@ -103,7 +108,7 @@ async function enterOnce(
       return equalBytes(sha256(hostKey), session.record.hostKey)
     },
   })
-  return { session, ssh, hostKey }
+  return { session, ssh, hostKey, user: options.user ?? null }
 }
 
 /** Begins to dial while there is still something to read and to load; whoever uses the mesh hears why it fails. */

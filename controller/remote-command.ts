@@ -18,6 +18,8 @@ export interface RemoteCommand {
   readonly limitS: number | null
   /** Only once another person has approved it; the waiting counts as well. */
   readonly approved?: boolean
+  /** As which user of the device; absent, or null: as whoever its agent runs as. */
+  readonly user?: string | null
 }
 
 /** What became of it. Expected failures are in it. */
@@ -36,7 +38,7 @@ export type Heard = (from: 'out' | 'err', piece: Uint8Array) => Promise<void> | 
 export async function runCommand(
   context: Context,
   device: Device,
-  { line, input, timeoutMs, limitS, approved = false }: RemoteCommand,
+  { line, input, timeoutMs, limitS, user = null, approved = false }: RemoteCommand,
   heard: Heard,
 ): Promise<CommandEnd> {
   const { clock, signal } = context
@@ -47,7 +49,7 @@ export async function runCommand(
   let isBegun = false
   let timer: Timer | null = null
   try {
-    const { ssh } = await openShell(context, device, { timeoutMs })
+    const { ssh } = await openShell(context, device, { timeoutMs, user })
     const end = () => ssh.destroy()
     signal.addEventListener('abort', end, { once: true })
     if (limitS !== null)

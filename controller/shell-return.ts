@@ -21,6 +21,7 @@ import type { DeviceShell } from './device-shell.ts'
 import { onTerminal, piped } from './remote-program.ts'
 import type { SshSession } from './ssh-client.ts'
 import { age } from './status-report.ts'
+import { textOf } from './user-at.ts'
 
 /** A box that lives says something every 10 s, even where its person types nothing. */
 const SILENT_MS = 15_000
@@ -50,8 +51,8 @@ export async function resumedShell(
   again: Again,
 ): Promise<number> {
   const { output, stdio } = context
-  const { ssh, session } = shell
-  const { name } = session.device
+  const { ssh } = shell
+  const name = placeOf(shell)
   if (wanted !== '' && !isShellId(wanted))
     throw new BoxError(
       'INPUT_INVALID',
@@ -209,6 +210,10 @@ const noneKept = (open: readonly KeptShell[]): BoxError =>
 const told = ({ state, program, silentMs }: KeptShell): string =>
   `${state === 'ended' ? 'has ended' : program}, lost ${age(silentMs)} ago`
 
+/** As a person names it. */
+const placeOf = ({ user, session }: DeviceShell): string =>
+  textOf({ user, name: session.device.name })
+
 async function ask(ssh: SshSession): Promise<KeptShells> {
   return parseShells(await ssh.subsystem(SHELLS_SUBSYSTEM))
 }
@@ -221,13 +226,13 @@ interface Lost {
 
 /** Finds out meanwhile what becomes of the shell where its connection is lost. Fails where it is not kept. */
 async function watched(
-  { ssh, session }: DeviceShell,
+  shell: DeviceShell,
   id: string,
   go: (started: () => void) => Promise<number>,
 ): Promise<number | Lost> {
   let keeping = Promise.resolve(0)
   const started = () => {
-    keeping = ask(ssh).then(
+    keeping = ask(shell.ssh).then(
       ({ keepMs, shells }) => (shells.some(shell => shell.id === id) ? keepMs : 0),
       () => 0, // An older device, or one that was lost before it could say.
     )
@@ -239,7 +244,7 @@ async function watched(
     const keepMs = isLost ? await keeping : 0
     if (!isLost || keepMs === 0) throw error
     const minutes = Math.round(keepMs / MINUTE_MS)
-    const cure = `Your shell is kept for ${minutes} min: \`box ssh --resume ${session.device.name}\` goes on with it.`
+    const cure = `Your shell is kept for ${minutes} min: \`box ssh --resume ${placeOf(shell)}\` goes on with it.`
     return { minutes, error: new BoxError(error.code, cure, error) }
   }
 }

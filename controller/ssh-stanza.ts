@@ -21,6 +21,12 @@ import { makeDirectories } from '../src/sys/file-store.ts'
 const INCLUDED = 'secushare-box.conf'
 const INCLUDE = `Include ${INCLUDED}`
 
+/**
+ * What stands for a user that was not given. ssh would send the name of its own user, which means something else on
+ * the device; and no account is called this.
+ */
+export const AGENTS_USER = '@agent'
+
 export interface StanzaOptions {
   /** The program and arguments that stand for `box`. */
   readonly box: readonly string[]
@@ -32,7 +38,8 @@ export interface StanzaOptions {
 export function stanza({ box, identityFile, knownHosts }: StanzaOptions): string {
   return `# Made by "box ssh-config"; "box ssh-config --remove" takes it away.
 Host *.box
-  ProxyCommand ${box.map(quoted).join(' ')} proxy %h
+  User ${AGENTS_USER}
+  ProxyCommand ${box.map(quoted).join(' ')} proxy --user %r %h
   IdentityFile ${quoted(identityFile)}
   IdentitiesOnly yes
   UserKnownHostsFile ${quoted(knownHosts)}

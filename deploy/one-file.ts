@@ -9,6 +9,7 @@ const PROGRAMS = {
   box: () => import('../controller/main.ts'),
   'box-agent': () => import('../agent/main.ts'),
   'box-keeper': () => import('../agent/keeper/main.ts'),
+  'box-seat': () => import('../agent/seat/main.ts'),
 } as const
 type Name = keyof typeof PROGRAMS
 

@@ -1,5 +1,5 @@
 /**
- * The last step of npm run build: `box`, `box-agent` and its `box-keeper` in dist/bin, with all they use but the terminal's native
+ * The last step of npm run build: `box`, `box-agent`, its `box-keeper` and its `box-seat` in dist/bin, with all they use but the terminal's native
  * half, as a few files that are read when they are needed. As the hundreds of modules they are written in, a
  * command takes half as long again to start.
  */
@@ -23,6 +23,7 @@ const { metafile } = await build({
     box: 'controller/main.ts',
     'box-agent': 'agent/main.ts',
     'box-keeper': 'agent/keeper/main.ts',
+    'box-seat': 'agent/seat/main.ts',
   },
   outdir: OUT,
   bundle: true,

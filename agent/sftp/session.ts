@@ -4,7 +4,7 @@
  * one is read. That also bounds the memory: a client that does not read its replies is not read from.
  */
 
-import type { Duplex } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { WireError } from '../../src/wire/layout.ts'
 import { EXTENSIONS } from './extensions.ts'
 import { Handles } from './handles.ts'
@@ -42,7 +42,7 @@ export class SftpSession {
    * what was done could not be written down.
    * What it had open is closed then.
    */
-  async serve(input: Duplex, reply: (packet: Uint8Array) => Promise<void>): Promise<number> {
+  async serve(input: Readable, reply: (packet: Uint8Array) => Promise<void>): Promise<number> {
     const splitter = new PacketSplitter()
     try {
       for await (const chunk of input.iterator({ destroyOnReturn: false }))

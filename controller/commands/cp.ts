@@ -6,6 +6,7 @@ import type { Context } from '../context.ts'
 import { openShell } from '../device-shell.ts'
 import { FileCopy } from '../file-copy.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
+import { userAt } from '../user-at.ts'
 
 interface Arguments {
   readonly paths: readonly string[] | undefined
@@ -32,7 +33,7 @@ export const cp = command<Arguments>({
       .positional('paths', {
         type: 'string',
         array: true,
-        describe: 'what to copy, and last where to; DEVICE:PATH is on a device',
+        describe: 'what to copy, and last where to; [USER@]DEVICE:PATH is on a device',
       })
       .option('recursive', {
         type: 'boolean',
@@ -52,11 +53,12 @@ export const cp = command<Arguments>({
     const to = places.pop()
     if (!to || places.length === 0)
       throw new BoxError('INPUT_INVALID', 'Say what to copy, and where to.')
-    const { name, fromDevice } = deviceBetween(places, to)
+    const { place, fromDevice } = deviceBetween(places, to)
+    const { user, name } = userAt(place)
     const { fleet, output, signal } = context
     const progress = output.progress(`looking for ${name}`)
     try {
-      const options = { timeoutMs: timeoutMs(timeout) }
+      const options = { user, timeoutMs: timeoutMs(timeout) }
       const { ssh } = await openShell(context, fleet.device(name), options)
       const end = () => ssh.destroy()
       signal.addEventListener('abort', end, { once: true })
@@ -96,7 +98,7 @@ function placeOf(text: string): Place {
 }
 
 /** The one device that all of it is about. */
-function deviceBetween(from: readonly Place[], to: Place): { name: string; fromDevice: boolean } {
+function deviceBetween(from: readonly Place[], to: Place): { place: string; fromDevice: boolean } {
   const sources = new Set(from.map(({ device }) => device))
   const [source] = sources
   if (sources.size > 1 || source === undefined || (source === null) === (to.device === null))
@@ -105,6 +107,6 @@ function deviceBetween(from: readonly Place[], to: Place): { name: string; fromD
       'One side must be a device (DEVICE:PATH), and the other must be here.',
     )
   return source === null
-    ? { name: to.device!, fromDevice: false }
-    : { name: source, fromDevice: true }
+    ? { place: to.device!, fromDevice: false }
+    : { place: source, fromDevice: true }
 }

@@ -17,6 +17,7 @@ import { type CommandEnd, runCommand } from '../remote-command.ts'
 import { select } from '../selector.ts'
 import { commandLine } from '../shell-words.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
+import { userAt } from '../user-at.ts'
 
 /** Enough to keep one line busy; each costs a channel and a key exchange. */
 const PARALLEL = 32
@@ -52,6 +53,7 @@ export const exec = command<Arguments>({
   usage: 'exec [selector]',
   examples: [
     ['box exec @routers -- uptime', 'runs uptime on every device tagged "routers"'],
+    ['box exec ada@@routers -- id', 'as the user ada of each of them'],
     ['box exec --all --json -- df -P /', 'one JSON object a device, with output and exit code'],
     ["box exec kitchen -- 'dmesg | tail -3'", 'one word is a line for the shell'],
     ['box exec @routers --script fix.sh -- now', 'runs a script of here there, with an argument'],
@@ -62,7 +64,7 @@ export const exec = command<Arguments>({
   ],
   options: yargs =>
     yargs
-      .positional('selector', { type: 'string', describe: 'a name, or @tag' })
+      .positional('selector', { type: 'string', describe: 'a name, or @tag; USER@NAME, USER@@tag' })
       .option('all', { type: 'boolean', default: false, describe: 'all devices' })
       .option('parallel', { type: 'number', default: PARALLEL, describe: 'so many at a time' })
       .option('timeout', TIMEOUT)
@@ -102,7 +104,10 @@ export const exec = command<Arguments>({
     if (!Number.isInteger(args.parallel) || args.parallel < 1)
       throw new BoxError('INPUT_INVALID', '--parallel takes a whole number from 1.')
     mustFit(args)
-    const devices = select(fleet.devices(), args.selector, { all: args.all })
+    const { user, name } = userAt(args.selector ?? '')
+    if (user !== null && (args.queue || args.every !== undefined))
+      throw new BoxError('INPUT_INVALID', 'What waits runs as whoever the agent there runs as.')
+    const devices = select(fleet.devices(), name || undefined, { all: args.all })
     const width = Math.max(...devices.map(({ name }) => name.length))
     const line = args.script === undefined ? commandLine(words) : scriptLine(words)
     const input = await inputOf(context, args)
@@ -110,7 +115,7 @@ export const exec = command<Arguments>({
     if (args.queue || args.every !== undefined) mustFitJob(later)
     if (args.every !== undefined) return await schedule(context, devices, later, args)
     const outcomes = await inParallel(devices, args.parallel, async device => {
-      const outcome = await runOn(context, device, { line, input, width, ...args })
+      const outcome = await runOn(context, device, { line, input, width, user, ...args })
       if (output.json && !(args.queue && isAway(outcome))) output.result('', outcome)
       return outcome
     })
@@ -181,15 +186,17 @@ interface Job extends Arguments {
   readonly input: Uint8Array
   /** Of the longest name. */
   readonly width: number
+  readonly user: string | null
 }
 
 async function runOn(
   context: Context,
   device: Device,
-  { line, input, width, timeout, limit, two }: Job,
+  { line, input, width, user, timeout, limit, two }: Job,
 ): Promise<Outcome> {
   const heard = new Hearing(context, device.name, width)
-  const job = { line, input, timeoutMs: timeoutMs(timeout), limitS: limit ?? null, approved: two }
+  const limits = { timeoutMs: timeoutMs(timeout), limitS: limit ?? null }
+  const job = { line, input, user, ...limits, approved: two }
   const end = await runCommand(context, device, job, (from, piece) => heard.take(from, piece))
   return { name: device.name, ...end, ...heard.end() }
 }

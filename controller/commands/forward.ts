@@ -7,6 +7,7 @@ import { openShell } from '../device-shell.ts'
 import type { Device } from '../fleet.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
 import { parseSocks, parseTunnel, type TcpEnd, type Tunnel, Tunnels } from '../tunnels.ts'
+import { userAt } from '../user-at.ts'
 
 /** A line that was lost is tried again so soon, then half as often each time. */
 const AGAIN_MIN_MS = 1_000
@@ -35,7 +36,11 @@ export const forward = command<Arguments>({
   ],
   options: yargs =>
     yargs
-      .positional('name', { type: 'string', demandOption: true, describe: 'which device' })
+      .positional('name', {
+        type: 'string',
+        demandOption: true,
+        describe: 'which device; USER@NAME',
+      })
       .option('local', list('L', '[bind:]port:host:port, from here to there'))
       .option('remote', list('R', 'port:host:port, from the loopback of the device to here'))
       .option('dynamic', list('D', '[bind:]port of a SOCKS 5 proxy'))
@@ -48,12 +53,13 @@ export const forward = command<Arguments>({
     ]
     if (tunnels.length === 0)
       throw new BoxError('INPUT_INVALID', 'Say what to forward: -L, -R or -D.')
-    const device = context.fleet.device(name)
+    const { user, name: called } = userAt(name)
+    const device = context.fleet.device(called)
     const open = new Tunnels()
     try {
       const ports = new Map<Tunnel, number>()
       for (const tunnel of tunnels) ports.set(tunnel, await open.listen(tunnel))
-      await carry(context, device, { open, tunnels, ports, timeoutMs: timeoutMs(timeout) })
+      await carry(context, device, { open, tunnels, ports, user, timeoutMs: timeoutMs(timeout) })
     } finally {
       open.close()
     }
@@ -64,6 +70,7 @@ interface Carried {
   readonly open: Tunnels
   readonly tunnels: readonly Tunnel[]
   readonly ports: Map<Tunnel, number>
+  readonly user: string | null
   readonly timeoutMs: number
 }
 
@@ -94,12 +101,12 @@ async function carry(context: Context, device: Device, carried: Carried): Promis
 async function once(
   context: Context,
   device: Device,
-  { open, tunnels, ports, timeoutMs }: Carried,
+  { open, tunnels, ports, user, timeoutMs }: Carried,
   tells: boolean,
 ): Promise<void> {
   const { output, signal } = context
   const progress = output.progress(`looking for ${device.name}`)
-  const { ssh } = await openShell(context, device, { timeoutMs }).finally(progress.end)
+  const { ssh } = await openShell(context, device, { user, timeoutMs }).finally(progress.end)
   const end = () => ssh.destroy()
   signal.addEventListener('abort', end, { once: true })
   try {

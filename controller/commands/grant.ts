@@ -3,6 +3,7 @@
 import { BoxError } from '../../src/base/errors.ts'
 import { isRight, RIGHTS, type Right } from '../../src/box/grant.ts'
 import type { Scope } from '../../src/box/scope.ts'
+import { isUserName } from '../../src/box/ssh-announcement.ts'
 import { zoneFromText, zoneToText } from '../../src/gns/name.ts'
 import { command } from '../command.ts'
 import { letIn, mustBeApprovable, untilIn } from '../granting.ts'
@@ -14,6 +15,7 @@ interface Arguments {
   readonly rights: string
   readonly as: string
   readonly until: string | undefined
+  readonly user: readonly string[] | undefined
   readonly command: readonly string[] | undefined
   readonly path: readonly string[] | undefined
   readonly target: readonly string[] | undefined
@@ -32,6 +34,7 @@ export const grant = command<Arguments>({
       'box grant kitchen 000G0… exec --as ada --command uptime',
       'Ada may run this and nothing else',
     ],
+    ['box grant kitchen 000G0… shell --as ada --user www', 'shells of the user www: box ssh www@…'],
     ['box grant kitchen 000G0… files --as ada --path /srv --until 2027-01-01', 'until a day'],
     ['box grant kitchen 000G0… shell,files --as ada --record', 'and the device records all of it'],
     ['box grant kitchen 000G0… exec --as ada --two', 'each time another person must approve it'],
@@ -51,6 +54,7 @@ export const grant = command<Arguments>({
       })
       .option('as', { type: 'string', demandOption: true, describe: 'what to call the person' })
       .option('until', { type: 'string', describe: 'a day or time: 2027-01-31, 2027-01-31T18:00' })
+      .option('user', list('shell, exec, files, forward: only as this user of the device'))
       .option('command', list('exec: this command; a * at the end stands for plain words'))
       .option('path', list('files: only below this directory'))
       .option('target', list('forward: only to HOST:PORT; listen:PORT to be listened on'))
@@ -100,7 +104,7 @@ function rightsIn(text: string): readonly Right[] {
 
 /** Throws where something is narrowed that is not granted: it would look like more than it is. */
 function scopeIn(args: Arguments, rights: readonly Right[]): Scope {
-  const { command, path, target, record, two } = args
+  const { user, command, path, target, record, two } = args
   const needs = (right: Right, option: string, values: readonly string[] | undefined) => {
     if (values && !rights.includes(right))
       throw new BoxError('INPUT_INVALID', `--${option} goes with the right ${right}.`)
@@ -111,11 +115,25 @@ function scopeIn(args: Arguments, rights: readonly Right[]): Scope {
     throw new BoxError('INPUT_INVALID', '--path takes paths from the root.')
   if (two) mustBeApprovable(rights)
   return {
-    users: null,
+    users: usersIn(user, rights),
     commands: needs('exec', 'command', command),
     paths,
     targets: needs('forward', 'target', target),
     recorded: record,
     approved: two,
   }
+}
+
+const AS_USER: readonly Right[] = ['shell', 'exec', 'files', 'forward']
+
+/** Throws INPUT_INVALID. */
+function usersIn(
+  users: readonly string[] | undefined,
+  rights: readonly Right[],
+): readonly string[] | null {
+  if (!users) return null
+  const wrong = users.find(user => !isUserName(user))
+  if (wrong !== undefined) throw new BoxError('INPUT_INVALID', `"${wrong}" is no name of a user.`)
+  if (AS_USER.some(right => rights.includes(right))) return users
+  throw new BoxError('INPUT_INVALID', `--user goes with one of the rights ${AS_USER.join(', ')}.`)
 }

@@ -9,14 +9,16 @@ import { command } from '../command.ts'
 import type { Context } from '../context.ts'
 import { dialHubs, learnHostKey, reachSsh } from '../device-shell.ts'
 import { readSshKey } from '../ssh-key.ts'
+import { AGENTS_USER } from '../ssh-stanza.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
 
 const SUFFIX = '.box'
 
-export const proxy = command<{ name: string; timeout: number }>({
+export const proxy = command<{ name: string; user: string | undefined; timeout: number }>({
   usage: 'proxy <name>',
   examples: [
     ["ssh -o ProxyCommand='box proxy %h' kitchen.box", 'the stock ssh reaches a device'],
+    ["ssh -o ProxyCommand='box proxy --user %r %h' ada@kitchen.box", 'as its user ada'],
     ['box proxy kitchen < script | tail', 'speaks SSH on both, for programs that do'],
   ],
   options: yargs =>
@@ -26,13 +28,18 @@ export const proxy = command<{ name: string; timeout: number }>({
         demandOption: true,
         describe: 'which device; NAME.box is the same',
       })
+      .option('user', {
+        type: 'string',
+        describe: 'as which user of the device; what ssh itself sends counts for nothing',
+      })
       .option('timeout', TIMEOUT),
-  run: async (context, { name, timeout }) => {
+  run: async (context, { name, user: wanted, timeout }) => {
+    const user = wanted === undefined || wanted === AGENTS_USER ? null : wanted
     const label = name.endsWith(SUFFIX) ? name.slice(0, -SUFFIX.length) : name
     const device = context.fleet.device(label)
     dialHubs(context)
     const key = await readSshKey(context.state)
-    const options = { timeoutMs: timeoutMs(timeout) }
+    const options = { user, timeoutMs: timeoutMs(timeout) }
     const session = await reachSsh(context, device, key, options)
     await learnHostKey(context, session)
     await join(context, asDuplex(session.channel, context.clock))

@@ -10,6 +10,7 @@ import { collected, onTerminal, piped } from '../remote-program.ts'
 import { type Again, lastingShell, listShells, resumedShell } from '../shell-return.ts'
 import { commandLine } from '../shell-words.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
+import { userAt } from '../user-at.ts'
 
 interface Arguments {
   readonly name?: string | undefined
@@ -25,6 +26,7 @@ export const ssh = command<Arguments>({
   usage: 'ssh [name]',
   examples: [
     ['box ssh kitchen', 'opens a shell; ~. at the beginning of a line ends it, whatever happens'],
+    ['box ssh ada@kitchen', 'a shell of the user ada there, where you may be that user'],
     ['box ssh kitchen -- uptime', 'runs a command, and ends with its exit code'],
     ["box ssh kitchen -- 'dmesg | tail'", 'one word is a line for the shell'],
     ['box ssh --resume kitchen', 'goes on with the shell whose connection was lost last'],
@@ -36,7 +38,7 @@ export const ssh = command<Arguments>({
     yargs
       .positional('name', {
         type: 'string',
-        describe: 'which device',
+        describe: 'which device; USER@NAME: as which of its users',
       })
       .option('resume', {
         type: 'string',
@@ -63,13 +65,15 @@ export const ssh = command<Arguments>({
   run: async (context, args) => {
     const { output, fleet } = context
     const { name, resume } = named(args)
-    const device = fleet.device(name)
+    const { user } = userAt(name)
+    const called = () => fleet.device(userAt(name).name)
+    const device = called()
     const line = lineOf(args, resume, output.json)
-    const progress = output.progress(`looking for ${name}`)
-    const options = { forget: args.fresh, timeoutMs: timeoutMs(args.timeout) }
+    const progress = output.progress(`looking for ${device.name}`)
+    const options = { user, forget: args.fresh, timeoutMs: timeoutMs(args.timeout) }
     const shell = await openShell(context, device, options).finally(progress.end)
     try {
-      const again = () => openShell(context, fleet.device(name), options)
+      const again = () => openShell(context, called(), options)
       return await opened(context, shell, { ...args, resume, line, again })
     } finally {
       await shell.ssh.leave(context.clock)

@@ -70,11 +70,18 @@ export const ERRORS = {
   ],
   ALERT_UNKNOWN: ['unknown', 'There is no such alert: see box alerts.'],
   DEVICE_UNKNOWN: ['unknown', 'No device of this name is paired.'],
+  USER_UNKNOWN: ['unknown', 'The device has no such user.'],
   ROOM_UNKNOWN: ['unknown', 'There is no such room.'],
   OFFER_UNKNOWN: ['unknown', 'There is no such file on offer: see box files.'],
   CONTACT_UNKNOWN: ['unknown', 'There is no such contact.'],
   NOT_PERMITTED: ['refused', 'The device does not grant this to your key.'],
   APPROVAL_DENIED: ['refused', 'It was not approved, and nothing was done.'],
+  USER_NOT_GRANTED: ['refused', 'Your grant does not let you be this user of the device.'],
+  USER_OUT_OF_REACH: [
+    'refused',
+    'The agent there runs as an ordinary user, and can be no other one.',
+  ],
+  USER_CLOSED: ['refused', 'The account of this user is closed to logins on the device.'],
   ROOM_LIMIT: ['refused', 'There is no room for more of that on the device.'],
   ZONE_REVOKED: [
     'refused',

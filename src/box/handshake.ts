@@ -83,9 +83,16 @@ export interface AcceptOptions extends HandshakeOptions {
 
 /** A refusal is told to the opener, who knows by then whom it talks to. */
 export type Admission = { readonly payload: Uint8Array } | { readonly refused: Refusal }
-export type Refusal = 'NOT_PERMITTED' | 'PAIRING_REFUSED'
+export type Refusal = keyof typeof STATUS
 
-const STATUS = { NOT_PERMITTED: 1, PAIRING_REFUSED: 2 } as const
+const STATUS = {
+  NOT_PERMITTED: 1,
+  PAIRING_REFUSED: 2,
+  USER_UNKNOWN: 3,
+  USER_NOT_GRANTED: 4,
+  USER_OUT_OF_REACH: 5,
+  USER_CLOSED: 6,
+} as const
 const NOTHING = new Uint8Array(0)
 
 export interface Session {

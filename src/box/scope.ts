@@ -5,7 +5,10 @@
 
 /** What narrows the rights; null does not. */
 export interface Scope {
-  /** As which users of the machine shells and commands may run; null: as any, where the agent can. */
+  /**
+   * As which users of the machine shells, commands, files and forwarding are had; null: as whoever the agent runs as,
+   * and for its owners as any, where the agent can.
+   */
   readonly users: readonly string[] | null
   /** Which commands, word for word; a `*` at the end stands for plain words. */
   readonly commands: readonly string[] | null
@@ -27,7 +30,7 @@ export const WHOLE_SCOPE: Scope = {
   ...{ recorded: false, approved: false },
 }
 
-/** Of whoever has no grant any more. */
+/** Of whoever has no grant, or none any more. */
 export const NO_SCOPE: Scope = {
   ...{ users: [], commands: [], paths: [], targets: [] },
   ...{ recorded: true, approved: true },
@@ -107,7 +110,8 @@ export const reachesAll = (scope: Scope): boolean => LISTS.every(name => scope[n
 export const isWhole = (scope: Scope): boolean => reachesAll(scope) && !makesDemands(scope)
 
 /** Whether it asks for what a device that does not know of it would not do. */
-export const makesDemands = ({ recorded, approved }: Scope): boolean => recorded || approved
+export const makesDemands = ({ recorded, approved, users }: Scope): boolean =>
+  recorded || approved || users !== null
 
 /** What narrows it, without what is demanded. */
 export const scopeLists = ({ users, commands, paths, targets }: Scope) => ({

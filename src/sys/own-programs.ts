@@ -16,13 +16,14 @@ declare const PROGRAMS_BESIDE: true | undefined
 /** Beside the script with all of us, where there is room for more than one file: the keeper alone. */
 export const KEEPER_SCRIPT = 'keeper.cjs'
 
-/** The last is of no use to people: the agent starts it, for its shells. */
-export type OwnProgram = 'box' | 'box-agent' | 'box-keeper'
+/** The last two are of no use to people: the agent starts them, for its shells, and to do things as other users. */
+export type OwnProgram = 'box' | 'box-agent' | 'box-keeper' | 'box-seat'
 
 const FOLDERS = {
   box: 'controller',
   'box-agent': 'agent',
   'box-keeper': 'agent/keeper',
+  'box-seat': 'agent/seat',
 } as const
 
 /** Program and arguments that stand for one of ours, with this version of the code. */

@@ -128,7 +128,7 @@ describe('an owner', () => {
     const { payload } = await home.open(
       'ssh',
       undefined,
-      encodeSshAnnouncement({ publicKey, deviceName: '' }),
+      encodeSshAnnouncement({ publicKey, deviceName: '', user: null }),
     )
     expect(sha256(payload)).toEqual((await published(home)).hostKey)
   })
@@ -149,6 +149,7 @@ describe('a stranger', () => {
   const announcement = encodeSshAnnouncement({
     publicKey: publicBlob(KEYS.public),
     deviceName: '',
+    user: null,
   })
 
   test('gets no further than its proof of identity', async () => {

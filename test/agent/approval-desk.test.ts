@@ -54,7 +54,14 @@ function newDesk(secret = device): ApprovalDesk {
   const audit = new AuditNotes({
     ...{ audit: new AuditLog(entries), grants, device: keys, clock: world, log: silentLog },
   })
-  return new ApprovalDesk({ clock: world, random: world.random, device: keys, grants, audit })
+  return new ApprovalDesk({
+    clock: world,
+    random: world.random,
+    device: keys,
+    grants,
+    audit,
+    own: 'root',
+  })
 }
 
 const give = (

@@ -71,7 +71,7 @@ const grant = async (rights: readonly Right[], scope: Partial<Scope> = {}, until
 }
 
 const enter = async (as = guest) => {
-  const announced = { publicKey: publicBlob(KEYS.public), deviceName: '' }
+  const announced = { publicKey: publicBlob(KEYS.public), deviceName: '', user: null }
   const session = await home.open('ssh', as, encodeSshAnnouncement(announced))
   return connectOver(asDuplex(session.channel, clock), { strictVendor: false } as object)
 }

@@ -67,7 +67,7 @@ const grant = async (
 }
 
 const enter = async (as = ada): Promise<Client> => {
-  const announced = { publicKey: publicBlob(KEYS.public), deviceName: '' }
+  const announced = { publicKey: publicBlob(KEYS.public), deviceName: '', user: null }
   const session = await home.open('ssh', as, encodeSshAnnouncement(announced))
   return connectOver(asDuplex(session.channel, clock), { strictVendor: false } as object)
 }

@@ -147,7 +147,11 @@ export class Home {
 
   async sshStream(own = this.owner, deviceName = ''): Promise<Duplex> {
     const publicKey = publicBlob(KEYS.public)
-    const session = await this.open('ssh', own, encodeSshAnnouncement({ publicKey, deviceName }))
+    const session = await this.open(
+      'ssh',
+      own,
+      encodeSshAnnouncement({ publicKey, deviceName, user: null }),
+    )
     return asDuplex(session.channel, clock)
   }
 

@@ -85,6 +85,7 @@ export const CALLER: Caller = {
   zone: ZoneSecret.generate('EDKEY', seededRandom(1)).zone,
   publicKey: publicBlob(KEYS.public),
   deviceName: 'kitchen',
+  user: null,
   allows: () => true,
   scope: () => WHOLE_SCOPE,
   name: 'home',

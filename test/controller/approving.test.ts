@@ -58,7 +58,14 @@ describe('box', () => {
     grants.set({ ...ownerGrant(ada.zone, names('ada'), 0), rights: ['exec'] })
     const device = keysOf(kitchen.secret, { clock: world })
     const audit = { note: () => {} }
-    desk = new ApprovalDesk({ clock: world, random: world.random, device, grants, audit })
+    desk = new ApprovalDesk({
+      clock: world,
+      random: world.random,
+      device,
+      grants,
+      audit,
+      own: 'root',
+    })
     kitchen.approvals = zone => ({
       list: () => desk.list(zone),
       judge: signed => desk.judge(zone, signed),

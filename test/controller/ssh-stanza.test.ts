@@ -80,7 +80,7 @@ test.runIf(hasSsh)('ssh reads it as it is meant', () => {
   expect(stderr).toBe('')
   expect(status).toBe(0)
   expect(stdout).toContain(
-    'proxycommand /usr/bin/node "/opt/se cu/box.js" --state /home/me/state proxy %h\n',
+    'proxycommand /usr/bin/node "/opt/se cu/box.js" --state /home/me/state proxy --user %r %h\n',
   )
   expect(stdout).toContain('identityfile /home/me/state/ssh_key\n')
   expect(stdout).toContain('userknownhostsfile /home/me/state/known_hosts\n')

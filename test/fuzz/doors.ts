@@ -218,7 +218,9 @@ export const BYTE_DOORS: readonly ByteDoor[] = [
   {
     name: 'announcement of SSH',
     of: ['decodeSshAnnouncement'],
-    right: [encodeSshAnnouncement({ publicKey: sshKey.publicKey, deviceName: 'kitchen' })],
+    right: ['ada', null].map(user =>
+      encodeSshAnnouncement({ publicKey: sshKey.publicKey, deviceName: 'kitchen', user }),
+    ),
     read: decodeSshAnnouncement,
   },
   {

@@ -11,6 +11,7 @@ const label = formatShellLabel({
   id: 'aaaaaaaa',
   zone: ZoneSecret.generate('EDKEY', random).zone,
   key: '4TQ0W9ZR4TQ0W9ZR',
+  user: 'ada',
 })
 const program = {
   ...{ file: '/bin/bash', args: ['-l'], env: { TERM: 'xterm' }, cwd: '/root' },
