@@ -4,6 +4,7 @@
  */
 
 import { variablesOf } from '../../dist/agent/probes.js'
+import { NO_SERVICES } from '../../dist/agent/watched-services.js'
 import { NO_ALERTS } from '../../dist/src/box/alert/report.js'
 import { ZoneSecret } from '../../dist/src/crypto/zone-key.js'
 
@@ -74,6 +75,8 @@ function tell({ name, events, load, received }) {
     configuration: null,
     alerts: NO_ALERTS,
     probes: [],
+    services: NO_SERVICES,
+    clock: null,
   }
   events.fresh(variablesOf(figures, name))
 }

@@ -335,7 +335,7 @@ export class CadetChannel implements Channel {
     this.timer = null
     if (this.state.is === 'opening') this.carrier.doubt(null, ++this.openTries)
     if (this.outgoing.silentAt() <= this.clock.elapsed()) {
-      const silence = this.outgoing.silence()
+      const silence = this.outgoing.silence(this.clock.elapsed())
       if (silence) this.carrier.doubt(silence.via, silence.times)
     } else if (this.outgoing.blocked) {
       this.probe()

@@ -12,8 +12,6 @@ import { WINDOW_BYTES, WINDOW_GNUNET } from './window-size.ts'
 
 /** Ours: a gap is a loss once so many later messages have arrived (as TCP, RFC 5681 section 3.2). */
 const OVERTAKEN_MAX = 3
-/** Ours: the wait is doubled each time that nothing came, up to this. */
-const WAIT_MAX_MS = 3_000
 
 const HALF_CYCLE = 0x8000_0000
 
@@ -155,19 +153,18 @@ export class SendWindow {
   silentAt(): number {
     const oldest = this.oldest()
     if (!oldest?.via) return Number.POSITIVE_INFINITY
-    const wait = oldest.via.roundTrip.timeoutMs()
-    const doubled = Math.max(wait, Math.min(WAIT_MAX_MS, wait * 2 ** this.silences))
-    return Math.max(this.newsAt, oldest.sentAt) + doubled
+    return Math.max(this.newsAt, oldest.sentAt) + oldest.via.roundTrip.timeoutMs()
   }
 
   /**
    * Nothing came in time: the first messages under way are taken for lost, and few are sent at once until
    * something comes. Returns how the first of them went, and how often nothing came.
    */
-  silence(): { readonly via: Connection; readonly times: number } | null {
+  silence(now: number): { readonly via: Connection; readonly times: number } | null {
     const oldest = this.oldest()
     if (!oldest?.via) return null
     this.silences++
+    oldest.via.roundTrip.silent(now)
     this.allowance = WINDOW_GNUNET
     for (let i = 0, count = 0; i < this.sent && count < WINDOW_GNUNET; i++) {
       const message = this.messages[i]!
