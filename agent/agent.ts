@@ -27,8 +27,7 @@ import { ZoneDatabase } from '../src/gns/zone.ts'
 import type { Mesh } from '../src/mesh/mesh.ts'
 import type { GrowingFiles } from '../src/sys/growing-files.ts'
 import type { Metric } from '../src/wire/prometheus.ts'
-import { Accounts } from './accounts.ts'
-import { sshServerOf } from './agent-shells.ts'
+import { accountsOf, sshServerOf } from './agent-shells.ts'
 import { type AgentStatus, agentStatus } from './agent-status.ts'
 import { AlertRules } from './alert-rules.ts'
 import { DeviceAlerts } from './alerts.ts'
@@ -169,14 +168,10 @@ export class Agent {
     })
     this.hostKey = hostKey.publicKey
     const account = ownAccount(config.shell)
-    const isRoot = process.getuid?.() === 0
-    const audit = new AuditNotes({
-      ...{ audit: new AuditLog(parts.audit), grants, device, clock, log },
-    })
+    const audit = new AuditNotes({ audit: new AuditLog(parts.audit), grants, device, clock, log })
     const { machine, openLedger, recordings: files = null } = parts
     this.recordings = new Recordings({ config, files, device, grants, clock, random, log, audit })
-    const own = account.name
-    const approvals = new ApprovalDesk({ clock, random, device, grants, audit, own })
+    const approvals = new ApprovalDesk({ clock, random, device, grants, audit, own: account.name })
     const rules = { grants, audit, approvals, recorder: this.recordings.recorder }
     this.ssh = sshServerOf(hostKey.secret, account, parts, rules)
     const self = { peer: mesh.self, zone: device.zone }
@@ -208,7 +203,7 @@ export class Agent {
     this.notices = this.noticesWith(audit, successions)
     this.services = new Services({
       ...{ mesh, device, clock, random, log, grants, pushing: this.pushing, rooms: this.rooms },
-      accounts: new Accounts({ own: account, isRoot, now: () => clock.now() }),
+      accounts: accountsOf(account, clock),
       ...{ desk: this.desk, ssh: this.ssh, status: this.statusPlace, upgrades: this.upgrades },
       ...{ audit, successions, notices: this.notices, rotation: this.rotation, jobs: this.jobs },
       ...{ hostKey: () => this.hostKey, rotateHostKey: () => this.rotateHostKey() },

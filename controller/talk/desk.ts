@@ -105,11 +105,17 @@ export class TalkDesk {
   private start(): void {
     const { stays } = this.options
     const isHost = stays && !this.mesh.isLent
-    const told = () => ({
+    const read = () => ({
       bonds: this.people.all().map(({ bond }) => bond),
       relays: ownRelays(this.context).map(({ zone }) => zone),
       shared: isHost ? this.server.labels() : [],
     })
+    let last = read()
+    // A list that is damaged later on changes nothing of what is said about us.
+    const told = () => {
+      last = this.quietly(read) ?? last
+      return last
+    }
     this.isHost = isHost
     if (isHost) this.listen()
     if (isHost || (!this.mesh.isLent && isPresenceDue(this.context, told())))
