@@ -177,7 +177,8 @@ export class Agent {
     const rules = { grants, audit, recorder: this.recordings.recorder }
     this.ssh = sshServerOf(hostKey.secret, account, parts, rules)
     const self = { peer: mesh.self, zone: device.zone }
-    this.rooms = openLedger ? new Rooms({ self, clock, random, log, store, openLedger }) : null
+    const ask = { name: config.name, grants, look: () => this.look() }
+    this.rooms = openLedger ? new Rooms({ self, clock, random, log, store, openLedger, ask }) : null
     this.jobs = this.openJobs(account, audit)
     this.pushing = machine
       ? new Pushing({
@@ -190,9 +191,8 @@ export class Agent {
       config.probes === null ? null : new ScriptProbes({ directory: config.probes, clock, log })
     this.alerts = this.alertsWith(audit)
     this.statusPlace = new StatusPlace({
-      ...{ mesh, device: device.zone, name: config.name, clock, random, log },
+      ...{ mesh, device: device.zone, ...ask, clock, random, log },
       allows: zone => grants.allows(zone, 'status', clock.now()),
-      look: () => this.look(),
     })
     const changed = () => this.keysChanged()
     this.rotation = new KeyRotation({ device, audit, clock, log, changed })
