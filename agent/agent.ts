@@ -175,7 +175,8 @@ export class Agent {
     const rules = { grants, audit, approvals, recorder: this.recordings.recorder }
     this.ssh = sshServerOf(hostKey.secret, account, parts, rules)
     const self = { peer: mesh.self, zone: device.zone }
-    this.rooms = openLedger ? new Rooms({ self, clock, random, log, store, openLedger }) : null
+    const ask = { name: config.name, grants, look: () => this.sight.look() }
+    this.rooms = openLedger ? new Rooms({ self, clock, random, log, store, openLedger, ask }) : null
     this.jobs = this.openJobs(account, audit)
     this.pushing = machine
       ? new Pushing({
@@ -186,9 +187,8 @@ export class Agent {
     this.upgrades = this.upgradesWith(audit)
     this.sight = this.sightWith(audit)
     this.statusPlace = new StatusPlace({
-      ...{ mesh, device: device.zone, name: config.name, clock, random, log },
+      ...{ mesh, device: device.zone, ...ask, clock, random, log },
       allows: zone => grants.allows(zone, 'status', clock.now()),
-      look: () => this.sight.look(),
       met: session => {
         // Anybody else could make the rules of this device fire.
         if (grants.allows(session.peerZone, 'admin', clock.now())) this.sight.met(session)

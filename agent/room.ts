@@ -6,13 +6,14 @@
  */
 
 import { equalBytes } from '../src/base/bytes.ts'
-import type { Clock } from '../src/base/clock.ts'
+import type { Clock, Timer } from '../src/base/clock.ts'
 import { BoxError } from '../src/base/errors.ts'
 import type { ZoneKey } from '../src/base/ids.ts'
 import type { Log } from '../src/base/log.ts'
 import type { Random } from '../src/base/random.ts'
 import type { Store } from '../src/base/store.ts'
 import type { Session } from '../src/box/handshake.ts'
+import { sha256 } from '../src/crypto/hash.ts'
 import { SigningKey } from '../src/crypto/signing.ts'
 import { zoneToText } from '../src/gns/name.ts'
 import type { TreeNode } from '../src/psyc/edge.ts'
@@ -22,6 +23,7 @@ import { modifier } from '../src/psyc/packet.ts'
 import { PlaceDoor } from '../src/psyc/place-door.ts'
 import { PlaceHost } from '../src/psyc/place-host.ts'
 import { encodeBase32 } from '../src/wire/base32.ts'
+import type { RoomAnswers } from './room-answers.ts'
 import type { Invitation, RoomRecord } from './room-book.ts'
 import { Allowance } from './talk-allowance.ts'
 
@@ -41,6 +43,11 @@ const VISITS = { burst: 60, everyMs: 1_000 }
 /** Each may cost a write; whoever comes back has a ticket and does not ask. */
 const ENTRIES = { burst: 10, everyMs: 30_000 }
 
+/** An answer comes some time after the question: when tells nothing of what it took. */
+const ANSWER_AFTER_MS = { least: 300, spread: 1_200 }
+const ANSWER_LABEL = new TextEncoder().encode('secushare-box room answer 1')
+const TAG_SIZE = 16
+
 /** The names in the store of all that is kept of a room, its ledger aside. */
 export const roomFile = (place: Uint8Array): string => `room-${encodeBase32(place)}`
 export const ledgerFile = (place: Uint8Array): string => `${roomFile(place)}.log`
@@ -54,6 +61,8 @@ export interface RoomOptions {
   readonly log: Log
   readonly store: Store
   readonly openLedger: (name: string, sizeMax: number) => OpenLedger
+  /** What the device says when it is asked; null: nothing. */
+  readonly answers: RoomAnswers | null
   /** The book has changed: it is written down. Throws STATE_UNWRITABLE, and then it has not. */
   readonly keep: (record: RoomRecord) => void
 }
@@ -86,6 +95,8 @@ export class Room {
   private readonly visits: Allowance
   private readonly entries: Allowance
   private running: Running | null = null
+  /** Answers that are about to be said. */
+  private readonly answering = new Set<Timer>()
 
   /** Goes on with what was kept, or begins. What cannot be read is told when somebody comes. */
   constructor(record: RoomRecord, options: RoomOptions) {
@@ -177,6 +188,8 @@ export class Room {
   close(): void {
     const { running } = this
     this.running = null
+    for (const timer of this.answering) timer.cancel()
+    this.answering.clear()
     running?.door.close()
     running?.host.close()
     running?.ledger.close()
@@ -237,9 +250,28 @@ export class Room {
         if (size > TALK_SIZE_MAX) return 'tooLong'
         return this.talk.take(zone) ? 'yes' : 'tooFast'
       },
+      said: (zone, tag, { data }) => this.answer(zone, tag, data),
       leaves: zone => this.dismiss(zone, '_notice_place_leave'),
       failed: error => this.beginAnew(error),
     })
+  }
+
+  /** Whoever asks the device hears it in the room; once, however often the question was sent. */
+  private answer(zone: ZoneKey, tag: Uint8Array, question: Uint8Array): void {
+    const { answers, clock, random } = this.options
+    const text = answers?.to(zone, new TextDecoder().decode(question)) ?? null
+    if (!answers || text === null) return
+    const own = sha256(ANSWER_LABEL, zone, tag).subarray(0, TAG_SIZE)
+    const { least, spread } = ANSWER_AFTER_MS
+    const timer = clock.after(least + random.below(spread), () => {
+      this.answering.delete(timer)
+      try {
+        this.say(text, answers.name, own)
+      } catch (error) {
+        this.complain(error)
+      }
+    })
+    this.answering.add(timer)
   }
 
   /** What is in memory may be ahead of the disk: what is on the disk counts. */

@@ -15,6 +15,7 @@ import type { RoomListing, RoomRequest } from '../src/box/room-talk.ts'
 import { zoneFromText } from '../src/gns/name.ts'
 import type { TreeNode } from '../src/psyc/edge.ts'
 import { ledgerFile, type OpenLedger, Room, type RoomTraffic, roomFile } from './room.ts'
+import { RoomAnswers, type RoomAnswersOptions } from './room-answers.ts'
 import { type Invitation, type RoomRecord, readRoomBook, writeRoomBook } from './room-book.ts'
 
 /** Each may take some 4 MiB of the disk and 2 MiB of memory. */
@@ -32,15 +33,20 @@ export interface RoomsOptions {
   readonly store: Store
   /** Opens what a room has said, a file of this name beside the values of the store. */
   readonly openLedger: (name: string, sizeMax: number) => OpenLedger
+  /** What the device says when it is asked in one of them (room-answers.ts) comes from these; absent: nothing. */
+  readonly ask?: Omit<RoomAnswersOptions, 'clock'>
 }
 
 export class Rooms {
   private readonly options: RoomsOptions
+  private readonly answers: RoomAnswers | null
   private readonly rooms: Room[]
 
   /** Throws STATE_UNREADABLE where the list of rooms is damaged; one room that is keeps no other down. */
   constructor(options: RoomsOptions) {
     this.options = options
+    const { ask, clock } = options
+    this.answers = ask ? new RoomAnswers({ ...ask, clock }) : null
     this.rooms = readRoomBook(options.store).map(record => this.roomOf(record))
     this.tidy()
     for (const room of this.rooms) this.raise(room)
@@ -184,6 +190,7 @@ export class Rooms {
   private roomOf(record: RoomRecord): Room {
     const room: Room = new Room(record, {
       ...this.options,
+      answers: this.answers,
       keep: changed => {
         const all = this.rooms.map(one => (one === room ? changed : one.record))
         writeRoomBook(this.options.store, all)

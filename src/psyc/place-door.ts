@@ -41,6 +41,8 @@ export interface DoorOptions {
   readonly relayRules: ReadonlyMap<string, boolean>
   /** Asked before something new of this many bytes is passed on. Absent: as much as they like. */
   readonly allows?: (zone: ZoneKey, size: number) => 'yes' | 'tooFast' | 'tooLong'
+  /** A member has said something, which all have heard. */
+  readonly said?: (zone: ZoneKey, tag: Uint8Array, said: Framed) => void
   /** A member leaves: whoever is told has the host dismiss it. Absent: that is done here. */
   readonly leaves?: (zone: ZoneKey) => void
   /** The disk failed while somebody came or went: the host must be begun anew from what is there. */
@@ -179,12 +181,13 @@ export class PlaceDoor {
   }
 
   private say(zone: ZoneKey, tag: Uint8Array, parts: Uint8Array): number {
-    const { host, relayRules, allows = () => 'yes' as const } = this.options
+    const { host, relayRules, allows = () => 'yes' as const, said } = this.options
     if (!host.isMember(zone)) return TALKED.stranger
     // Asked again because the answer was lost: not again said, and not counted.
     if (host.hasSaid(zone, tag)) return TALKED.done
     try {
-      const { method, entity, data } = readFrame(parts)
+      const framed = readFrame(parts)
+      const { method, entity, data } = framed
       if (nearest(relayRules, method) !== true) return TALKED.refused
       const isAllowed = entity.every(
         ({ operator, name }) => operator === ':' && !RESERVED.has(name) && !isRouting(name),
@@ -193,6 +196,7 @@ export class PlaceDoor {
       const allowed = allows(zone, parts.length)
       if (allowed !== 'yes') return TALKED[allowed]
       host.relay(zone, tag, { method, entity, data })
+      said?.(zone, tag, framed)
       return TALKED.done
     } catch (error) {
       if (error instanceof WireError) return TALKED.malformed

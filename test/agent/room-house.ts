@@ -1,7 +1,7 @@
 /** A device that hosts rooms in a simulated world, and people who come to them; what survives a restart. */
 
 import type { OpenLedger } from '../../agent/room.ts'
-import { Rooms } from '../../agent/rooms.ts'
+import { Rooms, type RoomsOptions } from '../../agent/rooms.ts'
 import { BoxError } from '../../src/base/errors.ts'
 import { peerId } from '../../src/base/ids.ts'
 import { type Log, silentLog } from '../../src/base/log.ts'
@@ -29,6 +29,8 @@ export class RoomHouse {
   rooms: Rooms
   readonly visitors: Visitor[] = []
   private readonly log: Log
+  /** What the device says when it is asked. */
+  asked: RoomsOptions['ask']
 
   constructor(seed = 1, log: Log = silentLog) {
     this.world = new World(seed)
@@ -105,6 +107,7 @@ export class RoomHouse {
       ...{ clock: world, random: world.random, log, store },
       self: { peer: mesh.self, zone: device.zone },
       openLedger: name => this.openLedger(name),
+      ...(this.asked && { ask: this.asked }),
     })
     mesh.listen(servicePort('room', device.zone), channel => {
       void acceptHandshake(channel, {

@@ -82,8 +82,25 @@ withEachRelease('over the daemons', release => {
       await entered.until(/"text":"three"/)
       entered.child.stdin!.end()
       expect((await entered.ended()).code).toBe(0)
-      const all = ['ada: hello from ada', 'home: one', 'home: two', 'home: three']
+      // The device is asked, too: by Ada, who may not know how it is, while she is away again, and by its owner.
+      await ada.must('room', 'say', 'ops', ...far, '@kitchen', 'status')
+      const answered = async (pattern: RegExp) => {
+        const last = async () => talk(await owner.must('room', 'history', 'ops', '--json')).at(-1)
+        await expect.poll(last, { timeout: ASK_AGAIN_MS, interval: 1_000 }).toMatch(pattern)
+        return (await last())!
+      }
+      const refusal = await answered(/^kitchen: I tell my status to whoever/)
+      await owner.must('room', 'say', 'ops', '@kitchen', 'status')
+      const status = await answered(/^kitchen: up /)
+      const all = [
+        ...['ada: hello from ada', 'home: one', 'home: two', 'home: three'],
+        ...['ada: @kitchen status', refusal, 'home: @kitchen status', status],
+      ]
       expect(talk(await owner.must('room', 'history', 'ops', '--json'))).toEqual(all)
-      expect(talk(await ada.must('room', 'history', 'ops', ...far, '--json'))).toEqual(all)
+      const hers = talk(await ada.must('room', 'history', 'ops', ...far, '--json'))
+      // She calls the device as it calls itself.
+      const calls = hers.find(line => line.endsWith(status.replace('kitchen', '')))!
+      const byNick = calls.slice(0, calls.indexOf(':'))
+      expect(hers.map(line => line.replace(`${byNick}: `, 'kitchen: '))).toEqual(all)
     })
 })

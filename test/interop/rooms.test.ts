@@ -132,6 +132,25 @@ describe('a room', { timeout: 400_000 }, () => {
     expect(`${hub.program.out}${hub.program.err}`).not.toContain(canary)
   })
 
+  test('is answered by its host, by the grants of who asks; who was away finds the answer', async () => {
+    const refusal = 'kitchen: I tell my status to whoever has the right status here.'
+    const answered = async (person: Controller, question: string, pattern: RegExp) => {
+      await person.must('room', 'say', 'ops', question)
+      await expect
+        .poll(async () => (await history(owner)).at(-1), { timeout: 60_000, interval: 500 })
+        .toMatch(pattern)
+    }
+    await answered(owner, '@kitchen status', /^kitchen: up .*memory \d+ %.*, no alert$/)
+    await answered(ada, '@kitchen status', new RegExp(`^${refusal}$`))
+    await owner.must('grant', 'kitchen', await zoneOf(ada), 'status', '--as', 'ada')
+    await answered(ada, '@kitchen status', /^kitchen: up .*, no alert$/)
+    // Ada has been away since she asked: what was answered is there, once, and she calls the device otherwise.
+    const all = (await history(owner)).slice(-6)
+    expect(all.filter(line => line.includes('@kitchen status'))).toHaveLength(3)
+    const hers = (await history(ada)).slice(-6).map(line => line.replace(/^hut:/, 'kitchen:'))
+    expect(hers).toEqual(all)
+  })
+
   test('is closed to who is put out, from the next word on', async () => {
     const listening = new Program(ada.command('room', 'enter', 'ops', '--listen', '--json'))
     await owner.must('room', 'say', 'ops', 'seven')
