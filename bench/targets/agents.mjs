@@ -7,6 +7,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Agent } from '../../dist/agent/agent.js'
+import { readConfig } from '../../dist/agent/config.js'
 import { startEngine } from '../../dist/agent/engine.js'
 import { silentLog } from '../../dist/src/base/log.js'
 import { memoryStore } from '../../dist/src/base/store.js'
@@ -35,10 +36,7 @@ async function start(name, hub, owner, top) {
   writeFileSync(join(etc, 'motd'), 'old\n')
   const store = memoryStore()
   new GrantBook(store).set(ownerGrant(owner, { holder: 'home', deviceName: name }, 0))
-  const config = {
-    ...{ name, mesh: 'embedded', gnunetConf: null, meshSocket: null, hub: false, listen: [], advertise: [], hubs: [hub] },
-    ...{ shell: null, roots: [SHARED], relay: false, relays: [] },
-  }
+  const config = readConfig(join(directory, 'state'), { name, mesh: 'embedded', hubs: [hub], roots: [SHARED] })
   const machine = { disk: mapped(SHARED, etc), directory: join(directory, 'state'), network: tcpNetwork }
   const parts = { config, store, clock, random, log: silentLog, audit: memoryEntries(), machine }
   const agent = await Agent.start(parts, startEngine)
