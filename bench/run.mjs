@@ -6,6 +6,7 @@ import { join } from 'node:path'
 
 const words = process.argv.slice(2)
 console.log(`Node ${process.version}, ${cpus().length} x ${cpus()[0].model}, load ${loadavg()[0].toFixed(1)} at the start\n`)
-for (const name of ['stream', 'cold', 'shell', 'restart', 'idle', 'push', 'status', 'fanout', 'dashboard', 'api'])
+const NAMES = ['stream', 'cold', 'shell', 'restart', 'idle', 'push', 'exec', 'status', 'fanout', 'dashboard', 'api']
+for (const name of NAMES)
   spawnSync(process.execPath, [join(import.meta.dirname, `${name}.mjs`), ...words], { stdio: 'inherit' })
 console.log(`load ${loadavg()[0].toFixed(1)} at the end`)

@@ -6,6 +6,7 @@ import { BoxError, type ErrorCode } from '../src/base/errors.ts'
 import type { Context } from './context.ts'
 import { openShell } from './device-shell.ts'
 import type { Device } from './fleet.ts'
+import type { SshSession } from './ssh-client.ts'
 
 export interface RemoteCommand {
   /** For the device's shell. */
@@ -20,6 +21,25 @@ export interface RemoteCommand {
   readonly approved?: boolean
   /** As which user of the device; absent, or null: as whoever its agent runs as. */
   readonly user?: string | null
+}
+
+/** An SSH connection to a device, for one command. */
+export interface LentShell {
+  readonly ssh: SshSession
+  /** It is needed no more; over one that is not whole nothing is begun any more. */
+  giveBack(isWhole: boolean): void
+}
+
+type Lend = (
+  context: Context,
+  device: Device,
+  options: { readonly timeoutMs: number; readonly user: string | null },
+) => Promise<LentShell>
+
+/** One of its own, which ends with it. */
+const ownShell: Lend = async (context, device, options) => {
+  const { ssh } = await openShell(context, device, options)
+  return { ssh, giveBack: () => ssh.destroy() }
 }
 
 /** What became of it. Expected failures are in it. */
@@ -40,6 +60,7 @@ export async function runCommand(
   device: Device,
   { line, input, timeoutMs, limitS, user = null, approved = false }: RemoteCommand,
   heard: Heard,
+  lend: Lend = ownShell,
 ): Promise<CommandEnd> {
   const { clock, signal } = context
   const begun = clock.elapsed()
@@ -49,8 +70,11 @@ export async function runCommand(
   let isBegun = false
   let timer: Timer | null = null
   try {
-    const { ssh } = await openShell(context, device, { timeoutMs, user })
-    const end = () => ssh.destroy()
+    const { ssh, giveBack } = await lend(context, device, { timeoutMs, user })
+    let end = () => {}
+    const cutOff = new Promise<never>((_, reject) => {
+      end = () => reject(new BoxError('CHANNEL_CLOSED'))
+    })
     signal.addEventListener('abort', end, { once: true })
     if (limitS !== null)
       timer = clock.after(limitS * 1_000, () => {
@@ -59,15 +83,18 @@ export async function runCommand(
       })
     try {
       isBegun = true
-      const remote = await ssh.start({ line, terminal: null, approved })
+      const starting = ssh.start({ line, terminal: null, approved })
+      // Also one that begins only now: others may go on to use the connection.
+      cutOff.catch(() => starting.then(remote => remote.close())).catch(() => {})
+      const remote = await Promise.race([starting, cutOff])
       remote.input.end(input)
       passOn(remote.output, piece => heard('out', piece))
       passOn(remote.errors, piece => heard('err', piece))
-      exitCode = await remote.ended
+      exitCode = await Promise.race([remote.ended, cutOff])
     } finally {
       timer?.cancel()
       signal.removeEventListener('abort', end)
-      ssh.destroy()
+      giveBack(exitCode !== null)
     }
   } catch (cause) {
     signal.throwIfAborted()

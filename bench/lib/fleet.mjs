@@ -3,7 +3,11 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { folder, startProgram } from './children.mjs'
+import { Fleet } from '../../dist/controller/fleet.js'
+import { directoryState } from '../../dist/controller/state.js'
+import { zoneFromText } from '../../dist/src/gns/name.js'
+import { systemClock } from '../../dist/src/sys/clock.js'
+import { folder, startProgram, startScript } from './children.mjs'
 import { sleep } from './measure.mjs'
 
 const run = promisify(execFile)
@@ -38,4 +42,26 @@ export const boxCommand = (state, ...words) => [
 export async function box(state, ...words) {
   const [program, ...args] = boxCommand(state, ...words)
   return (await run(program, args)).stdout
+}
+
+/** A hub takes 64 links from one host (src/mesh/transport/legacy/limits.ts): several share a larger fleet. */
+const DEVICES_A_HUB = 50
+
+/**
+ * So many agents in one process (targets/agents.mjs), their hubs, and the state of an owner who knows no more of them
+ * than their keys; below `top` each has a directory by its name; `pid` is that of the agents' process.
+ */
+export async function startFleet(count, top) {
+  const hubs = [await startHub()]
+  while (hubs.length * DEVICES_A_HUB < count) hubs.push(await startHub(['--hub-url', hubs[0].status.hello]))
+  const hellos = hubs.map(({ status }) => status.hello)
+  const state = join(folder('controller'), 'state')
+  await box(state, 'init', '--ego', 'home')
+  for (const hello of hellos) await box(state, 'hub', 'add', hello)
+  const { id: zone } = JSON.parse(await box(state, 'id', '--json'))
+  const { info: devices, pid } = await startScript('targets/agents.mjs', [String(count), hellos.join(' '), zone, top])
+  const fleet = new Fleet(directoryState(state, systemClock))
+  for (const device of devices)
+    await fleet.add({ name: device.name, zone: zoneFromText(device.zone), tags: [], pairedAt: 0, last: null })
+  return { state, devices, pid }
 }

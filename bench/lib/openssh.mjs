@@ -38,7 +38,8 @@ export async function startSshd(shell) {
   return { options, host: `${ACCOUNT}@127.0.0.1`, home }
 }
 
-async function listening(port) {
+/** Until something listens there. */
+export async function listening(port) {
   for (const deadline = now() + START_MS; ; await sleep(20)) {
     const opened = await new Promise(resolve => {
       const socket = createConnection(port, '127.0.0.1')

@@ -9,12 +9,13 @@ import type { Context } from '../context.ts'
 import type { Device } from '../fleet.ts'
 import { inParallel } from '../parallel.ts'
 import { selected } from '../push/selection.ts'
-import { runCommand } from '../remote-command.ts'
+import { type Heard, runCommand } from '../remote-command.ts'
 import { eventText, FleetNews } from './fleet-news.ts'
 import type { FleetTexts } from './fleet-texts.ts'
 import type { FleetWatch } from './fleet-watch.ts'
 import { about, options, streamed } from './schemas.ts'
 import type { TalkHall } from './talk-hall.ts'
+import { WarmShells } from './warm-shells.ts'
 
 /** Each holds a connection. */
 const LISTENERS_MAX = 32
@@ -112,6 +113,8 @@ interface ExecBody {
 
 /** Lines of `{ name, stream, data }` as it is printed, and one `{ name, exit_code, error, ms }` a device. */
 export function execRoute(app: FastifyInstance, context: Context): void {
+  const shells = new WarmShells(context)
+  app.addHook('onClose', async () => shells.close())
   const seconds = { type: 'number', exclusiveMinimum: 0, maximum: DAY_S }
   const text = { type: 'string', minLength: 1, maxLength: COMMAND_MAX }
   const body = options(
@@ -141,7 +144,7 @@ export function execRoute(app: FastifyInstance, context: Context): void {
       raw.once('close', () => gone.abort(new BoxError('CHANNEL_CLOSED')))
       const signal = AbortSignal.any([context.signal, gone.signal])
       setMaxListeners(0, signal)
-      await runAll({ ...context, signal }, devices, body, raw)
+      await runAll({ ...context, signal }, devices, body, { raw, shells })
       return reply
     },
   )
@@ -151,7 +154,7 @@ async function runAll(
   context: Context,
   devices: readonly Device[],
   { command, input = '', timeout_s = 30, limit_s = 0 }: ExecBody,
-  raw: ServerResponse,
+  { raw, shells }: { readonly raw: ServerResponse; readonly shells: WarmShells },
 ): Promise<void> {
   const line = (value: object) => raw.write(`${JSON.stringify(value)}\n`)
   const job = {
@@ -164,11 +167,12 @@ async function runAll(
     await inParallel(devices, PARALLEL, async device => {
       const { name } = device
       const decoders = { out: new TextDecoder(), err: new TextDecoder() }
-      const end = await runCommand(context, device, job, (stream, piece) => {
+      const heard: Heard = (stream, piece) => {
         const data = decoders[stream].decode(piece, { stream: true })
         const isTaken = data === '' || line({ name, stream, data })
         return isTaken ? undefined : drained(raw)
-      })
+      }
+      const end = await runCommand(context, device, job, heard, shells.take)
       for (const stream of ['out', 'err'] as const) {
         const data = decoders[stream].decode()
         if (data !== '') line({ name, stream, data })

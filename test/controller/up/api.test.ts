@@ -103,6 +103,27 @@ describe('the local API', () => {
     expect(nobody.statusCode).toBe(404)
   })
 
+  test('runs the next command over the connection of the one before, and each as far as is granted', async () => {
+    const run = async (command: string) => {
+      const answer = await house.ask('POST', '/v1/exec', { selector: 'kitchen', command })
+      return answer.payload
+        .trim()
+        .split('\n')
+        .map(line => JSON.parse(line))
+    }
+    const logins = () =>
+      house.home.audit.entries().filter(entry => JSON.stringify(entry).includes('login'))
+    await run('true')
+    const before = logins().length
+    for (const word of ['one', 'two'])
+      expect((await run(`echo ${word}`))[0]).toMatchObject({ data: `${word}\n` })
+    expect(logins()).toHaveLength(before)
+    // Beside each other as well: a few over one, the others over their own.
+    const many = await Promise.all(Array.from({ length: 6 }, (_, i) => run(`sleep 0.2; exit ${i}`)))
+    expect(many.map(lines => lines.at(-1).exit_code)).toEqual([0, 1, 2, 3, 4, 5])
+    await expect.poll(() => house.home.agent.status().ssh_connections).toBe(1)
+  })
+
   test('ends a command that nobody waits for any more', async () => {
     const gone = new AbortController()
     const answer = await fetch(`${url}/v1/exec`, {
@@ -112,7 +133,6 @@ describe('the local API', () => {
       body: JSON.stringify({ selector: 'kitchen', command: 'echo on; sleep 60' }),
     })
     await answer.body!.getReader().read()
-    expect(house.home.agent.status().ssh_connections).toBe(1)
     gone.abort()
     await expect.poll(() => house.home.agent.status().ssh_connections).toBe(0)
   })
@@ -159,6 +179,19 @@ describe('the local API', () => {
     expect((await revoke()).json()).toEqual({ holder: 'ada', holder_zone: person })
     expect((await revoke()).statusCode).toBe(400)
     expect((await house.ask('GET', path)).json().grants).toHaveLength(1)
+  })
+
+  test('tells what waits for another person, and takes a verdict about nothing else', async () => {
+    const path = '/v1/devices/kitchen/approvals'
+    expect((await house.ask('GET', path)).json()).toEqual({ approvals: [] })
+    const verdict = await house.ask('POST', path, { id: '7Q3X', verdict: 'approve' })
+    expect([verdict.statusCode, verdict.json().error.code]).toEqual([404, 'APPROVAL_UNKNOWN'])
+    for (const wrong of [
+      { id: '7Q3X' },
+      { id: '7Q3X', verdict: 'perhaps' },
+      { id: '7', verdict: 'deny' },
+    ])
+      expect((await house.ask('POST', path, wrong)).statusCode, JSON.stringify(wrong)).toBe(400)
   })
 
   test('queues a command, tells what came of it, and takes one back', async () => {

@@ -1,0 +1,90 @@
+/**
+ * SSH connections to devices that commands have just been run over, kept for the next ones: the handshakes of a new one
+ * are some fifty milliseconds of arithmetic on either side. The device asks its grants at each command, as ever, and
+ * closes the connection of whoever has none any more.
+ *
+ * Over what has once failed, or was cut off, nothing more is begun. Nothing is said twice: where a command may have
+ * begun, its failure is told.
+ */
+
+import type { Clock, Timer } from '../../src/base/clock.ts'
+import { zoneToText } from '../../src/gns/name.ts'
+import type { Context } from '../context.ts'
+import { openShell } from '../device-shell.ts'
+import type { Device } from '../fleet.ts'
+import type { LentShell } from '../remote-command.ts'
+import type { SshSession } from '../ssh-client.ts'
+
+/**
+ * Commands come in bursts; each connection costs a device 200 KB. One that was lost unseen is noticed after 40 seconds at
+ * most, and until then fails whatever is begun over it.
+ */
+const KEPT_MS = 60_000
+/** A device lets ten sessions be open over one connection. */
+const USES_MAX = 4
+
+interface Kept {
+  readonly ssh: SshSession
+  uses: number
+  /** Over it nothing more is begun. */
+  isSpent: boolean
+  timer: Timer | null
+}
+
+export class WarmShells {
+  private readonly clock: Clock
+  /** By the user and the zone of the device: who has logged in as one user is no other. */
+  private readonly kept = new Map<string, Kept>()
+
+  constructor({ clock }: { readonly clock: Clock }) {
+    this.clock = clock
+  }
+
+  /** One that is there, or a new one. Fails as `openShell`. */
+  readonly take = async (
+    context: Context,
+    device: Device,
+    options: { readonly timeoutMs: number; readonly user: string | null },
+  ): Promise<LentShell> => {
+    const name = `${options.user ?? ''}@${zoneToText(device.zone)}`
+    const known = this.kept.get(name)
+    if (known && known.uses < USES_MAX) return this.lend(name, known)
+    const { ssh } = await openShell(context, device, options)
+    const made: Kept = { ssh, uses: 0, isSpent: this.kept.has(name), timer: null }
+    if (!made.isSpent) this.kept.set(name, made)
+    void ssh.closed.then(() => this.spend(name, made))
+    return this.lend(name, made)
+  }
+
+  /** Ends all that nobody uses; what is used ends with its use. */
+  close(): void {
+    for (const [name, one] of this.kept) this.spend(name, one)
+  }
+
+  private lend(name: string, one: Kept): LentShell {
+    one.uses += 1
+    one.timer?.cancel()
+    one.timer = null
+    return {
+      ssh: one.ssh,
+      giveBack: isWhole => {
+        one.uses -= 1
+        if (!isWhole) this.spend(name, one)
+        else if (one.isSpent) this.end(one)
+        else if (one.uses === 0) one.timer = this.clock.after(KEPT_MS, () => this.spend(name, one))
+      },
+    }
+  }
+
+  private spend(name: string, one: Kept): void {
+    one.isSpent = true
+    if (this.kept.get(name) === one) this.kept.delete(name)
+    this.end(one)
+  }
+
+  private end(one: Kept): void {
+    if (one.uses > 0) return
+    one.timer?.cancel()
+    one.ssh.destroy()
+  }
+}
