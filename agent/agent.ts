@@ -27,7 +27,7 @@ import { ZoneDatabase } from '../src/gns/zone.ts'
 import type { Mesh } from '../src/mesh/mesh.ts'
 import type { GrowingFiles } from '../src/sys/growing-files.ts'
 import type { Metric } from '../src/wire/prometheus.ts'
-import { Accounts } from './accounts.ts'
+import { accountsBeside } from './accounts.ts'
 import { sshServerOf } from './agent-shells.ts'
 import { type AgentStatus, agentStatus } from './agent-status.ts'
 import { AlertRules } from './alert-rules.ts'
@@ -170,7 +170,6 @@ export class Agent {
     })
     this.hostKey = hostKey.publicKey
     const account = ownAccount(config.shell)
-    const isRoot = process.getuid?.() === 0
     const audit = new AuditNotes({
       ...{ audit: new AuditLog(parts.audit), grants, device, clock, log },
     })
@@ -205,14 +204,13 @@ export class Agent {
     this.notices = this.noticesWith(audit, successions)
     this.services = new Services({
       ...{ mesh, device, clock, random, log, grants, pushing: this.pushing, rooms: this.rooms },
-      accounts: new Accounts({ own: account, isRoot, now: () => clock.now() }),
       ...{ desk: this.desk, ssh: this.ssh, status: this.statusPlace, upgrades: this.upgrades },
       ...{ audit, successions, notices: this.notices, rotation: this.rotation, jobs: this.jobs },
       hostKey: () => this.hostKey,
       isRecorded: zone => this.recordings.isRecorded(zone),
       rotateHostKey: () => this.rotateHostKey(),
-      relay: config.relay ? relayShelves(store, clock) : null,
-      info: () => this.info(),
+      ...{ relay: config.relay ? relayShelves(store, clock) : null, info: () => this.info() },
+      accounts: accountsBeside(account, clock),
     })
     this.network = this.watchedNetwork()
     this.noteStart()
