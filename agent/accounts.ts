@@ -5,6 +5,7 @@
 
 import { existsSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
+import type { Clock } from '../src/base/clock.ts'
 import { isUserName } from '../src/box/ssh-announcement.ts'
 import { type Account, NO_SHELLS } from './environment.ts'
 
@@ -82,3 +83,7 @@ export class Accounts {
 
 const idOf = (text: string | undefined): number | null =>
   text !== undefined && /^\d{1,10}$/.test(text) && Number(text) <= ID_MAX ? Number(text) : null
+
+/** Of the machine that this process runs on. */
+export const accountsBeside = (own: Account, clock: Clock): Accounts =>
+  new Accounts({ own, isRoot: process.getuid?.() === 0, now: () => clock.now() })

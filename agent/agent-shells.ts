@@ -1,8 +1,6 @@
-/** The SSH server of an agent, as whom its sessions run, and who its shells belong to that it finds where an agent before has left them. */
+/** The SSH server of an agent, and who its shells belong to that it finds where an agent before has left them. */
 
-import type { Clock } from '../src/base/clock.ts'
 import type { GrantBook } from '../src/box/grant.ts'
-import { Accounts } from './accounts.ts'
 import type { AgentParts } from './agent.ts'
 import type { ApprovalDesk } from './approval-desk.ts'
 import type { AuditNotes } from './audit-notes.ts'
@@ -36,9 +34,6 @@ export function sshServerOf(
   const self = { hostKey, account, clock, log }
   return new SshServer({ ...self, keepShellsMs, custody, recorder, approvals })
 }
-
-export const accountsOf = (own: Account, clock: Clock): Accounts =>
-  new Accounts({ own, isRoot: process.getuid?.() === 0, now: () => clock.now() })
 
 /** Shells that are found belong to whoever opened them; what that may do now, the grants say. */
 const custodyOf = (

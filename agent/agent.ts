@@ -27,7 +27,8 @@ import { ZoneDatabase } from '../src/gns/zone.ts'
 import type { Mesh } from '../src/mesh/mesh.ts'
 import type { GrowingFiles } from '../src/sys/growing-files.ts'
 import type { Metric } from '../src/wire/prometheus.ts'
-import { accountsOf, sshServerOf } from './agent-shells.ts'
+import { accountsBeside } from './accounts.ts'
+import { sshServerOf } from './agent-shells.ts'
 import { type AgentStatus, agentStatus } from './agent-status.ts'
 import { AlertRules } from './alert-rules.ts'
 import { DeviceAlerts } from './alerts.ts'
@@ -203,7 +204,7 @@ export class Agent {
     this.notices = this.noticesWith(audit, successions)
     this.services = new Services({
       ...{ mesh, device, clock, random, log, grants, pushing: this.pushing, rooms: this.rooms },
-      accounts: accountsOf(account, clock),
+      accounts: accountsBeside(account, clock),
       ...{ desk: this.desk, ssh: this.ssh, status: this.statusPlace, upgrades: this.upgrades },
       ...{ audit, successions, notices: this.notices, rotation: this.rotation, jobs: this.jobs },
       ...{ hostKey: () => this.hostKey, rotateHostKey: () => this.rotateHostKey() },

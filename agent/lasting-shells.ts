@@ -87,6 +87,12 @@ export class LastingShells {
     return oldest !== undefined
   }
 
+  /** Somebody who is known is about to open one: what holds it takes a moment to start. */
+  prepare(caller: Caller): void {
+    if (this.options.keepMs === 0 || caller.isRecorded() || !caller.allows('shell')) return
+    this.options.custody?.keeper.prepare()
+  }
+
   /** Opens one: with the keeper where it may leave this process, or `here` where not, or that is not to be had. Fails as `here`. */
   async open(
     id: string,

@@ -10,6 +10,7 @@ import ssh2, { type AuthContext, type Connection, type ParsedKey } from 'ssh2'
 import { equalBytes } from '../src/base/bytes.ts'
 import type { Timer } from '../src/base/clock.ts'
 import { VERSION } from '../src/base/version.ts'
+import { SHELL_COMMENT } from '../src/box/kept-shells.ts'
 import type { Account } from './environment.ts'
 import { Forwarding } from './forwarding.ts'
 import type { LastingShells } from './lasting-shells.ts'
@@ -89,7 +90,7 @@ export class SshConnection {
       keepaliveCountMax: KEEPALIVES_MISSED_MAX,
       ...(caller.isRecorded() && { banner: RECORDED_BANNER }),
     } as ssh2.ServerConfig)
-    server.on('connection', client => this.greet(client))
+    server.on('connection', (client, { header }) => this.greet(client, header.comments))
     // Any Duplex will do (packaging: tried with OpenSSH); the types ask for a socket.
     server.injectSocket(carrier as Socket)
   }
@@ -120,8 +121,9 @@ export class SshConnection {
     else this.carrier.destroy()
   }
 
-  private greet(client: Connection): void {
+  private greet(client: Connection, comments: string | undefined): void {
     this.client = client
+    if (comments === SHELL_COMMENT) this.shells.prepare(this.caller)
     const { account, caller, carrier } = this
     const { clock, log } = this.options
     const changed = () => this.rest()

@@ -26,6 +26,8 @@ export interface DeviceShell {
 
 export interface ShellOptions extends Pick<ReachOptions, 'timeoutMs' | 'forget'> {
   readonly user?: string | null
+  /** A shell that is to be kept is about to be opened. */
+  readonly opensShell?: boolean
 }
 
 /** A channel on which the device's SSH server will take our key. Fails as `reach`. */
@@ -33,7 +35,10 @@ export function reachSsh(
   context: Context,
   device: Device,
   key: SshKey,
-  { user = null, ...options }: Omit<ReachOptions, 'service' | 'payload'> & ShellOptions = {},
+  {
+    user = null,
+    ...options
+  }: Omit<ReachOptions, 'service' | 'payload'> & Pick<ShellOptions, 'user'> = {},
 ): Promise<DeviceSession> {
   const { publicKey } = key
   const payload = encodeSshAnnouncement({ publicKey, deviceName: device.name, user })
@@ -101,6 +106,7 @@ async function enterOnce(
     stream: asDuplex(session.channel, context.clock),
     user: USER,
     privateKey: key.privateKey,
+    opensShell: options.opensShell ?? false,
     signal: context.signal,
     greeted: text => context.output.remark(`${device.name}: ${text.slice(0, GREETING_MAX).trim()}`),
     accepts: seen => {

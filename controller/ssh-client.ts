@@ -4,7 +4,9 @@ import type { Duplex, Readable, Writable } from 'node:stream'
 import type { Client, ClientChannel, PseudoTtyOptions, SFTPWrapper } from 'ssh2'
 import type { Clock } from '../src/base/clock.ts'
 import { BoxError } from '../src/base/errors.ts'
+import { VERSION } from '../src/base/version.ts'
 import { APPROVED_SUBSYSTEM, whyNotRun } from '../src/box/approval.ts'
+import { SHELL_COMMENT } from '../src/box/kept-shells.ts'
 import type { Size } from './terminal.ts'
 
 /** The stream is there and both sides know each other: what is left takes a few round trips. */
@@ -21,6 +23,8 @@ export interface Login {
   readonly user: string
   /** In OpenSSH's form. */
   readonly privateKey: string
+  /** A shell that is to be kept is about to be opened. */
+  readonly opensShell?: boolean
   /** Whether the device may have this host key. */
   accepts(hostKey: Uint8Array): boolean
   /** What the device has to say to everybody who logs in. */
@@ -32,7 +36,7 @@ export interface Login {
 export async function login(options: Login): Promise<SshSession> {
   const { default: ssh2 } = await import('ssh2')
   const client = new ssh2.Client()
-  const { stream, user, privateKey, accepts, signal } = options
+  const { stream, user, privateKey, accepts, opensShell, signal } = options
   let wrongHost = false
   return await new Promise<SshSession>((resolve, reject) => {
     const abort = () => fail(signal!.reason)
@@ -53,6 +57,7 @@ export async function login(options: Login): Promise<SshSession> {
     client.connect({
       sock: stream,
       username: user,
+      ...(opensShell && { ident: `secushare-box_${VERSION} ${SHELL_COMMENT}` }),
       privateKey,
       readyTimeout: LOGIN_TIMEOUT_MS,
       keepaliveInterval: KEEPALIVE_MS,

@@ -1,6 +1,6 @@
 /**
  * `box-keeper STATE`: the process that holds the shells of the device whose state directory that is. Started by the
- * agent with the first shell that may outlive it, and by nobody else. It loads what it needs at once: the files it
+ * agent for the first shell that may outlive it, and by nobody else. It loads what it needs at once: the files it
  * was started from may be gone after an upgrade.
  */
 

@@ -98,6 +98,11 @@ export class ShellKeeper {
     forgetEndedShells(this.endedFile)
   }
 
+  /** A program is to be started soon. Where there is no keeper to be had, that is said then. */
+  prepare(): void {
+    if (!this.line) this.started().catch(() => {})
+  }
+
   /** Starts a program. Fails with CHANNEL_LOST, LIMIT_EXCEEDED, SHELL_UNKNOWN where the keeper does not. */
   async open(program: TerminalRequest, label: string): Promise<KeptProgram> {
     this.line ?? (await this.started())

@@ -71,7 +71,8 @@ export const ssh = command<Arguments>({
     const line = lineOf(args, resume, output.json)
     const progress = output.progress(`looking for ${device.name}`)
     const options = { user, forget: args.fresh, timeoutMs: timeoutMs(args.timeout) }
-    const shell = await openShell(context, device, options).finally(progress.end)
+    const opensShell = isAtShell(context, { ...args, line, resume })
+    const shell = await openShell(context, device, { ...options, opensShell }).finally(progress.end)
     try {
       const again = () => openShell(context, called(), options)
       return await opened(context, shell, { ...args, resume, line, again })
@@ -102,6 +103,12 @@ function lineOf(
   if (tty && plain) throw new BoxError('INPUT_INVALID', 'Give either --tty or --plain.')
   return line
 }
+
+/** Whether it is to be a shell that outlives its connection. */
+const isAtShell = (
+  { output, stdio }: Context,
+  { line, plain, resume }: Pick<Opened, 'line' | 'plain' | 'resume'>,
+): boolean => stdio.isTerminal && !plain && line === null && resume === null && !output.json
 
 interface Opened extends Pick<Arguments, 'tty' | 'plain'> {
   readonly resume: string | null

@@ -12,6 +12,11 @@ import { encodeBase32 } from '../wire/base32.ts'
 export const KEEP_VARIABLE = 'BOX_KEEP'
 /** Its value names the shell that is wanted back. */
 export const RESUME_VARIABLE = 'BOX_RESUME'
+/**
+ * What stands behind the version of a client in its first line (RFC 4253 section 4.2) that is about to open such a
+ * shell: a device that understands it has ready what holds the shell before the client has logged in.
+ */
+export const SHELL_COMMENT = 'shell'
 /** Answers with what `shellsText` makes. */
 export const SHELLS_SUBSYSTEM = 'box-shells'
 

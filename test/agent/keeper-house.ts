@@ -5,7 +5,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
-import type { Client } from 'ssh2'
+import type { Client, ConnectConfig } from 'ssh2'
 import { ownAccount } from '../../agent/environment.ts'
 import { ENDED_FILE, noteEndedShell } from '../../agent/keeper/ended-shells.ts'
 import { Keeper } from '../../agent/keeper/keeper.ts'
@@ -150,11 +150,14 @@ export class SimulatedAgent {
     })
   }
 
-  async connect(caller: Partial<Caller> = {}): Promise<{ client: Client; cut: () => void }> {
+  async connect(
+    caller: Partial<Caller> = {},
+    config: Partial<ConnectConfig> = {},
+  ): Promise<{ client: Client; cut: () => void }> {
     const [near, far]: [Duplex, Duplex] = streamPair()
     const note = noteIn(this.notes)
     void this.server.serve(far, { ...CALLER, allows: this.allows, note, ...caller })
-    const client = await connectOver(near)
+    const client = await connectOver(near, config)
     client.on('error', () => {})
     return { client, cut: () => void near.destroy() }
   }

@@ -26,7 +26,11 @@ async function connect() {
   const ssh = await login({
     ...{ stream: near, user: 'box', privateKey: KEYS.private, accepts: () => true },
   })
-  const shell = { ssh, session: { device: { name: 'kitchen' } } } as unknown as DeviceShell
+  const shell = {
+    ssh,
+    user: null,
+    session: { device: { name: 'kitchen' } },
+  } as unknown as DeviceShell
   return { shell, ssh, cut: () => void near.destroy() }
 }
 
