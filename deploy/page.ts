@@ -7,15 +7,16 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
+import { build, type Metafile } from 'esbuild'
 
 const SOURCES = ['controller', 'web']
-const AS_THEY_ARE = ['index.html', 'icon.svg']
+const FRONT = 'index.html'
+const AS_THEY_ARE = [FRONT, 'icon.svg']
 
 /** The files by their names. What few views need is in files of its own, so that the first is quick. */
 export async function buildPage(root: string): Promise<ReadonlyMap<string, string>> {
   const folder = join(root, ...SOURCES)
-  const { outputFiles } = await build({
+  const { outputFiles, metafile } = await build({
     absWorkingDir: root,
     entryPoints: [
       { in: join(folder, 'main.ts'), out: 'page' },
@@ -24,6 +25,7 @@ export async function buildPage(root: string): Promise<ReadonlyMap<string, strin
     outdir: join(root, 'dist', ...SOURCES),
     chunkNames: 'part-[hash]',
     write: false,
+    metafile: true,
     bundle: true,
     splitting: true,
     minify: true,
@@ -35,7 +37,17 @@ export async function buildPage(root: string): Promise<ReadonlyMap<string, strin
   })
   const files = new Map(AS_THEY_ARE.map(name => [name, readFileSync(join(folder, name), 'utf8')]))
   for (const { path, text } of outputFiles) files.set(basename(path), text)
+  files.set(FRONT, withPreloads(files.get(FRONT)!, metafile))
   return files
+}
+
+/** What the first script needs is asked for beside it, not once it was read. */
+function withPreloads(html: string, { outputs }: Metafile): string {
+  const first = Object.keys(outputs).find(path => basename(path) === 'page.js')!
+  const needed = outputs[first]!.imports.filter(({ kind }) => kind === 'import-statement')
+  const links = needed.map(({ path }) => `<link rel="modulepreload" href="/${basename(path)}">`)
+  const mark = '    <script type="module"'
+  return html.replace(mark, `${links.map(link => `    ${link}\n`).join('')}${mark}`)
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -18,6 +18,7 @@ import { contactRoutes } from './contact-routes.ts'
 import { deviceRoutes } from './device-routes.ts'
 import { metricsRoute } from './fleet-metrics.ts'
 import { fleetRoutes } from './fleet-routes.ts'
+import { FleetTexts } from './fleet-texts.ts'
 import type { FleetWatch } from './fleet-watch.ts'
 import { grantRoutes } from './grant-routes.ts'
 import { jobRoutes } from './job-routes.ts'
@@ -102,9 +103,10 @@ export async function createApi({
   app.addSchema(CONTACT)
   await app.register(swagger, { openapi: DOCUMENT, refResolver: { buildLocalReference: nameOf } })
   await app.register(async routes => {
-    fleetRoutes(routes, context, { watch, mesh })
+    const texts = new FleetTexts(watch)
+    fleetRoutes(routes, context, { watch, texts, mesh })
     deviceRoutes(routes, context)
-    eventRoute(routes, context, { watch, talk })
+    eventRoute(routes, context, { watch, talk, texts })
     execRoute(routes, context)
     pushRoutes(routes, context)
     grantRoutes(routes, context)
@@ -115,7 +117,7 @@ export async function createApi({
     mapRoute(routes, context, { watch, mesh })
     alertRoutes(routes, context, { watch, ...alerts })
     metricsRoute(routes, context, { watch, ...alerts })
-    pageRoutes(routes, files, sessions)
+    pageRoutes(routes, files, { sessions, texts })
   })
   const hidden = { schema: { hide: true } }
   app.get('/openapi.json', hidden, async () => app.swagger())

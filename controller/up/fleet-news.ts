@@ -15,44 +15,51 @@ const GATHER_MS = 100
 export class FleetNews implements FleetEvents, ContactEvents {
   private readonly clock: Clock
   private readonly write: (text: string) => boolean
-  /** Events, by what they are about. */
-  private readonly waiting = new Map<string, readonly [event: string, data: object]>()
+  private readonly textOf: (device: ShownDevice) => string
+  /** Events as they are written when they are told, by what they are about. */
+  private readonly waiting = new Map<string, () => string>()
   private timer: Timer | null = null
   private isTaken = true
 
   /** `write` says whether the listener takes more; otherwise `drained` is to be called when it does. */
-  constructor(clock: Clock, write: (text: string) => boolean) {
+  constructor(
+    clock: Clock,
+    write: (text: string) => boolean,
+    textOf: (device: ShownDevice) => string = JSON.stringify,
+  ) {
     this.clock = clock
     this.write = write
+    this.textOf = textOf
   }
 
   /** All there is, in one piece. */
   begin(devices: readonly ShownDevice[], contacts: readonly ShownContact[]): void {
     const texts = [
-      ...devices.map(device => eventText('device', device)),
+      ...devices.map(device => framed('device', this.textOf(device))),
       ...contacts.map(contact => eventText('contact', contact)),
     ]
     this.send(`${texts.join('')}${eventText('complete', {})}`)
   }
 
   changed(device: ShownDevice): void {
-    this.note(`device ${device.name}`, 'device', device)
+    this.note(`device ${device.name}`, () => framed('device', this.textOf(device)))
   }
 
   removed(name: string): void {
-    this.note(`device ${name}`, 'removed', { name })
+    this.note(`device ${name}`, () => eventText('removed', { name }))
   }
 
   alerted(alert: ShownAlert): void {
-    this.note(`alert ${alert.device} ${alert.origin} ${alert.rule}`, 'alert', alert)
+    const { device, origin, rule } = alert
+    this.note(`alert ${device} ${origin} ${rule}`, () => eventText('alert', alert))
   }
 
   contact(contact: ShownContact): void {
-    this.note(`contact ${contact.zone}`, 'contact', contact)
+    this.note(`contact ${contact.zone}`, () => eventText('contact', contact))
   }
 
   gone({ name, zone }: Pick<ShownContact, 'name' | 'zone'>): void {
-    this.note(`contact ${zone}`, 'forgotten', { name, zone })
+    this.note(`contact ${zone}`, () => eventText('forgotten', { name, zone }))
   }
 
   drained(): void {
@@ -65,16 +72,16 @@ export class FleetNews implements FleetEvents, ContactEvents {
     this.waiting.clear()
   }
 
-  private note(about: string, event: string, data: object): void {
+  private note(about: string, text: () => string): void {
     // Told in the order of the latest changes.
     this.waiting.delete(about)
-    this.waiting.set(about, [event, data])
+    this.waiting.set(about, text)
     this.flush()
   }
 
   private flush(): void {
     if (this.timer || !this.isTaken || this.waiting.size === 0) return
-    const told = [...this.waiting.values()].map(([event, data]) => eventText(event, data))
+    const told = [...this.waiting.values()].map(text => text())
     this.waiting.clear()
     this.send(told.join(''))
   }
@@ -90,4 +97,6 @@ export class FleetNews implements FleetEvents, ContactEvents {
 
 /** One server-sent event. */
 export const eventText = (event: string, data: object): string =>
-  `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
+  framed(event, JSON.stringify(data))
+
+const framed = (event: string, text: string): string => `event: ${event}\ndata: ${text}\n\n`

@@ -10,6 +10,7 @@ import type { Context } from '../context.ts'
 import { findEgo } from '../ego.ts'
 import { lookUp } from '../name-lookup.ts'
 import { dropDesired } from '../push/desired.ts'
+import type { FleetTexts } from './fleet-texts.ts'
 import type { FleetWatch } from './fleet-watch.ts'
 import {
   ABOUT,
@@ -31,10 +32,16 @@ const TAGS_MAX = 32
 
 type Named = { Params: { name: string } }
 
+export interface FleetParts {
+  readonly watch: FleetWatch
+  readonly texts: FleetTexts
+  readonly mesh: Mesh
+}
+
 export function fleetRoutes(
   app: FastifyInstance,
   context: Context,
-  { watch, mesh }: { readonly watch: FleetWatch; readonly mesh: Mesh },
+  { watch, texts, mesh }: FleetParts,
 ): void {
   const startedAt = new Date(context.clock.now()).toISOString()
   app.get(
@@ -57,7 +64,10 @@ export function fleetRoutes(
   app.get(
     '/v1/devices',
     { schema: about({ summary: 'All devices, and how they are', answer: DEVICES }) },
-    async () => ({ devices: watch.devices() }),
+    async (_request, reply) =>
+      reply
+        .type('application/json; charset=utf-8')
+        .send(`{"devices":[${texts.by(reply).all().join()}]}`),
   )
   app.get<Named>(
     '/v1/devices/:name',

@@ -192,9 +192,17 @@ export class FleetWatch {
   }
 }
 
-const shown = (view: StatusView): ShownDevice => ({
-  ...view.json(),
-  zone: zoneToText(view.device.zone),
-  tags: view.device.tags,
-  paired_at: new Date(view.device.pairedAt).toISOString(),
-})
+const shown = (view: StatusView): ShownDevice => ({ ...view.json(), ...asListed(view.device) })
+
+type Listed = Pick<ShownDevice, 'zone' | 'tags' | 'paired_at'>
+/** What the list of devices says, written once: all are shown far more often than it changes. */
+const listed = new WeakMap<Device, Listed>()
+
+function asListed(device: Device): Listed {
+  const known = listed.get(device)
+  if (known) return known
+  const { zone, tags, pairedAt } = device
+  const made = { zone: zoneToText(zone), tags, paired_at: new Date(pairedAt).toISOString() }
+  listed.set(device, made)
+  return made
+}

@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { sha256 } from '../../src/crypto/hash.ts'
 import { encodeBase32 } from '../../src/wire/base32.ts'
 import { cookieName, SESSION_PATH } from './access.ts'
+import type { FleetTexts } from './fleet-texts.ts'
 import type { PageFile } from './page-files.ts'
 import { about, ERROR_ANSWERS, LOGIN, LOGIN_LINK, options } from './schemas.ts'
 import { SESSION_LASTS_MS, type Sessions } from './sessions.ts'
@@ -11,6 +12,8 @@ import { SESSION_LASTS_MS, type Sessions } from './sessions.ts'
 export type PageFiles = ReadonlyMap<string, PageFile>
 
 const FRONT = 'index.html'
+/** Another content has another name (deploy/page.ts): it need not be asked for again. */
+const HASHED = /^part-[0-9A-Z]{8}\.js$/
 /** Nothing from elsewhere, nothing inline; the page is in no frame. */
 const POLICY = [
   "default-src 'none'",
@@ -23,19 +26,24 @@ const POLICY = [
 export const pagePaths = (files: PageFiles): readonly string[] =>
   [...files.keys()].flatMap(name => (name === FRONT ? ['/', `/${name}`] : [`/${name}`]))
 
-export function pageRoutes(app: FastifyInstance, files: PageFiles, sessions: Sessions): void {
-  for (const [name, file] of files) {
-    serve(app, `/${name}`, file)
-    if (name === FRONT) serve(app, '/', file)
-  }
-  loginRoutes(app, sessions)
+interface Parts {
+  readonly sessions: Sessions
+  readonly texts: FleetTexts
 }
 
-function serve(app: FastifyInstance, path: string, { type, text }: PageFile): void {
+export function pageRoutes(app: FastifyInstance, files: PageFiles, parts: Parts): void {
+  for (const [name, file] of files) {
+    serve(app, `/${name}`, name, file)
+    if (name === FRONT) serve(app, '/', name, file)
+  }
+  loginRoutes(app, parts)
+}
+
+function serve(app: FastifyInstance, path: string, name: string, { type, text }: PageFile): void {
   const etag = `"${encodeBase32(sha256(new TextEncoder().encode(text))).slice(0, 26)}"`
   app.get(path, { schema: { hide: true } }, async (request, reply) => {
     void reply.headers({
-      'cache-control': 'no-cache',
+      'cache-control': HASHED.test(name) ? 'public, max-age=31536000, immutable' : 'no-cache',
       'content-security-policy': POLICY,
       'content-type': type,
       'cross-origin-opener-policy': 'same-origin',
@@ -47,7 +55,7 @@ function serve(app: FastifyInstance, path: string, { type, text }: PageFile): vo
   })
 }
 
-function loginRoutes(app: FastifyInstance, sessions: Sessions): void {
+function loginRoutes(app: FastifyInstance, { sessions, texts }: Parts): void {
   app.post(
     '/v1/login-links',
     {
@@ -56,7 +64,9 @@ function loginRoutes(app: FastifyInstance, sessions: Sessions): void {
         answer: LOGIN_LINK,
       }),
     },
-    async request => {
+    async (request, reply) => {
+      // Until the browser is there, there is time to write down what its page asks for first.
+      reply.raw.once('finish', () => void texts.by(reply).all())
       const { code, expiresAt } = sessions.invite()
       // Behind the #: browsers do not send that, so no log has it.
       const url = `http://${request.headers.host}/#login=${code}`

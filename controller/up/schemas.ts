@@ -94,6 +94,12 @@ export const DEVICE = object(
   },
 )
 
+/** The same without references, for whoever writes only that. */
+export const WHOLE_DEVICE = object({
+  ...DEVICE.properties,
+  alerts: { type: 'array', items: object(ALERT.properties) },
+})
+
 export const DEVICES = object({ devices: { type: 'array', items: { $ref: 'Device#' } } })
 
 export const ABOUT = object({

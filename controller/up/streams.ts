@@ -11,6 +11,7 @@ import { inParallel } from '../parallel.ts'
 import { selected } from '../push/selection.ts'
 import { runCommand } from '../remote-command.ts'
 import { eventText, FleetNews } from './fleet-news.ts'
+import type { FleetTexts } from './fleet-texts.ts'
 import type { FleetWatch } from './fleet-watch.ts'
 import { about, options, streamed } from './schemas.ts'
 import type { TalkHall } from './talk-hall.ts'
@@ -27,6 +28,7 @@ const DAY_S = 86_400
 
 interface EventSources {
   readonly watch: FleetWatch
+  readonly texts: FleetTexts
   readonly talk: TalkHall
 }
 
@@ -34,7 +36,7 @@ interface EventSources {
 export function eventRoute(
   app: FastifyInstance,
   { clock }: Context,
-  { watch, talk }: EventSources,
+  { watch, talk, texts }: EventSources,
 ): void {
   let listeners = 0
   app.get(
@@ -52,9 +54,11 @@ export function eventRoute(
           statusCode: 503,
         })
       const people = talk.people()
+      texts.by(reply)
       listeners += 1
       const { raw, ended } = eventStream(reply, clock)
-      const news = new FleetNews(clock, text => raw.write(text))
+      const write = (text: string) => raw.write(text)
+      const news = new FleetNews(clock, write, device => texts.of(device))
       raw.on('drain', () => news.drained())
       news.begin(watch.devices(), people)
       const listening = [watch.listen(news), talk.listen(news)]

@@ -28,8 +28,8 @@ const COLUMNS = [
   'Pushed',
   'Seen',
 ] as const
-/** A screen of them takes a few milliseconds. */
-const MADE_AT_ONCE = 40
+/** A screen of them takes a few milliseconds; so the first frame has no more of them. */
+const MADE_AT_ONCE = 24
 /** Nobody reads more; a search narrows them. */
 const ROWS_MAX = 1_000
 /** What is nearly in sight is drawn as well: it is as it is now when it is scrolled to. */

@@ -86,7 +86,8 @@ async function navigate(fleet: Fleet): Promise<void> {
   leave.abort()
   leave = new AbortController()
   const { signal } = leave
-  const view = await (VIEWS[`${name} ${words[1]}`] ?? VIEWS[name] ?? VIEWS[''])!()
+  const loading = (VIEWS[`${name} ${words[1]}`] ?? VIEWS[name] ?? VIEWS[''])!()
+  const view = await loading.catch(() => notLoaded)
   if (signal.aborted) return
   for (const one of nav.querySelectorAll('a')) {
     const isIn = one.dataset.view === (PART_OF[name] ?? name)
@@ -99,6 +100,20 @@ async function navigate(fleet: Fleet): Promise<void> {
   // Whoever reads by ear hears where they are now.
   if (!isFirst && !main.contains(document.activeElement))
     main.querySelector<HTMLElement>('h1')?.focus()
+}
+
+/** Its program did not come: `box up` has ended, or is another version than this page. */
+const notLoaded: View = ({ main }) => {
+  const again = h(
+    'button',
+    { type: 'button', on: { click: () => location.reload() } },
+    'Load it again',
+  )
+  main.append(
+    heading('Not loaded'),
+    note('bad', 'box up does not answer, or is a newer one than this page.'),
+    again,
+  )
 }
 
 let lostAt: string | null = null

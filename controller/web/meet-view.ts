@@ -57,10 +57,11 @@ function showing({ signal }: Place): HTMLElement {
   })
   return h(
     'section',
-    { class: 'panel' },
+    { class: 'panel form' },
     h('h2', {}, 'Both of you are there: show a code'),
     h('p', {}, 'They type it, and both of you see the same four words.'),
-    ...[button, into],
+    h('div', { class: 'actions' }, button),
+    into,
   )
 }
 
@@ -124,7 +125,7 @@ function own(place: Place): HTMLElement {
   ])
   return h(
     'section',
-    { class: 'panel' },
+    { class: 'panel form' },
     h('h2', {}, 'Your key'),
     h(
       'p',

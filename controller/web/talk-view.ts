@@ -148,8 +148,8 @@ const thereOf = (name: string, isThere: boolean): HTMLElement =>
     { class: 'quiet' },
     h('span', { class: `state ${isThere ? 'here' : 'unknown'}` }, isThere ? 'there' : 'not there'),
     isThere
-      ? ` What you say goes straight to ${name}.`
-      : ' What you say lies with a relay of theirs, or waits here, until they are.',
+      ? ` · What you say goes straight to ${name}.`
+      : ' · What you say lies with a relay of theirs, or waits here, until they are.',
   )
 
 function lineOf({ by, at, what, text = '', person = '?', delivery }: Said, name: string) {

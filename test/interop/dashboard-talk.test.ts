@@ -29,9 +29,9 @@ class Person {
     await this.up.until(/"api":/, PATIENCE_MS)
   }
 
-  async kill(): Promise<void> {
-    this.up.kill('SIGKILL')
-    await this.up.ended()
+  async stop(): Promise<void> {
+    this.up.kill('SIGTERM')
+    await this.up.ended(PATIENCE_MS)
   }
 
   /** Logs in, and goes to this view. */
@@ -133,18 +133,19 @@ describe.skipIf(missing(['chromium']))('private talk on the page', { timeout: 40
   })
 
   test('waits for who is away, says so, and is received when they are back', async () => {
-    await ada.kill()
+    await ada.stop()
     await home.sees(/What you say lies with a relay/)
     await home.say('are you there?')
     await home.hears(/^You .* waits here.*are you there\?$/)
     await examine(home.visitor, 'talk-waits')
     await ada.page.getByText(/box up is out of reach/).waitFor()
     await ada.start()
-    await home.hears(/^You .* received.*are you there\?$/)
+    // Whoever looks at the talk is in touch.
     await ada.open('talk')
     await ada.page.getByRole('link', { name: 'holm', exact: true }).click()
     await ada.hears(/^holm .*are you there\?$/)
-    // Each once, whoever died in between.
+    await home.hears(/^You .* received.*are you there\?$/)
+    // Each once, though it was offered again.
     expect(await ada.lines()).toHaveLength(4)
   })
 

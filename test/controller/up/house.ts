@@ -64,6 +64,7 @@ export class House {
     const { context, watch, token } = this
     const files = new Map([
       ['index.html', { type: 'text/html; charset=utf-8', text: '<!doctype html>' }],
+      ['part-AB12CD34.js', { type: 'text/javascript; charset=utf-8', text: 'export {}' }],
       ['page.js', { type: 'text/javascript; charset=utf-8', text: 'go()' }],
     ])
     this.app = await createApi({

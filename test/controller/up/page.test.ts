@@ -48,6 +48,9 @@ describe('the page', () => {
     expect((await ask('/page.js')).headers['content-type']).toBe('text/javascript; charset=utf-8')
     const { etag } = (await ask('/page.js')).headers
     expect(await statusOf('/page.js', { headers: { 'if-none-match': etag } })).toBe(304)
+    const keeping = async (path: string) => (await ask(path)).headers['cache-control']
+    expect(await keeping('/page.js')).toBe('no-cache')
+    expect(await keeping('/part-AB12CD34.js')).toMatch(/immutable/)
     expect(await statusOf('/', { headers: { host: 'attacker.example' } })).toBe(421)
     expect(await statusOf('/', { headers: { 'sec-fetch-site': 'cross-site' } })).toBe(403)
     for (const path of [
