@@ -17,6 +17,7 @@ import {
   type RecordingAbout,
   type RecordingEntry,
   RecordingReader,
+  recordingTime,
 } from '../src/box/recording.ts'
 import type { SshSession } from './ssh-client.ts'
 import { subsystemLines } from './subsystem-lines.ts'
@@ -45,6 +46,17 @@ export async function recordingsOn(ssh: SshSession): Promise<readonly RecordingE
   for await (const line of subsystemLines(ssh, RECORDINGS_SUBSYSTEM))
     entries.push(parseRecordingEntry(line))
   return entries
+}
+
+/** As programs read it. */
+export function recordingValue({ id, state, parts, bytes, endedAt, about }: RecordingEntry) {
+  return {
+    ...{ id, state, parts, bytes },
+    started_at: new Date(about?.startedAt ?? recordingTime(id)).toISOString(),
+    ended_at: new Date(endedAt).toISOString(),
+    ...{ who: about?.who ?? null, zone: about?.zone ?? null },
+    ...{ what: about?.what ?? null, detail: about?.detail ?? null },
+  }
 }
 
 /** Begins to read one. Fails with RECORDING_UNKNOWN, SIGNATURE_INVALID, and as SshSession.hear. */

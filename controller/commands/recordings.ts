@@ -5,7 +5,7 @@ import { recordingTime } from '../../src/box/recording.ts'
 import { command } from '../command.ts'
 import { openShell } from '../device-shell.ts'
 import { table } from '../output.ts'
-import { recordingsOn } from '../recording.ts'
+import { recordingsOn, recordingValue } from '../recording.ts'
 import { age } from '../status-report.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
 
@@ -32,14 +32,7 @@ export const recordings = command<{ name: string; timeout: number }>({
       const all = await recordingsOn(shell.ssh)
       const lines = table(all.map(columnsOf))
       all.forEach((entry, i) => {
-        const { id, state, parts, bytes, endedAt, about } = entry
-        output.result(lines[i]!, {
-          ...{ id, state, parts, bytes },
-          started_at: new Date(about?.startedAt ?? recordingTime(id)).toISOString(),
-          ended_at: new Date(endedAt).toISOString(),
-          ...{ who: about?.who ?? null, zone: about?.zone ?? null },
-          ...{ what: about?.what ?? null, detail: about?.detail ?? null },
-        })
+        output.result(lines[i]!, recordingValue(entry))
       })
     } finally {
       await shell.ssh.leave(context.clock)

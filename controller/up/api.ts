@@ -26,6 +26,7 @@ import { mapRoute } from './map-route.ts'
 import { type PageFiles, pagePaths, pageRoutes } from './page-routes.ts'
 import { pushRoutes } from './push-routes.ts'
 import type { RoomHall } from './room-hall.ts'
+import { roomOwnerRoutes } from './room-owner-routes.ts'
 import { roomRoutes } from './room-routes.ts'
 import { ALERT, CONTACT, DEVICE, ERROR } from './schemas.ts'
 import { Sessions } from './sessions.ts'
@@ -112,6 +113,7 @@ export async function createApi({
     grantRoutes(routes, context)
     jobRoutes(routes, context)
     roomRoutes(routes, context, hall)
+    roomOwnerRoutes(routes, context)
     contactRoutes(routes, context, talk)
     talkRoutes(routes, context, talk)
     mapRoute(routes, context, { watch, mesh })

@@ -10,12 +10,24 @@ import { checkAudit } from '../audit-check.ts'
 import { goodBundle } from '../bundle-directory.ts'
 import type { Context } from '../context.ts'
 import { auditOf, grantsOf } from '../device-pages.ts'
+import { openShell } from '../device-shell.ts'
 import type { Device } from '../fleet.ts'
 import { inParallel } from '../parallel.ts'
 import { openPushTalk } from '../push/delivery.ts'
 import { previewOn } from '../push/preview.ts'
 import { selected } from '../push/selection.ts'
-import { AUDIT, about, aboutOne, DRIFT, GENERATIONS, GRANTS, options, PLAN } from './schemas.ts'
+import { recordingsOn, recordingValue } from '../recording.ts'
+import {
+  AUDIT,
+  about,
+  aboutOne,
+  DRIFT,
+  GENERATIONS,
+  GRANTS,
+  options,
+  PLAN,
+  RECORDINGS,
+} from './schemas.ts'
 
 const LIMITS = { timeoutMs: 30_000 }
 const AUDIT_LAST = 50
@@ -81,7 +93,28 @@ export function deviceRoutes(app: FastifyInstance, context: Context): void {
       }
     },
   )
+  recordingsRoute(app, context)
   planRoute(app, context)
+}
+
+function recordingsRoute(app: FastifyInstance, context: Context): void {
+  app.get<Named>(
+    '/v1/devices/:name/recordings',
+    {
+      schema: aboutOne({
+        summary: 'Sessions that a device has recorded; it takes the right admin',
+        answer: RECORDINGS,
+      }),
+    },
+    async ({ params }) => {
+      const { ssh } = await openShell(context, context.fleet.device(params.name), LIMITS)
+      try {
+        return { recordings: (await recordingsOn(ssh)).map(recordingValue) }
+      } finally {
+        await ssh.leave(context.clock)
+      }
+    },
+  )
 }
 
 async function generationsOf(context: Context, device: Device): Promise<object> {

@@ -94,14 +94,15 @@ export function fleetRoutes(
     },
     async ({ params, body }) => {
       const { tags } = await context.fleet.tag(params.name, body.add ?? [], body.remove ?? [])
+      watch.look()
       return { tags }
     },
   )
-  nameRoutes(app, context)
+  nameRoutes(app, context, watch)
 }
 
 /** Names: those we gave to devices, and those of GNS. */
-function nameRoutes(app: FastifyInstance, context: Context): void {
+function nameRoutes(app: FastifyInstance, context: Context, watch: FleetWatch): void {
   const { fleet, state } = context
   const to = { type: 'string', minLength: 1, maxLength: 255 }
   app.post<Named & { Body: { to: string } }>(
@@ -115,6 +116,7 @@ function nameRoutes(app: FastifyInstance, context: Context): void {
     },
     async ({ params, body }) => {
       const { name, zone } = await fleet.rename(params.name, body.to)
+      watch.look()
       return { name, was: params.name, zone: zoneToText(zone) }
     },
   )
@@ -124,6 +126,7 @@ function nameRoutes(app: FastifyInstance, context: Context): void {
     async ({ params }) => {
       const { name, zone } = await fleet.remove(params.name)
       await dropDesired(state, zone)
+      watch.look()
       return { name, zone: zoneToText(zone) }
     },
   )

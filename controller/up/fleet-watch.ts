@@ -111,7 +111,9 @@ export class FleetWatch {
     }
   }
 
-  private look(): void {
+  /** Notices at once what became of the list of devices. Throws STATE_UNREADABLE. */
+  look(): void {
+    this.timer?.cancel()
     this.timer = this.context.clock.after(LOOK_EVERY_MS, () => this.look())
     const text = this.context.state.readText(FLEET_FILE)
     if (text === this.text) return

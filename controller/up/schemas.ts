@@ -139,6 +139,17 @@ export const AUDIT = object({
   fault: textOrNull,
 })
 
+export const RECORDINGS = object({
+  recordings: {
+    type: 'array',
+    items: object({
+      ...{ id: text, state: text, parts: integer, bytes: integer },
+      ...{ started_at: time, ended_at: time, who: textOrNull, zone: textOrNull },
+      ...{ what: textOrNull, detail: textOrNull },
+    }),
+  },
+})
+
 export const GENERATIONS = object({
   generations: {
     type: 'array',
@@ -217,9 +228,9 @@ export const MAP = object({
   },
 })
 
-export const ROOMS = object({
-  rooms: { type: 'array', items: object({ name: text, address: text, host: text }) },
-})
+export const ROOM = object({ name: text, address: text, host: text })
+export const ROOMS = object({ rooms: { type: 'array', items: ROOM } })
+export const INVITED = object({ room: text, person_zone: text, address: text })
 export const NOTHING = object({})
 
 export const CONTACT = object(

@@ -27,6 +27,17 @@ interface Audit {
   readonly fault: string | null
 }
 
+interface Recordings {
+  readonly recordings: readonly {
+    readonly id: string
+    readonly state: string
+    readonly started_at: string
+    readonly who: string | null
+    readonly what: string | null
+    readonly detail: string | null
+  }[]
+}
+
 const RIGHTS = ['status', 'shell', 'exec', 'files', 'forward', 'push', 'watch', 'admin'] as const
 
 export function accessView(place: Place): void {
@@ -35,6 +46,7 @@ export function accessView(place: Place): void {
   const path = `/v1/devices/${encodeURIComponent(name)}`
   const grants = h('div')
   const audit = h('div')
+  const recorded = h('div')
   const said = h('div', { 'aria-live': 'polite' })
   const grantsAndMe = async () => {
     const [{ grants }, me] = await Promise.all([
@@ -89,8 +101,10 @@ export function accessView(place: Place): void {
     h('section', {}, h('h2', {}, 'Who may do what'), grants),
     formOf(path, said, granted),
     h('section', {}, h('h2', {}, 'Who did what'), audit),
+    h('section', {}, h('h2', {}, 'Recorded sessions'), recorded),
   )
   granted()
+  showRecordings(recorded, path, place)
 }
 
 const showJournal = (audit: HTMLElement, path: string, place: Place): void =>
@@ -110,6 +124,33 @@ const showJournal = (audit: HTMLElement, path: string, place: Place): void =>
           .toReversed()
           .map(one => [when(one.at), one.who || '?', one.what, one.result, one.detail]),
       ),
+    ],
+  )
+
+const showRecordings = (into: HTMLElement, path: string, place: Place): void =>
+  load(
+    into,
+    place,
+    {
+      doing: 'Asking for recordings',
+      get: () => ask<Recordings>(`${path}/recordings`, { signal: place.signal }),
+    },
+    ({ recordings }) => [
+      recordings.length === 0
+        ? h('p', { class: 'quiet' }, 'None.')
+        : table(
+            'Recorded sessions',
+            ['When', 'Who', 'What', 'State', 'To play it'],
+            recordings
+              .toReversed()
+              .map(one => [
+                when(one.started_at),
+                one.who ?? '?',
+                [one.what, one.detail].filter(Boolean).join(': ') || '?',
+                one.state,
+                h('code', {}, `box play ${place.words[0]} ${one.id}`),
+              ]),
+          ),
     ],
   )
 

@@ -1,11 +1,11 @@
 /** One device: how it is and was, what it says about itself, and the ways to what can be done with it. */
 
 import { ask, tell } from './api.ts'
-import { alertsOf, type Device, STATE_WORDS, type Status, stateOf } from './device.ts'
+import { type Device, STATE_WORDS, type Status, sentenceOf, stateOf, worriesOf } from './device.ts'
 import { h, oncePerFrame, replace, setClass, setText } from './dom.ts'
 import type { History } from './plots.ts'
 import { age, bytes, moment, percent } from './text.ts'
-import { heading, load, note, type Place, table, working } from './views.ts'
+import { heading, load, note, oneField, type Place, table, working } from './views.ts'
 
 const PLOTS_EVERY_MS = 60_000
 
@@ -29,7 +29,7 @@ export function deviceView({ main, words, fleet, signal }: Place): void {
         h('a', { class: 'button', href: `${path}/access` }, 'Access and audit'),
       ),
     ),
-    ...[state, alerts, tags, readings, plots],
+    ...[state, alerts, tags, readings, plots, settingsOf(name)],
   )
   let shownTags: string | null = null
   const draw = () => {
@@ -41,7 +41,7 @@ export function deviceView({ main, words, fleet, signal }: Place): void {
       return
     }
     drawState(state, device, fleet.ageOf(device))
-    replace(alerts, ...alertsOf(device).map(text => note('warn', text)))
+    showAlerts(alerts, device)
     if (`${device.tags}` !== shownTags) drawTags(tags, device)
     shownTags = `${device.tags}`
     replace(readings, ...readingsOf(device))
@@ -57,6 +57,56 @@ function drawState(into: HTMLElement, device: Device, ageMs: number): void {
   const why = device.error && device.stale ? ` ${device.error.message}` : ''
   const seen = state === 'away' ? `, this is how it was ${age(ageMs)} ago.` : ''
   replace(into, h('span', { class: `state ${state}` }, STATE_WORDS[state]), `${seen}${why}`)
+}
+
+/** What fires, each to be taken note of, and what anybody would look at; drawn anew only where it is another. */
+function showAlerts(into: HTMLElement, { name, alerts, status }: Device): void {
+  const worries = status ? worriesOf(status) : []
+  const key = JSON.stringify([alerts, worries])
+  if (into.dataset.key === key) return
+  into.dataset.key = key
+  const path = `/v1/devices/${encodeURIComponent(name)}/alerts/ack`
+  const told = alerts.map(alert => {
+    const text = sentenceOf(alert)
+    if (alert.acknowledged) return note('quiet', `${text} (somebody has taken note of it)`)
+    const said = h('span', { 'aria-live': 'polite' })
+    const button = h(
+      'button',
+      { type: 'button', 'aria-label': `Take note of ${alert.rule}` },
+      'Take note',
+    )
+    button.addEventListener('click', () => {
+      void working(button, said, async () => {
+        await tell(path, { rule: alert.rule })
+        return ''
+      })
+    })
+    return h('div', {}, note('warn', text, ' ', button), said)
+  })
+  replace(into, ...told, ...worries.map(text => note('warn', text)))
+}
+
+/** What is done seldom: what it is called here, and that it is in the list at all. */
+function settingsOf(name: string): HTMLElement {
+  const said = h('div', { 'aria-live': 'polite' })
+  const path = `/v1/devices/${encodeURIComponent(name)}`
+  const rename = oneField('What to call it', 'Rename', said, async to => {
+    const renamed = await tell<{ name: string }>(`${path}/rename`, { to })
+    location.hash = `#/device/${encodeURIComponent(renamed.name)}`
+    return ''
+  })
+  const forget = h('button', { type: 'button', class: 'danger' }, 'Forget')
+  forget.addEventListener('click', () => {
+    if (!confirm(`Forget ${name}? It still trusts you, and you would have to pair it again.`))
+      return
+    void working(forget, said, async () => {
+      await tell(path, {}, { method: 'DELETE' })
+      location.hash = '#/'
+      return null
+    })
+  })
+  const actions = h('div', { class: 'actions' }, forget)
+  return h('details', { class: 'panel' }, h('summary', {}, 'Name'), rename, actions, said)
 }
 
 function drawTags(into: HTMLElement, { name, tags }: Device): void {

@@ -78,12 +78,17 @@ export const heat = ({ temperatures }: Status): number | null =>
 const highest = (values: readonly number[]): number | null =>
   values.length === 0 ? null : Math.max(...values)
 
+export const sentenceOf = ({ rule, value, when }: Alert): string => `${rule}: ${value || when}`
+
 /** Short sentences, none where all is well: what the owner's rules say that nobody knows of yet, then what anybody would look at. */
-export function alertsOf({ status, alerts: told }: Device): string[] {
-  const alerts = told
-    .filter(({ acknowledged }) => !acknowledged)
-    .map(({ rule, value, when }) => `${rule}: ${value || when}`)
-  if (!status) return alerts
+export const alertsOf = ({ status, alerts }: Device): string[] => [
+  ...alerts.filter(({ acknowledged }) => !acknowledged).map(sentenceOf),
+  ...(status ? worriesOf(status) : []),
+]
+
+/** What anybody would look at. */
+export function worriesOf(status: Status): string[] {
+  const alerts: string[] = []
   for (const [where, { used, total }] of Object.entries(status.disks))
     if (total > 0 && used / total >= DISK_FULL)
       alerts.push(`${where} is ${Math.round((100 * used) / total)} % full`)

@@ -6,7 +6,7 @@ import { h, replace } from './dom.ts'
 import type { Fleet } from './fleet.ts'
 import { eventLine, Log, messageLine } from './log.ts'
 import { count } from './text.ts'
-import { heading, note, type Place, sayForm, working } from './views.ts'
+import { heading, note, oneField, type Place, sayForm, working } from './views.ts'
 
 const HOW: Readonly<Record<Contact['known'], string>> = {
   paired: 'you have compared the words',
@@ -221,25 +221,5 @@ function settingsOf({ fleet, signal }: Place, name: string): HTMLElement {
     { class: 'panel' },
     h('summary', {}, `About ${name}`),
     ...[about, rename, introduce, h('div', { class: 'actions' }, forget), said],
-  )
-}
-
-function oneField(
-  label: string,
-  verb: string,
-  said: HTMLElement,
-  done: (text: string) => Promise<string>,
-): HTMLElement {
-  const input = h('input', { required: true, autocomplete: 'off', maxlength: 63 })
-  const button = h('button', {}, verb)
-  const submit = (event: Event) => {
-    event.preventDefault()
-    void working(button, said, () => done(input.value.trim()))
-  }
-  return h(
-    'form',
-    { class: 'inline', on: { submit } },
-    h('label', {}, h('span', {}, label), input),
-    button,
   )
 }

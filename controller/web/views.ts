@@ -92,6 +92,27 @@ export function sayForm(where: string, say: (text: string) => Promise<unknown>):
   return h('div', {}, said, h('form', { class: 'say', on: { submit } }, input, button))
 }
 
+/** One thing that is told, and done at once. */
+export function oneField(
+  label: string,
+  verb: string,
+  said: HTMLElement,
+  done: (text: string) => Promise<string>,
+): HTMLElement {
+  const input = h('input', { required: true, autocomplete: 'off', maxlength: 63 })
+  const button = h('button', {}, verb)
+  const submit = (event: Event) => {
+    event.preventDefault()
+    void working(button, said, () => done(input.value.trim()))
+  }
+  return h(
+    'form',
+    { class: 'inline', on: { submit } },
+    h('label', {}, h('span', {}, label), input),
+    button,
+  )
+}
+
 /** A table that can be scrolled by keyboard where it is wider than its place. */
 export const table = (
   label: string,

@@ -86,6 +86,25 @@ describe.skipIf(missing(['chromium']))('the page of box up', { timeout: 120_000 
     await examine(owner, 'device')
   })
 
+  test('shows an alert as soon as it fires, until somebody takes note of it; and gives another name', async () => {
+    const rules = [{ name: 'awake', when: 'uptime > 0', for: '0s' }]
+    writeFileSync(join(home.controller.state, 'alerts.json'), JSON.stringify({ rules }))
+    await owner.page.goto(`${API}/#/`)
+    await owner.page.getByRole('row', { name: /kitchen.*awake: / }).waitFor()
+    await owner.page.getByRole('link', { name: 'kitchen', exact: true }).click()
+    await owner.page.getByRole('button', { name: 'Take note of awake' }).click()
+    await visible(/awake: .* \(somebody has taken note of it\)/)
+    await examine(owner, 'device-alert')
+    rmSync(join(home.controller.state, 'alerts.json'))
+    await owner.page.getByText('Name', { exact: true }).click()
+    for (const name of ['larder', 'kitchen']) {
+      await owner.page.getByRole('textbox', { name: 'What to call it' }).fill(name)
+      await owner.page.getByRole('button', { name: 'Rename' }).click()
+      await owner.page.getByRole('heading', { name, exact: true }).waitFor()
+      if (name === 'larder') await owner.page.getByText('Name', { exact: true }).click()
+    }
+  })
+
   /** Writes a bundle whose file is at `path`. */
   const bundleOf = (name: string, text: string, rest = '') => {
     const bundle = folder(name)

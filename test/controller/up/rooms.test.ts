@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { create } from '../../../controller/room/owning.ts'
+import { ZoneSecret } from '../../../src/crypto/zone-key.ts'
+import { zoneToText } from '../../../src/gns/name.ts'
+import { systemRandom } from '../../../src/sys/random.ts'
 import { House } from './house.ts'
 
 const house = new House()
@@ -54,5 +57,27 @@ describe('rooms in the local API', () => {
     expect(await say('hello', 'attic')).toBe(404)
     expect((await house.ask('GET', '/v1/rooms/attic/events')).statusCode).toBe(404)
     expect((await house.ask('GET', '/v1/rooms/..%2fops/events')).statusCode).toBe(400)
+  })
+
+  test('are made, opened to somebody, and deleted with what was said', async () => {
+    const made = await house.ask('POST', '/v1/rooms', { name: 'lab', on: 'kitchen' })
+    expect(made.json()).toEqual({
+      ...{ name: 'lab', host: 'kitchen', address: expect.stringMatching(/^lab@000G/) },
+    })
+    const again = await house.ask('POST', '/v1/rooms', { name: 'lab', on: 'kitchen' })
+    expect([again.statusCode, again.json().error.code]).toEqual([400, 'NAME_TAKEN'])
+    const nowhere = await house.ask('POST', '/v1/rooms', { name: 'den', on: 'attic' })
+    expect(nowhere.statusCode).toBe(404)
+    const person = zoneToText(ZoneSecret.generate('EDKEY', systemRandom).zone)
+    const invited = await house.ask('POST', '/v1/rooms/lab/invite', { person, as: 'ada' })
+    expect(invited.json()).toEqual({
+      ...{ room: 'lab', person_zone: person, address: made.json().address },
+    })
+    const out = () => house.ask('POST', '/v1/rooms/lab/remove', { person: 'ada' })
+    expect((await out()).json()).toEqual({})
+    expect((await out()).statusCode).not.toBe(200)
+    expect(await say('hello', 'lab')).toBe(200)
+    expect((await house.ask('DELETE', '/v1/rooms/lab')).json()).toEqual({})
+    expect(await say('hello', 'lab')).toBe(404)
   })
 })
