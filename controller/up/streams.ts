@@ -53,14 +53,13 @@ export function eventRoute(
         throw Object.assign(new BoxError('API_REFUSED', 'Too many listen already.'), {
           statusCode: 503,
         })
-      const people = talk.people()
       texts.by(reply)
       listeners += 1
       const { raw, ended } = eventStream(reply, clock)
       const write = (text: string) => raw.write(text)
       const news = new FleetNews(clock, write, device => texts.of(device))
       raw.on('drain', () => news.drained())
-      news.begin(watch.devices(), people)
+      news.begin(watch.devices(), peopleOf(talk))
       const listening = [watch.listen(news), talk.listen(news)]
       const over = () => {
         listeners -= 1
@@ -71,6 +70,16 @@ export function eventRoute(
       return reply
     },
   )
+}
+
+/** What is wrong with the contacts is told where they are asked for: the fleet is shown all the same. */
+function peopleOf(talk: TalkHall) {
+  try {
+    return talk.people()
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error
+    return []
+  }
 }
 
 /** Server-sent events: how they are sent, when nobody hears them any more, and how they are ended. */

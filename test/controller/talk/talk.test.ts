@@ -111,7 +111,10 @@ describe('private talk', () => {
     await ada.up()
     await rig.world.pass(5_000)
     expect(await home.chat('ada', { say: 'hello' })).toMatchObject({ code: 0, out: '', err: '' })
+    const unread = async () => (await ada.memoryOf(home)).read().unread
+    expect(await unread()).toBe(1)
     expect((await ada.chat('home', { history: true })).out).toMatch(/^\S+ \S+ home: hello\n$/)
+    expect(await unread()).toBe(0)
     await home.up()
     expect((await ada.chat('home', { say: 'hello yourself' })).code).toBe(0)
     await rig.world.pass(5_000)

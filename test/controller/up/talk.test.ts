@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { addHub } from '../../../controller/hubs.ts'
@@ -240,5 +240,15 @@ describe('private talk in the local API', () => {
     await talk.ended
     expect(await contacts()).toEqual([])
     expect((await house.ask('GET', '/v1/contacts/ada/messages')).statusCode).toBe(404)
+  })
+
+  test('that is damaged on the disk is said where it is asked for, and hides no device', async () => {
+    writeFileSync(join(house.directory, 'contacts'), 'nonsense\n')
+    const answer = await house.ask('GET', '/v1/contacts')
+    expect([answer.statusCode, answer.json().error.code]).toEqual([500, 'STATE_UNREADABLE'])
+    const news = follow('/v1/events')
+    await news.until('device', { name: 'kitchen' })
+    await news.until('complete', {})
+    news.close()
   })
 })
