@@ -19,6 +19,7 @@ const CASES: readonly (readonly [Message<never>, fc.Arbitrary<object>])[] = [
     fc.record({ zone: bytes(36), signature: bytes(64), confirmation: bytes(32), payload: rest }),
   ],
   [messages.Verdict, fc.record({ status: u16, payload: rest })],
+  [messages.ClockReading, fc.record({ time: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }) })],
   [messages.PairRequest, fc.record({ proof: bytes(32), deviceName: rest, ownerName: rest })],
   [messages.PairOffer, fc.record({ proof: bytes(32), record: rest })],
   [messages.PairConfirm, fc.constant({})],
