@@ -6,10 +6,12 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 const json = process.env.VITEST_JSON
 
 /** What is shipped, built and installed (`npm run shipping`). */
-const SHIPPING = ['bundle', 'packages', 'systemd'].map(name => `test/interop/${name}.test.ts`)
+const SHIPPING = ['bundle', 'packages', 'systemd', 'upgrade'].map(
+  name => `test/interop/${name}.test.ts`,
+)
 
 /** Files over which a run that begins with short ones ends up waiting alone. */
-const LONG = ['upgrade', 'alerts', 'packages', 'ssh', 'gnunet-fleet', 'push', 'resume', 'tools']
+const LONG = ['alerts', 'upgrade', 'packages', 'ssh', 'gnunet-fleet', 'push', 'resume', 'tools']
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

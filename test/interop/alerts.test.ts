@@ -10,7 +10,7 @@ import { readMetrics } from '../metrics-text.ts'
 import { Agent, Controller } from './fleet.ts'
 import { cleanUp, folder, missing, Program, run } from './program.ts'
 
-const PORT = Number(process.env.LAB_PORT ?? 42_860) + 40
+const PORT = Number(process.env.LAB_PORT ?? 22_860) + 40
 const HUB = `127.0.0.1:${PORT}`
 const METRICS = `127.0.0.1:${PORT + 2}`
 /** A look of the device, one of the controller, a minute of rest, on a busy machine. */

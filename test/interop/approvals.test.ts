@@ -7,7 +7,7 @@ import { Controller } from './fleet.ts'
 import { type Household, household } from './household.ts'
 import { cleanUp, Program, run } from './program.ts'
 
-const PORT = Number(process.env.LAB_PORT ?? 38_000) + 320
+const PORT = Number(process.env.LAB_PORT ?? 18_000) + 500
 
 interface Waiting {
   readonly id: string

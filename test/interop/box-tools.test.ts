@@ -17,7 +17,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Household, household } from './household.ts'
 import { cleanUp, missing, Program, run, shell, succeed } from './program.ts'
 
-const PORT = Number(process.env.LAB_PORT ?? 38_000) + 400
+const PORT = Number(process.env.LAB_PORT ?? 18_000) + 400
 const skipped = missing(['curl']) !== null
 
 describe.skipIf(skipped)('through a hub', { timeout: 180_000 }, () => {

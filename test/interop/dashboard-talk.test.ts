@@ -5,7 +5,7 @@ import { closeBrowsers, examine, type Visitor, visitor } from './browser.ts'
 import { Agent, Controller } from './fleet.ts'
 import { cleanUp, missing, Program } from './program.ts'
 
-const PORT = Number(process.env.LAB_PORT ?? 46_000) + 35
+const PORT = Number(process.env.LAB_PORT ?? 21_000) + 35
 /** Nothing that is waited for takes so long on an idle machine; CI is not idle. */
 const PATIENCE_MS = 120_000
 

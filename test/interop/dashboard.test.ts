@@ -8,7 +8,7 @@ import { Controller } from './fleet.ts'
 import { type Household, household } from './household.ts'
 import { cleanUp, folder, missing, Program } from './program.ts'
 
-const PORT = Number(process.env.LAB_PORT ?? 46_000) + 30
+const PORT = Number(process.env.LAB_PORT ?? 21_000) + 30
 const API = `http://127.0.0.1:${PORT + 1}`
 /** Nothing that is waited for takes so long on an idle machine; CI is not idle. */
 const PATIENCE_MS = 30_000

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Agent, Controller } from './fleet.ts'
 import { cleanUp, folder } from './program.ts'
 
-const HUB = `127.0.0.1:${Number(process.env.LAB_PORT ?? 43_000) + 70}`
+const HUB = `127.0.0.1:${Number(process.env.LAB_PORT ?? 23_000) + 70}`
 /** The device looks at its relays some seconds after its start. */
 const RETURN_MS = 40_000
 

@@ -10,7 +10,7 @@ import { Agent, Controller } from './fleet.ts'
 import { cleanUp, folder, missing } from './program.ts'
 import { Screen } from './screen.ts'
 
-const PORT = Number(process.env.LAB_PORT ?? 38_000) + 940
+const PORT = Number(process.env.LAB_PORT ?? 18_000) + 940
 const BACK_MS = 90_000
 const skipped = missing(['tmux', 'vim']) !== null
 

@@ -7,7 +7,7 @@ import { describe } from 'vitest'
 import { missing, type Outcome, Program, run, succeed } from './program.ts'
 
 const LAB = join(import.meta.dirname, 'lab.sh')
-/** The first port of all labs here; files that run at the same time have different ones. */
+/** The first port of all labs here; files that run at the same time have different ones, all below those that Linux gives to whoever connects. */
 export const LAB_PORT =
   Number(process.env.LAB_PORT ?? 24_000) + 1_000 * Number(process.env.VITEST_POOL_ID ?? 1)
 /** As lab.sh enters a root: with a /proc, in a mount namespace of its own. */

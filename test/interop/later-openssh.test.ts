@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Household, household } from './household.ts'
 import { cleanUp, folder, run, succeed } from './program.ts'
 
-const PORT = Number(process.env.LAB_PORT ?? 38_000) + 70
+const PORT = Number(process.env.LAB_PORT ?? 18_000) + 70
 const ROOT = process.env.OPENSSH_ROOT ?? process.env.GNUNET_TRIXIE_ROOT ?? ''
 
 const isThere = existsSync(join(ROOT, 'usr/bin/ssh')) && ROOT !== ''

@@ -5,7 +5,7 @@ import { readMetrics } from '../metrics-text.ts'
 import { Agent } from './fleet.ts'
 import { cleanUp, missing, run } from './program.ts'
 
-const PORT = Number(process.env.LAB_PORT ?? 43_000)
+const PORT = Number(process.env.LAB_PORT ?? 23_000)
 const HUB = `127.0.0.1:${PORT}`
 const METRICS = `127.0.0.1:${PORT + 1}`
 

@@ -11,7 +11,7 @@ import { Agent, Controller } from './fleet.ts'
 import { BOX_AGENT, cleanUp, folder, missing, Program, run, succeed } from './program.ts'
 import { Screen } from './screen.ts'
 
-const PORT = Number(process.env.LAB_PORT ?? 38_000) + 700
+const PORT = Number(process.env.LAB_PORT ?? 18_000) + 700
 /** Users that nobody is: the mesh's, and another. */
 const MESH = 61_234
 const OTHER = 61_235

@@ -19,7 +19,7 @@ import { type Household, household, tryStock } from './household.ts'
 import { cleanUp, missing, Program, run } from './program.ts'
 import { Screen } from './screen.ts'
 
-const PORT = Number(process.env.LAB_PORT ?? 38_000) + 320
+const PORT = Number(process.env.LAB_PORT ?? 18_000) + 320
 const skipped = missing(['ssh', 'scp', 'sftp', 'rsync', 'tmux']) !== null
 const BANNER = /records what you do/
 

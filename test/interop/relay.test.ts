@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Agent, Controller } from './fleet.ts'
 import { cleanUp, filesIn, folder } from './program.ts'
 
-const HUB = `127.0.0.1:${Number(process.env.LAB_PORT ?? 44_000) + 80}`
+const HUB = `127.0.0.1:${Number(process.env.LAB_PORT ?? 24_000) + 80}`
 /** A device asks its relay ten seconds after its start, and confirms what it was given before this is over. */
 const HANDED_MS = 90_000
 const CONFIRM_SECONDS = 20

@@ -10,7 +10,7 @@ import { type Household, household } from './household.ts'
 import { cleanUp, missing, run } from './program.ts'
 import { Screen } from './screen.ts'
 
-const PORT = Number(process.env.LAB_PORT ?? 38_000) + 900
+const PORT = Number(process.env.LAB_PORT ?? 18_000) + 900
 /** At least; it lasts until `box ssh` has given up. The two minutes of the field are RESUME_OUTAGE=120000. */
 const OUTAGE_MS = Number(process.env.RESUME_OUTAGE ?? 0)
 /** By then a session has given up, and the search for another way to it. */

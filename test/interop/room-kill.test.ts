@@ -9,7 +9,7 @@ import { seededRandom } from '../sim/random.ts'
 import { Agent, Controller } from './fleet.ts'
 import { cleanUp, Program } from './program.ts'
 
-const HUB = `127.0.0.1:${Number(process.env.LAB_PORT ?? 42_000) + 95}`
+const HUB = `127.0.0.1:${Number(process.env.LAB_PORT ?? 22_000) + 95}`
 const KILLS = Number(process.env.KILLS ?? 10)
 const SEED = Number(process.env.SEED ?? randomInt(1_000_000))
 /** Longer than it takes to say a line, so that kills come before, within and after it. */

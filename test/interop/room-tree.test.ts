@@ -10,7 +10,7 @@ import { contains, memoryContains, needlesOf } from './process-memory.ts'
 import { cleanUp, filesIn, missing, Program, succeed } from './program.ts'
 import { Recorder } from './recorder.ts'
 
-const PORT = Number(process.env.LAB_PORT ?? 42_000) + 90
+const PORT = Number(process.env.LAB_PORT ?? 22_000) + 90
 /** As the host of a room hands on to (src/psyc/children.ts). */
 const FANOUT = 4
 const MEMBERS = 5

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Agent, Controller } from './fleet.ts'
 import { cleanUp, filesIn, Program, run } from './program.ts'
 
-const HUB = `127.0.0.1:${Number(process.env.LAB_PORT ?? 42_000) + 70}`
+const HUB = `127.0.0.1:${Number(process.env.LAB_PORT ?? 22_000) + 70}`
 /** Until a member notices that the host was restarted, and hangs on it again. */
 const BACK_MS = 120_000
 const REFUSED = 77

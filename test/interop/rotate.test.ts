@@ -7,7 +7,7 @@ import { seededRandom } from '../sim/random.ts'
 import { Agent, type AgentStatus, Controller } from './fleet.ts'
 import { cleanUp, Program } from './program.ts'
 
-const HUB = `127.0.0.1:${Number(process.env.LAB_PORT ?? 38_000) + 61}`
+const HUB = `127.0.0.1:${Number(process.env.LAB_PORT ?? 18_000) + 61}`
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000)
 /** From the start of Node to the last device that was told. */
 const KILL_MS_MAX = 2_500

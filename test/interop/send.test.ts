@@ -14,13 +14,13 @@ import { contains, memoryContains, needlesOf } from './process-memory.ts'
 import { cleanUp, filesIn, folder, missing, Program, run } from './program.ts'
 import { Recorder } from './recorder.ts'
 
-const PORT = Number(process.env.LAB_PORT ?? 42_000) + 96
+const PORT = Number(process.env.LAB_PORT ?? 22_000) + 96
 const PATIENCE_MS = 120_000
 const MEGABYTE = 1_048_576
 /** Large enough to be killed in the middle of, and to be seen if it were held in memory. */
-const LARGE = 48 * MEGABYTE
+const LARGE = 96 * MEGABYTE
 /** What a process may grow by that hands it out. */
-const GROWTH_MB = 32
+const GROWTH_MB = 64
 const FAULT = 76
 
 const skipped = missing([], { root: true }) !== null

@@ -10,7 +10,7 @@ import { type Household, household } from './household.ts'
 import { cleanUp, missing } from './program.ts'
 import { Screen } from './screen.ts'
 
-const PORT = Number(process.env.LAB_PORT ?? 38_000) + 200
+const PORT = Number(process.env.LAB_PORT ?? 18_000) + 200
 /** Issue: the screen is right again within 15 s. */
 const REPAIR_MS = 15_000
 const skipped = missing(['tmux', 'vim']) !== null

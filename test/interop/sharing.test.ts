@@ -5,7 +5,7 @@ import { Controller } from './fleet.ts'
 import { type Household, household } from './household.ts'
 import { cleanUp, Program } from './program.ts'
 
-const PORT = Number(process.env.LAB_PORT ?? 38_000) + 300
+const PORT = Number(process.env.LAB_PORT ?? 18_000) + 300
 /** Issue: revocation takes effect on open sessions within a minute. */
 const REVOKED_MS = 60_000
 /** The grant that ends by itself; a session must be open before. */

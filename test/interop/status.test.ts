@@ -11,7 +11,7 @@ import { Agent, Controller } from './fleet.ts'
 import { cleanUp, folder, Program } from './program.ts'
 import { Screen } from './screen.ts'
 
-const PORT = Number(process.env.LAB_PORT ?? 42_860)
+const PORT = Number(process.env.LAB_PORT ?? 22_860)
 const HUB = `127.0.0.1:${PORT}`
 const METRICS = `127.0.0.1:${PORT + 1}`
 const SINCE = '2026-11-26T10:00:00.000Z'

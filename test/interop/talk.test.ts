@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Agent, Controller } from './fleet.ts'
 import { cleanUp, filesIn, Program, run } from './program.ts'
 
-const HUB = `127.0.0.1:${Number(process.env.LAB_PORT ?? 42_000) + 75}`
+const HUB = `127.0.0.1:${Number(process.env.LAB_PORT ?? 22_000) + 75}`
 const PATIENCE_MS = 120_000
 const AGAIN_MS = 500
 

@@ -26,7 +26,7 @@ import { type Household, household, residentMb, stock, tryStock } from './househ
 import { cleanUp, missing, Program, run, shell, succeed } from './program.ts'
 import { Screen } from './screen.ts'
 
-const PORT = Number(process.env.LAB_PORT ?? 38_000)
+const PORT = Number(process.env.LAB_PORT ?? 18_000)
 const COMMANDS = Number(process.env.BOX_COMMANDS ?? 60)
 const COPY_MB = Number(process.env.BOX_COPY_MB ?? 40)
 const MINUTE = 60_000

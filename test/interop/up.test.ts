@@ -7,7 +7,7 @@ import { readMetrics } from '../metrics-text.ts'
 import { Agent, Controller } from './fleet.ts'
 import { cleanUp, folder, missing, Program, ROOT, run, succeed } from './program.ts'
 
-const PORT = Number(process.env.LAB_PORT ?? 43_000) + 10
+const PORT = Number(process.env.LAB_PORT ?? 23_000) + 10
 const HUB = `127.0.0.1:${PORT}`
 const API = `http://127.0.0.1:${PORT + 1}`
 /** Silence of three and a half beats, and some. */

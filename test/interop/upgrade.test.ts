@@ -26,7 +26,7 @@ import { Agent, Controller } from './fleet.ts'
 import { cleanUp, folder, Program, ROOT, run } from './program.ts'
 import { Screen } from './screen.ts'
 
-const HUB = `127.0.0.1:${Number(process.env.LAB_PORT ?? 38_000) + 60}`
+const HUB = `127.0.0.1:${Number(process.env.LAB_PORT ?? 18_000) + 60}`
 const KEY = SigningKey.fromSeed(new Uint8Array(32).fill(7))
 const STRANGER = SigningKey.fromSeed(new Uint8Array(32).fill(8))
 const MACHINE = `${process.platform}-${process.arch}`

@@ -33,7 +33,7 @@ import { type Household, household, tryStock } from './household.ts'
 import { cleanUp, folder, missing, Program, run, succeed } from './program.ts'
 import { Screen } from './screen.ts'
 
-const PORT = Number(process.env.LAB_PORT ?? 38_000) + 340
+const PORT = Number(process.env.LAB_PORT ?? 18_000) + 520
 const USER = 'boxtestada'
 const GROUP = 'boxtestgrp'
 const BACK_MS = 60_000

@@ -6,7 +6,7 @@ import { type Household, household } from './household.ts'
 import { cleanUp, missing } from './program.ts'
 import { Screen } from './screen.ts'
 
-const PORT = Number(process.env.LAB_PORT ?? 38_000) + 340
+const PORT = Number(process.env.LAB_PORT ?? 18_000) + 340
 const skipped = missing(['tmux']) !== null
 
 describe.skipIf(skipped)('watching a shell', { timeout: 300_000 }, () => {
