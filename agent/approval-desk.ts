@@ -22,7 +22,7 @@ import {
   requestHash,
 } from '../src/box/approval.ts'
 import type { Grant, GrantBook } from '../src/box/grant.ts'
-import { allowsCommand, allowsUser } from '../src/box/scope.ts'
+import { allowsCommand, isForUser } from '../src/box/scope.ts'
 import { sha256 } from '../src/crypto/hash.ts'
 import type { AuditNotes } from './audit-notes.ts'
 import type { DeviceKeys } from './device-keys.ts'
@@ -198,8 +198,7 @@ function reaches(
   own: string,
 ): boolean {
   if (rights.includes('admin')) return true
-  // As in session-account.ts: a grant that names no users is for the agent's own.
-  if (scope.users === null ? user !== own : !allowsUser(scope, user)) return false
+  if (!isForUser(scope, user, user === own)) return false
   const isShell = kind === 'shell' || kind === 'shell on a terminal'
   if (isShell) return rights.includes('shell')
   return rights.includes('exec') && allowsCommand(scope, line)

@@ -2,7 +2,7 @@
 
 import type { PseudoTtyInfo } from 'ssh2'
 import type { Right } from '../src/box/grant.ts'
-import { allowsCommand, allowsUser, reachesAll } from '../src/box/scope.ts'
+import { allowsCommand, isForUser, reachesAll } from '../src/box/scope.ts'
 import type { Accounts, NoAccount } from './accounts.ts'
 import {
   type Account,
@@ -39,8 +39,7 @@ export function mayBe(
   { name, identity }: Account,
 ): boolean {
   const narrowed = scope()
-  if (narrowed.users !== null || identity === null) return allowsUser(narrowed, name)
-  return allows('admin') && reachesAll(narrowed)
+  return isForUser(narrowed, name, identity === null) || (allows('admin') && reachesAll(narrowed))
 }
 
 /** Why somebody may not be this user; null where nothing speaks against it. Who may not is not told who there is. */

@@ -14,7 +14,7 @@ import { isServiceName, type ServiceSaid } from './service-states.ts'
 /** A call of systemctl takes some ten milliseconds. */
 const LOOK_MS = 10_000
 /** Each is some bytes of every status, and a series or two. */
-export const SERVICES_MAX = 32
+const SERVICES_MAX = 32
 
 /** How one is; `since` null where that is not known. */
 export interface ServiceReading extends ServiceSaid {

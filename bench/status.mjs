@@ -12,11 +12,8 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Fleet } from '../dist/controller/fleet.js'
-import { directoryState } from '../dist/controller/state.js'
-import { zoneFromText } from '../dist/src/gns/name.js'
-import { systemClock } from '../dist/src/sys/clock.js'
 import { folder, startProgram, startScript } from './lib/children.mjs'
-import { box, startHub } from './lib/fleet.mjs'
+import { startFleet } from './lib/fleet.mjs'
 import { bounded, cpuOf, memoryOf, sleep } from './lib/measure.mjs'
 import { freePort } from './lib/mqtt.mjs'
 import { option, printTable, runRounds } from './lib/table.mjs'
@@ -24,27 +21,16 @@ import { readReport } from './lib/updates.mjs'
 
 const SUBJECTS = ['box', 'mosquitto', 'gossipsub']
 const STEP_MS = 280_000
-const DEVICES_A_HUB = 50
 /** What a start leaves to be done: names are published, ways are found. */
 const SETTLE_MS = 10_000
 /** What is on its way when the last change was made. */
 const AFTER_MS = 5_000
 
 async function startBox(file) {
-  const hubs = [await startHub()]
-  while (hubs.length * DEVICES_A_HUB < devices) hubs.push(await startHub(['--hub-url', hubs[0].status.hello]))
-  const hellos = hubs.map(({ status }) => status.hello)
-  const state = join(folder('controller'), 'state')
-  await box(state, 'init', '--ego', 'home')
-  for (const hello of hellos) await box(state, 'hub', 'add', hello)
-  const { id: zone } = JSON.parse(await box(state, 'id', '--json'))
-  const words = [devices, hellos.join(' '), zone, folder('devices'), rate, seconds].map(String)
-  const agents = await startScript('targets/status-agents.mjs', words)
-  const fleet = new Fleet(directoryState(state, systemClock))
-  for (const device of agents.info)
-    await fleet.add({ name: device.name, zone: zoneFromText(device.zone), tags: [], pairedAt: 0, last: null })
+  const words = [rate, seconds].map(String)
+  const { state, agents, hubs } = await startFleet(devices, folder('devices'), 'targets/status-agents.mjs', words)
   const controller = await startScript('targets/status-controller.mjs', [state, file])
-  return { agents, controller, between: hubs.map(({ pid }) => pid) }
+  return { agents, controller, between: hubs }
 }
 
 async function startMosquitto(file) {

@@ -224,7 +224,7 @@ const span = (ms: number): string =>
   ms < 1_000 ? `${Math.round(ms)} ms` : ms < 60_000 ? `${(ms / 1_000).toFixed(1)} s` : age(ms)
 
 /** What is not as it should be; null where no services are named. */
-export function servicesText({ services }: StatusReport): string | null {
+function servicesText({ services }: StatusReport): string | null {
   const all = Object.entries(services)
   if (all.length === 0) return null
   const wrong = all.filter(([, { state }]) => !isWell(state))

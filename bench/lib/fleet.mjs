@@ -48,10 +48,10 @@ export async function box(state, ...words) {
 const DEVICES_A_HUB = 50
 
 /**
- * So many agents in one process (targets/agents.mjs), their hubs, and the state of an owner who knows no more of them
+ * So many agents in one process, by the script, which gets the words behind the rest; their hubs, and the state of an owner who knows no more of them
  * than their keys; below `top` each has a directory by its name; `pid` is that of the agents' process.
  */
-export async function startFleet(count, top) {
+export async function startFleet(count, top, script = 'targets/agents.mjs', words = []) {
   const hubs = [await startHub()]
   while (hubs.length * DEVICES_A_HUB < count) hubs.push(await startHub(['--hub-url', hubs[0].status.hello]))
   const hellos = hubs.map(({ status }) => status.hello)
@@ -59,9 +59,9 @@ export async function startFleet(count, top) {
   await box(state, 'init', '--ego', 'home')
   for (const hello of hellos) await box(state, 'hub', 'add', hello)
   const { id: zone } = JSON.parse(await box(state, 'id', '--json'))
-  const { info: devices, pid } = await startScript('targets/agents.mjs', [String(count), hellos.join(' '), zone, top])
+  const agents = await startScript(script, [String(count), hellos.join(' '), zone, top, ...words])
   const fleet = new Fleet(directoryState(state, systemClock))
-  for (const device of devices)
+  for (const device of agents.info)
     await fleet.add({ name: device.name, zone: zoneFromText(device.zone), tags: [], pairedAt: 0, last: null })
-  return { state, devices, pid }
+  return { state, agents, devices: agents.info, pid: agents.pid, hubs: hubs.map(({ pid }) => pid) }
 }

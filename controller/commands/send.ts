@@ -140,7 +140,7 @@ async function tell(
   const name = target.is === 'contact' ? target.contact.name : target.room.name
   const progress = context.output.progress(`telling ${name}`)
   try {
-    desk.filesChanged()
+    desk.listsChanged()
     if (target.is === 'contact') {
       await desk.say(target.contact, { is: 'file', offer })
       const whither = await desk.deliver(target.contact)

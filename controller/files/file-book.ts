@@ -16,7 +16,7 @@ import type { SealedState } from '../talk/sealed-state.ts'
 const FILE = 'files'
 const VERSION = 1
 /** Each is a port that is listened on, and a label that is published while `box up` runs. */
-export const HELD_MAX = 128
+const HELD_MAX = 128
 
 /** Who may have a file. */
 export type Circle =

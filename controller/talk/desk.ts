@@ -179,13 +179,8 @@ export class TalkDesk {
     return this.isHost || this.mesh.isLent === true
   }
 
-  /** The list of contacts is another one: those who are new find us from now on, those who are not no longer. */
-  contactsChanged(): void {
-    this.filesChanged()
-  }
-
-  /** What is handed out is something else: those who are new find us from now on. */
-  filesChanged(): void {
+  /** Contacts, or what is handed out, are others: those who are new find us from now on, those who are not no longer. */
+  listsChanged(): void {
     if (!this.isHost) return
     this.listen()
     this.presence?.look()

@@ -27,7 +27,7 @@ import {
   streamed,
   TAKEN_IN,
 } from './schemas.ts'
-import { beginStream } from './streams.ts'
+import { beginStream, tooMany, whileRead } from './streams.ts'
 import type { TalkHall } from './talk-hall.ts'
 
 const MINUTES = 10
@@ -185,19 +185,13 @@ function codeRoute(app: FastifyInstance, context: Context, hall: TalkHall): void
     async ({ body }, reply) => {
       const book = new ContactBook(await SealedState.open(context.state, context.random))
       const as = body.as === undefined ? null : freeName(book, body.as)
-      if (shown >= CODES_MAX)
-        throw Object.assign(new BoxError('API_REFUSED', 'Too many codes are shown already.'), {
-          statusCode: 503,
-        })
+      if (shown >= CODES_MAX) throw tooMany('Too many codes are shown already.')
       shown += 1
       const raw = beginStream(reply, 'application/x-ndjson')
       const line = (value: object) =>
         void (raw.destroyed || raw.write(`${JSON.stringify(value)}\n`))
-      const gone = new AbortController()
-      raw.once('close', () => gone.abort(new BoxError('CHANNEL_CLOSED')))
-      const signal = AbortSignal.any([context.signal, gone.signal])
       try {
-        const { contact, checkWords } = await showCode({ ...context, signal }, book, {
+        const { contact, checkWords } = await showCode(whileRead(context, raw), book, {
           ...{ as, minutes: body.minutes ?? MINUTES },
           show: code => line({ code: formatPairingCode(code), minutes: body.minutes ?? MINUTES }),
         })

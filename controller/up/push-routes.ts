@@ -13,7 +13,7 @@ import { deliveredValue, verdictOf } from '../push/report.ts'
 import { rollOut } from '../push/rollout.ts'
 import { selected } from '../push/selection.ts'
 import { about, aboutOne, options, streamed } from './schemas.ts'
-import { beginStream } from './streams.ts'
+import { beginStream, tooMany } from './streams.ts'
 
 const TIMEOUT_MS = 30_000
 /** As box push has it. */
@@ -113,10 +113,7 @@ function prepared(context: Context, { selector, bundle: path, ...numbers }: Push
 function limiter(runningMax: number): (run: () => Promise<void>) => Promise<void> {
   let running = 0
   return async run => {
-    if (running >= runningMax)
-      throw Object.assign(new BoxError('API_REFUSED', 'Too much is being pushed already.'), {
-        statusCode: 503,
-      })
+    if (running >= runningMax) throw tooMany('Too much is being pushed already.')
     running += 1
     try {
       await run()

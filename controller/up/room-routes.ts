@@ -1,14 +1,13 @@
 /** Routes about the rooms of this controller: which there are, what is said there, saying something. */
 
 import type { FastifyInstance } from 'fastify'
-import { BoxError } from '../../src/base/errors.ts'
 import { formatRoomAddress } from '../../src/box/room-address.ts'
 import type { Context } from '../context.ts'
 import { RoomBook } from '../room/book.ts'
 import { hostOf } from '../room/visit.ts'
 import type { RoomHall } from './room-hall.ts'
 import { about, aboutOne, NOTHING, options, ROOMS, streamed } from './schemas.ts'
-import { eventStream } from './streams.ts'
+import { followers } from './streams.ts'
 
 /** A room carries longer ones; what people type is shorter. */
 const TEXT_MAX = 16_384
@@ -53,7 +52,7 @@ interface Parts {
 }
 
 function eventsOf(app: FastifyInstance, { context, book, hall }: Parts): void {
-  let listeners = 0
+  const listen = followers(context.clock, LISTENERS_MAX)
   app.get<Named>(
     '/v1/rooms/:name/events',
     {
@@ -64,31 +63,11 @@ function eventsOf(app: FastifyInstance, { context, book, hall }: Parts): void {
     },
     async ({ params }, reply) => {
       const room = book.room(params.name)
-      if (listeners >= LISTENERS_MAX)
-        throw Object.assign(new BoxError('API_REFUSED', 'Too many listen already.'), {
-          statusCode: 503,
-        })
-      listeners += 1
-      const { send, ended, end } = eventStream(reply, context.clock)
-      const over = () => {
-        listeners -= 1
-      }
-      ended.addEventListener('abort', over, { once: true })
-      const events = {
-        said: (value: object) => send('said', value),
-        attached: (attached: boolean) => send('attached', { attached }),
-        over: ({ code, message }: BoxError) => {
-          send('over', { code, message })
-          end()
-        },
-      }
-      try {
-        await hall.follow(room, events, ended)
-      } catch (error) {
-        if (!(error instanceof BoxError)) throw error
-        events.over(error)
-      }
-      return reply
+      return await listen(reply, async ({ send, over, ended }) => {
+        const said = (value: object) => send('said', value)
+        const attached = (attached: boolean) => send('attached', { attached })
+        await hall.follow(room, { said, attached, over }, ended)
+      })
     },
   )
 }

@@ -50,10 +50,7 @@ export function eventRoute(
       }),
     },
     async (_request, reply) => {
-      if (listeners >= LISTENERS_MAX)
-        throw Object.assign(new BoxError('API_REFUSED', 'Too many listen already.'), {
-          statusCode: 503,
-        })
+      if (listeners >= LISTENERS_MAX) throw tooMany('Too many listen already.')
       texts.by(reply)
       listeners += 1
       const { raw, ended } = eventStream(reply, clock)
@@ -84,7 +81,7 @@ function peopleOf(talk: TalkHall) {
 }
 
 /** Server-sent events: how they are sent, when nobody hears them any more, and how they are ended. */
-export function eventStream(reply: FastifyReply, clock: Clock) {
+function eventStream(reply: FastifyReply, clock: Clock) {
   const raw = beginStream(reply, 'text/event-stream')
   const end = new AbortController()
   const send = (event: string, data: object) => {
@@ -101,6 +98,39 @@ export function eventStream(reply: FastifyReply, clock: Clock) {
     end.abort()
   })
   return { raw, send, ended: end.signal, end: () => void raw.end() }
+}
+
+/** Somebody who follows a room or a talk. */
+interface Follower {
+  readonly send: (event: string, data: object) => void
+  /** Says why nothing more comes, and ends it. */
+  readonly over: (error: BoxError) => void
+  readonly ended: AbortSignal
+}
+
+/** Answers with what is followed, to at most so many at once. What fails is its last event. */
+export function followers(clock: Clock, max: number) {
+  let count = 0
+  return async (reply: FastifyReply, follow: (by: Follower) => Promise<void>) => {
+    if (count >= max) throw tooMany('Too many listen already.')
+    count += 1
+    const { send, ended, end } = eventStream(reply, clock)
+    const leave = () => {
+      count -= 1
+    }
+    ended.addEventListener('abort', leave, { once: true })
+    const over = ({ code, message }: BoxError) => {
+      send('over', { code, message })
+      end()
+    }
+    try {
+      await follow({ send, over, ended })
+    } catch (error) {
+      if (!(error instanceof BoxError)) throw error
+      over(error)
+    }
+    return reply
+  }
 }
 
 interface ExecBody {
@@ -139,12 +169,9 @@ export function execRoute(app: FastifyInstance, context: Context): void {
     async ({ body }, reply) => {
       const devices = selected(context, body.selector)
       const raw = beginStream(reply, 'application/x-ndjson')
-      // Whoever goes away does not want it any more.
-      const gone = new AbortController()
-      raw.once('close', () => gone.abort(new BoxError('CHANNEL_CLOSED')))
-      const signal = AbortSignal.any([context.signal, gone.signal])
-      setMaxListeners(0, signal)
-      await runAll({ ...context, signal }, devices, body, { raw, shells })
+      const reader = whileRead(context, raw)
+      setMaxListeners(0, reader.signal)
+      await runAll(reader, devices, body, { raw, shells })
       return reply
     },
   )
@@ -195,6 +222,17 @@ const drained = (raw: ServerResponse): Promise<void> =>
     }
     raw.once('drain', done).once('close', done)
   })
+
+/** Each of what goes on costs something for as long as it does. */
+export const tooMany = (sentence: string): BoxError =>
+  Object.assign(new BoxError('API_REFUSED', sentence), { statusCode: 503 })
+
+/** Whoever goes away does not want it any more. */
+export function whileRead(context: Context, raw: ServerResponse): Context {
+  const gone = new AbortController()
+  raw.once('close', () => gone.abort(new BoxError('CHANNEL_CLOSED')))
+  return { ...context, signal: AbortSignal.any([context.signal, gone.signal]) }
+}
 
 /** From here on the answer is ours to write, and to end. */
 export function beginStream(reply: FastifyReply, type: string): ServerResponse {

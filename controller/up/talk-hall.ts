@@ -144,7 +144,7 @@ export class TalkHall {
 
   /** The list of contacts may be another one: those who are new find us, those who are not no longer. */
   contactsChanged(): void {
-    this.opened?.contactsChanged()
+    this.opened?.listsChanged()
     this.look()
   }
 

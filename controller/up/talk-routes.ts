@@ -1,10 +1,9 @@
 /** Routes about private talk: what was said with a contact, what is being said, saying something. */
 
 import type { FastifyInstance } from 'fastify'
-import { BoxError } from '../../src/base/errors.ts'
 import type { Context } from '../context.ts'
 import { aboutOne, NOTHING, options, SAID, streamed, TALK } from './schemas.ts'
-import { eventStream } from './streams.ts'
+import { followers } from './streams.ts'
 import type { TalkHall } from './talk-hall.ts'
 
 /** More bytes than a message has (src/social/saying.ts) are no message; fewer letters may be. */
@@ -69,7 +68,7 @@ export function talkRoutes(app: FastifyInstance, context: Context, hall: TalkHal
 }
 
 function eventsOf(app: FastifyInstance, { clock }: Context, hall: TalkHall): void {
-  let listeners = 0
+  const listen = followers(clock, LISTENERS_MAX)
   app.get<Named>(
     '/v1/contacts/:name/events',
     {
@@ -81,31 +80,11 @@ function eventsOf(app: FastifyInstance, { clock }: Context, hall: TalkHall): voi
     },
     async ({ params }, reply) => {
       hall.mustKnow(params.name)
-      if (listeners >= LISTENERS_MAX)
-        throw Object.assign(new BoxError('API_REFUSED', 'Too many listen already.'), {
-          statusCode: 503,
-        })
-      listeners += 1
-      const { send, ended, end } = eventStream(reply, clock)
-      const over = () => {
-        listeners -= 1
-      }
-      ended.addEventListener('abort', over, { once: true })
-      const events = {
-        said: (value: object) => send('said', value),
-        there: (there: boolean) => send('there', { there }),
-        over: ({ code, message }: BoxError) => {
-          send('over', { code, message })
-          end()
-        },
-      }
-      try {
-        await hall.follow(params.name, events, ended)
-      } catch (error) {
-        if (!(error instanceof BoxError)) throw error
-        events.over(error)
-      }
-      return reply
+      return await listen(reply, async ({ send, over, ended }) => {
+        const said = (value: object) => send('said', value)
+        const there = (there: boolean) => send('there', { there })
+        await hall.follow(params.name, { said, there, over }, ended)
+      })
     },
   )
 }

@@ -112,6 +112,7 @@ export function clockText({ clock }: Status): string {
 
 const span = (ms: number): string =>
   ms < 1_000 ? `${Math.round(ms)} ms` : ms < 60_000 ? `${(ms / 1_000).toFixed(1)} s` : age(ms)
+
 export const sentenceOf = ({ rule, value, when }: Alert): string => `${rule}: ${value || when}`
 
 /** Short sentences, none where all is well: what the owner's rules say that nobody knows of yet, then what anybody would look at. */

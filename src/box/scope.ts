@@ -51,6 +51,10 @@ export function allowsCommand({ commands }: Scope, command: string): boolean {
 export const allowsUser = ({ users }: Scope, user: string): boolean =>
   users === null || users.includes(user)
 
+/** Whether it is for this user: one that it names or, where it names none, whoever the agent runs as. */
+export const isForUser = (scope: Scope, user: string, isOwn: boolean): boolean =>
+  scope.users === null ? isOwn : allowsUser(scope, user)
+
 /** An end of a forwarding: a host and a port, or the path of a Unix socket. */
 export type Endpoint = { readonly host: string; readonly port: number } | { readonly path: string }
 
