@@ -102,7 +102,9 @@ export function parseProcd(text: string): Map<string, ProcdSaid> | null {
       const all = isObject(service) && isObject(service.instances) ? service.instances : {}
       const instances = Object.values(all).filter(isObject)
       const running = instances.filter(one => one.running === true)
-      const isFailed = instances.some(one => one.running !== true && Number(one.exit_code) > 0)
+      const isFailed = instances.some(
+        ({ running, exit_code: code }) => running !== true && typeof code === 'number' && code > 0,
+      )
       const pid = running[0]?.pid
       return [
         name,

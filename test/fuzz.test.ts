@@ -3,7 +3,7 @@
  * what was right before it was changed. It gives a value, a WireError or a BoxError, and soon. No list has to
  * be kept: layouts report themselves as they are declared, and readers are found by their names.
  *
- * FUZZ=100000 is the nightly number of cases for each; SEED=n replays a failure, which prints it.
+ * FUZZ=100000 is the nightly number of cases for each; SEED=n tries others, and replays a failure, which prints it.
  */
 
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -109,7 +109,7 @@ const TEXT_DOORS: readonly TextDoor[] = [
 const { WireError } = await import('../src/wire/layout.ts')
 
 const RUNS = Number(process.env.FUZZ ?? 300)
-const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000)
+const SEED = Number(process.env.SEED ?? 1)
 /** One case that takes longer hangs, for whoever waits for the answer. */
 const CASE_MS_MAX = 2_000
 /** Cases that need a real file, or several signatures, are fewer. */

@@ -121,9 +121,14 @@ describe('whoever is recorded', () => {
     channel.on('data', (chunk: Buffer) => {
       seen += chunk
     })
-    await expect.poll(() => seen, { timeout: 15_000 }).toMatch(/^ready/m)
+    const says = (line: RegExp) => expect.poll(() => seen, { timeout: 15_000 }).toMatch(line)
+    await says(/^ready/m)
     channel.setWindow(33, 101, 0, 0)
-    channel.write('read secret\nhunter2\n')
+    // A line at a time: what is typed while a shell changes its terminal's mode may be lost (termios(3)).
+    channel.write("printf 'asks\\n'; read secret; echo ta''ken\n")
+    await says(/^asks/m)
+    channel.write('hunter2\n')
+    await says(/^taken/m)
     channel.write("stty size; echo gr''üße; exit 3\n")
     const { out, code } = await over
     expect(code).toBe(3)
