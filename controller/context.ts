@@ -185,8 +185,8 @@ export async function openContext(
   const end = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(name, () => {
-      // Whoever says it twice means at once.
-      if (end.signal.aborted) process.exit(EXIT_INTERRUPTED)
+      // Whoever says it twice means at once; but ssh hangs up on its proxy that has heard of the end already.
+      if (end.signal.aborted && name !== 'SIGHUP') process.exit(EXIT_INTERRUPTED)
       end.abort(new Interrupted())
     })
   const { stdin, stdout, stderr } = process
