@@ -1,15 +1,24 @@
 /**
  * What a person at a shell notices, with stock ssh and scp over one connection that is there already (ControlMaster).
  *
- *     node shell.mjs [--rounds 3] [--mib 200] [box-hub box openssh]
+ *     node shell.mjs [--rounds 3] [--mib 200] [box-hub box openssh hypershell]
  *
  * The prompt over the warm connection; echo of single characters, alone and while a bulk transfer saturates the same
  * connection in either direction; scp, up and down. `box-hub` goes through one of our hubs, `box` straight to the
- * device, `openssh` is plain OpenSSH over TCP (needs root: the account is made and removed).
+ * device, `openssh` is plain OpenSSH over TCP (needs root: the account is made and removed). `hypershell`, over hyperdht,
+ * keeps no connection: its prompt is that of a new one, and only its own file copy is measured beside it.
  */
 
 import { spawn, spawnSync } from 'node:child_process'
-import { closeSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { folder, startProgram } from './lib/children.mjs'
 import { box, startAgent, startHub } from './lib/fleet.mjs'
@@ -17,8 +26,9 @@ import { bounded, now, quantile, sleep } from './lib/measure.mjs'
 import { startSshd } from './lib/openssh.mjs'
 import { option, printTable, runRounds } from './lib/table.mjs'
 import { untilPrints } from './lib/terminal.mjs'
+import { startHypershell } from './targets/hypershell.mjs'
 
-const SUBJECTS = ['box-hub', 'box', 'openssh']
+const SUBJECTS = ['box-hub', 'box', 'openssh', 'hypershell']
 const SHELL = '/bin/sh'
 const PROMPT = /[#$] $/
 const STEP_MS = 280_000
@@ -117,6 +127,26 @@ async function ofBox(isDirect) {
   return { words: ['-F', config], host: 'kitchen.box', place: folder('there') }
 }
 
+async function measureHypershell() {
+  const { env, shell, copy, there } = await startHypershell(SHELL)
+  const prompts = []
+  for (let n = 0; n < 5; n++) prompts.push(await untilPrints(shell, PROMPT, env))
+  const [near, far] = ['near', 'far'].map(name => join(folder(name), 'file'))
+  const timed = async (from, to) => {
+    const begin = now()
+    await copy(from, to)
+    return mib / ((now() - begin) / 1000)
+  }
+  writeFileSync(near, '')
+  truncateSync(near, mib * 1_048_576)
+  const upRate = await timed(near, there(far))
+  rmSync(near)
+  const downRate = await timed(there(far), near)
+  for (const path of [far, near])
+    if (statSync(path).size !== mib * 1_048_576) throw new Error('hypershell lost something')
+  return { promptMs: quantile(prompts, 0.5), upRate, downRate }
+}
+
 async function ofOpenssh() {
   const { options, host, home } = await startSshd(SHELL)
   return { words: options, host, place: home }
@@ -126,8 +156,13 @@ const words = process.argv.slice(2)
 const rounds = option(words, 'rounds', 3)
 const mib = option(words, 'mib', 200)
 if (words[0] === '--one') {
-  const subject = { 'box-hub': () => ofBox(false), box: () => ofBox(true), openssh: ofOpenssh }[words[1]]
-  console.log(JSON.stringify(await bounded(subject().then(measure), STEP_MS, words[1])))
+  const subject = {
+    'box-hub': () => ofBox(false).then(measure),
+    box: () => ofBox(true).then(measure),
+    openssh: () => ofOpenssh().then(measure),
+    hypershell: measureHypershell,
+  }[words[1]]
+  console.log(JSON.stringify(await bounded(subject(), STEP_MS, words[1])))
   process.exit(0)
 }
 const rows = runRounds(import.meta.filename, words.length > 0 ? words : SUBJECTS, rounds, () => ['--mib', String(mib)])
@@ -141,4 +176,4 @@ const columns = [
   ['upRate', 'scp up MiB/s', 1],
   ['downRate', 'scp down MiB/s', 1],
 ]
-printTable('a shell that is there', rows, columns, { 'box-hub': ['openssh'], box: ['openssh'] })
+printTable('a shell that is there', rows, columns, { 'box-hub': ['openssh', 'hypershell'], box: ['openssh', 'hypershell'] })

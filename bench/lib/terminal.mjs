@@ -4,11 +4,11 @@ import pty from 'node-pty'
 import { now } from './measure.mjs'
 
 /** Milliseconds from the start of a program in a terminal until what it prints matches. */
-export const untilPrints = (command, pattern) =>
+export const untilPrints = (command, pattern, env = process.env) =>
   new Promise((resolve, reject) => {
     let out = ''
     const begin = now()
-    const terminal = pty.spawn(command[0], command.slice(1), { name: 'xterm', env: process.env })
+    const terminal = pty.spawn(command[0], command.slice(1), { name: 'xterm', env })
     terminal.onData(text => {
       out += text
       if (!pattern.test(out)) return
