@@ -10,12 +10,14 @@ import type { Context } from './context.ts'
 import { type Found, sameRecord, search } from './device-search.ts'
 import { chainIn, followDevice } from './device-succession.ts'
 import type { Device, LastKnown } from './fleet.ts'
-import { openResolver, publishZone } from './names.ts'
+import { openResolver, PUBLISH_WAIT_MS, publishZone } from './names.ts'
 import { told, untoldTo } from './revocations.ts'
 import { mustNotBeRevoked, revokedZones } from './revoked-zones.ts'
 
 /** What a device said is written down again when it has changed, or is as old as this. */
 const REMEMBER_EVERY_MS = 10 * 60_000
+/** Enough for all names of a large fleet. */
+const PUBLISH_WAIT_MAX_MS = 60_000
 
 export interface DeviceSession extends Session, Omit<Found<unknown>, 'met'> {
   readonly device: Device
@@ -141,14 +143,26 @@ async function tellOne(
   await askRevoke(await reach(context, device, options), signed, { clock, signal })
 }
 
-const publishing = new WeakMap<Context, Promise<void>>()
+/** Of one process: what is going out, and how long the next publication may take. */
+interface Publishing {
+  running: Promise<void> | null
+  waitMs: number
+}
+const publishing = new WeakMap<Context, Publishing>()
 
-/** However many devices are reached at once, the names go out once. */
+/**
+ * However many devices are reached at once, the names go out once; where there was no time for all of them, what is
+ * left has twice as much with the next device that is reached: beginning again costs as much as putting some of them.
+ */
 function publishOnce(context: Context): Promise<void> {
-  const running =
-    publishing.get(context) ?? publishZone(context).finally(() => publishing.delete(context))
-  publishing.set(context, running)
-  return running
+  const one = publishing.get(context) ?? { running: null, waitMs: PUBLISH_WAIT_MS }
+  publishing.set(context, one)
+  if (one.running !== null) return one.running
+  one.running = publishZone(context, { waitMs: one.waitMs }).finally(() => {
+    one.running = null
+  })
+  one.waitMs = Math.min(2 * one.waitMs, PUBLISH_WAIT_MAX_MS)
+  return one.running
 }
 
 /** A state that cannot be written is no reason to end a session that stands. */

@@ -1,13 +1,13 @@
 /** The ego's zone: a name for each device, resolved for ourselves and published for everybody else. */
 
-import { concat } from '../src/base/bytes.ts'
+import { concat, equalBytes } from '../src/base/bytes.ts'
 import type { Clock } from '../src/base/clock.ts'
-import { BoxError } from '../src/base/errors.ts'
 import type { ZoneKey } from '../src/base/ids.ts'
 import { memoryStore, type Store } from '../src/base/store.ts'
 import { NOTICES_LABEL, noticeRecords, type OwnerNotice } from '../src/box/owner-notices.ts'
 import { successionChain } from '../src/box/succession.ts'
 import { sha256 } from '../src/crypto/hash.ts'
+import type { ZoneSecret } from '../src/crypto/zone-key.ts'
 import { NamestoreKeeper } from '../src/gns/namestore-keeper.ts'
 import { Publisher } from '../src/gns/publisher.ts'
 import type { ZoneRecord } from '../src/gns/record.ts'
@@ -18,10 +18,20 @@ import type { Mesh } from '../src/mesh/mesh.ts'
 import type { Context } from './context.ts'
 import type { Ego } from './ego.ts'
 import type { Device } from './fleet.ts'
+import {
+  expiriesIn,
+  isOut,
+  isRecent,
+  type LabelOut,
+  labelsOut,
+  oldest,
+  outNow,
+  readPublished,
+  writePublished,
+} from './published.ts'
 import { publishedRevocations } from './revocation-book.ts'
 import { revocationNotices } from './revocations.ts'
 import { republishRevocations } from './revoked-zones.ts'
-import type { State } from './state.ts'
 
 /** A name leads to a device's zone, which does not change: it may be kept for a day (GNUnet's default). */
 const DELEGATION_MS = 24 * 3_600_000
@@ -29,14 +39,11 @@ const DELEGATION_MS = 24 * 3_600_000
 const NOTICES_EXPIRY = { afterMs: DELEGATION_MS }
 /** What ends within this is left to end. */
 const COVER_MIN_MS = 60_000
-/** What is out is put again when a quarter of its life is over, or when something has changed. */
-const PUBLISH_EVERY_MS = 6 * 3_600_000
 /** A command that has nothing else to do waits so long for its names to leave. */
-const PUBLISH_WAIT_MS = 2_000
+export const PUBLISH_WAIT_MS = 2_000
 /** One that is there for that: a link to a hub comes up first. */
 export const PUBLISH_PATIENCE_MS = 15_000
 const LOOK_EVERY_MS = 25
-const FILE = 'published'
 
 /** The ego's zone on a store: what the fleet says, whatever was in the store. */
 function zoneOn(
@@ -83,79 +90,98 @@ export const openResolver = (
     database: zoneOn(memoryStore(), ego, devices, more),
   })
 
-/** What is out: of which names, since when, and the expiry of each block, which must never go back. */
-interface Published {
-  readonly at: number
-  readonly digest: string
-  readonly expiries: Readonly<Record<string, string>>
-}
-
 /**
- * Publishes the ego's zone where something has changed or it was long ago; resolves when all of it has
- * left, or after a moment. A zone that could not be published this time will be the next time.
+ * Publishes of the ego's zone what has changed or was put long ago; resolves when all of that has left, or after a
+ * moment. Names that could not be published this time will be the next time.
  */
 export async function publishZone(
   context: Context,
   { waitMs = PUBLISH_WAIT_MS }: { readonly waitMs?: number } = {},
 ): Promise<void> {
-  const { state, fleet, clock, random, log } = context
+  const { state, fleet, clock } = context
   const ego = context.ego()
   const devices = fleet.devices()
   const notices = { now: revocationNotices(state, ego.secret), before: successionNotices(ego) }
   const revoked = publishedRevocations(state).map(({ work }) => work.intent.zone)
   const digest = digestOf(ego, devices, notices.now, revoked)
   const last = readPublished(state)
-  const age = clock.now() - last.at
   const isNothing =
     last.digest === '' && devices.length === 0 && notices.now.length === 0 && ego.before === null
-  if (isNothing || (last.digest === digest && age >= 0 && age < PUBLISH_EVERY_MS)) return
+  if (isNothing || (last.digest === digest && isRecent(last.at, clock.now()))) return
   const store = memoryStore()
   for (const [name, hex] of Object.entries(last.expiries)) store.set(name, Buffer.from(hex, 'hex'))
   const database = zoneOn(store, ego, devices)
   database.replace(ego.secret.zone, NOTICES_LABEL, noticeRecords(notices.now, NOTICES_EXPIRY))
-  const gone = coverGone(database, ego, clock.now())
+  coverGone(database, ego, clock.now())
   if (ego.before) {
     // Who knows us by the key before finds our devices by it, and what came after it.
     zoneOn(store, { secret: ego.before }, devices, NOTHING_MORE, database)
     database.replace(ego.before.zone, NOTICES_LABEL, noticeRecords(notices.before, NOTICES_EXPIRY))
   }
+  const secrets = ego.before ? [ego.secret, ego.before] : [ego.secret]
+  const all = secrets.flatMap(secret => labelsOut(database, secret.zone))
+  const due = all.filter(one => !isOut(last, one, clock.now()))
+  const missing = await putOut(context, database, { secrets, due, waitMs })
+  await republishRevocations(context)
+  const out = outNow(last, { all, due, missing }, clock.now())
+  await writePublished(context, {
+    at: missing.length > 0 ? 0 : oldest(out, clock.now()),
+    digest,
+    out,
+    expiries: expiriesIn(store),
+  })
+}
+
+/** Puts what is due; the labels that have not left when the time is over. */
+async function putOut(
+  context: Context,
+  database: ZoneDatabase,
+  { secrets, due, waitMs }: DueNames,
+): Promise<readonly LabelOut[]> {
+  const { clock, random, log } = context
   const mesh = await context.mesh()
   const namestore = mesh.names && (await mesh.names.canStore()) ? mesh.names : null
   const publisher = namestore
     ? new NamestoreKeeper({ namestore, mesh, clock, log, database })
     : new Publisher({ mesh, clock, random, log, database })
-  publisher.publish(ego.secret)
-  if (ego.before) publisher.publish(ego.before)
-  const isThere = (zone: ZoneKey, label: string) => publisher.publishedUntil(zone, label) !== null
-  const isOut = () =>
-    [...devices.map(({ name }) => name), ...gone].every(one => isThere(ego.secret.zone, one)) &&
-    (notices.now.length === 0 || isThere(ego.secret.zone, NOTICES_LABEL)) &&
-    (!ego.before || isThere(ego.before.zone, NOTICES_LABEL))
+  for (const secret of secrets) {
+    const labels = due.filter(({ zone }) => equalBytes(zone, secret.zone))
+    publisher.publish(
+      secret,
+      labels.map(({ label }) => label),
+    )
+  }
+  const isMissing = ({ zone, label }: LabelOut) => publisher.publishedUntil(zone, label) === null
   const deadline = clock.elapsed() + waitMs
-  while (!isOut() && clock.elapsed() < deadline)
+  for (let missing = due; ; ) {
+    // They leave in this order, more or less: a look at the first one is enough while it has not.
+    if (missing[0] && !isMissing(missing[0])) missing = missing.filter(isMissing)
+    if (missing.length === 0 || clock.elapsed() >= deadline) {
+      const late = missing.filter(isMissing)
+      publisher.close()
+      return late
+    }
     await new Promise<void>(resolve => void clock.after(LOOK_EVERY_MS, resolve))
-  await republishRevocations(context)
-  const isComplete = isOut()
-  publisher.close()
-  await writePublished(context, {
-    at: isComplete ? clock.now() : 0,
-    digest,
-    expiries: expiriesIn(store),
-  })
+  }
+}
+
+interface DueNames {
+  readonly secrets: readonly ZoneSecret[]
+  readonly due: readonly LabelOut[]
+  readonly waitMs: number
 }
 
 /**
  * A name that was taken away would lead on to its device until its last block expires: until then another block
- * stands in its place, which leads nowhere. The labels of these.
+ * stands in its place, which leads nowhere.
  */
-function coverGone(database: ZoneDatabase, { secret }: Ego, now: number): readonly string[] {
+function coverGone(database: ZoneDatabase, { secret }: Ego, now: number): void {
   const living = database
     .gone(secret.zone)
     .map(({ label, expiry }) => ({ label, atMs: Number(expiry / 1_000n) }))
     .filter(({ atMs }) => atMs > now + COVER_MIN_MS)
   for (const { label, atMs } of living)
     database.replace(secret.zone, label, [txtRecord('gone', { atMs })])
-  return living.map(({ label }) => label)
 }
 
 /** Of all that is in the zone, and of whose it is. */
@@ -173,30 +199,3 @@ const digestOf = (
 
 const successionNotices = ({ chain }: Ego): readonly OwnerNotice[] =>
   chain.length === 0 ? [] : [{ is: 'succession', signed: successionChain(chain) }]
-
-function readPublished(state: State): Published {
-  try {
-    const { at, digest, expiries } = JSON.parse(state.readText(FILE) ?? '') as Published
-    if (typeof at === 'number' && typeof digest === 'string') return { at, digest, expiries }
-  } catch {
-    // Nothing is lost: it is published again.
-  }
-  return { at: 0, digest: '', expiries: {} }
-}
-
-async function writePublished({ state, log }: Context, published: Published): Promise<void> {
-  try {
-    await state.exclusively(() => state.writeText(FILE, `${JSON.stringify(published)}\n`))
-  } catch (error) {
-    if (!(error instanceof BoxError)) throw error
-    log.note('warn', 'controller', 'publication not noted', { code: error.code })
-  }
-}
-
-const expiriesIn = (store: Store): Record<string, string> =>
-  Object.fromEntries(
-    store
-      .names()
-      .filter(name => name.startsWith('gns-expiry.'))
-      .map(name => [name, Buffer.from(store.get(name)!).toString('hex')]),
-  )

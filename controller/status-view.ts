@@ -53,7 +53,8 @@ export class StatusView {
     const remembered = recallStatus(context.state, device)
     this.values = remembered?.values ?? null
     this.knownAt = remembered?.at ?? context.clock.now()
-    this.writtenAt = context.clock.elapsed()
+    // Those of a whole fleet that is followed from one moment on are not all written in another.
+    this.writtenAt = context.clock.elapsed() - context.random.below(REMEMBER_EVERY_MS)
   }
 
   /** Says whether there is something to show. */

@@ -15,10 +15,13 @@ import { type Device, FLEET_FILE } from '../fleet.ts'
 import { type ShownStatus, StatusView } from '../status-view.ts'
 import { followStatus } from '../status-watch.ts'
 import { FleetHistory, type HistoryPoints } from './fleet-history.ts'
+import { Turns } from './turns.ts'
 
 const LOOK_EVERY_MS = 1_000
-/** Many devices are not all looked for in the same moment. */
-const APART_MS = 20
+/** So many devices are looked for at once: more at a time would not be met sooner, and time out for each other. */
+const LOOKED_FOR_MAX = 16
+/** Those that are off do not keep the others waiting. */
+const TURN_MS = 1_000
 /** A device that refuses us may have been told otherwise by then. */
 const REFUSED_AGAIN_MS = 60_000
 const REACH_TIMEOUT_MS = 30_000
@@ -57,6 +60,7 @@ export class FleetWatch {
   private readonly followed = new Map<string, Followed>()
   private readonly listeners = new Set<FleetEvents>()
   private readonly past: FleetHistory
+  private readonly turns: Turns
   private timer: Timer | null = null
   private text: string | null = null
 
@@ -69,6 +73,8 @@ export class FleetWatch {
     this.context = context
     this.sight = sight
     this.followDevice = followDevice
+    const { clock } = context
+    this.turns = new Turns({ clock, limit: LOOKED_FOR_MAX, longestMs: TURN_MS })
     this.past = new FleetHistory(context.clock, () => this.devices())
     this.look()
   }
@@ -130,11 +136,10 @@ export class FleetWatch {
       end.abort(new BoxError('DEVICE_UNKNOWN'))
       if (!named.has(view.device.name)) this.tell(listener => listener.removed(view.device.name))
     }
-    let wait = 0
     for (const device of devices) {
       const one = this.followed.get(zoneToText(device.zone))
       if (one) this.rename(one.view, device, named)
-      else this.begin(device, wait++ * APART_MS)
+      else this.begin(device)
     }
   }
 
@@ -147,32 +152,41 @@ export class FleetWatch {
     if (isRenamed || `${tags}` !== `${device.tags}`) this.changed(view)
   }
 
-  private begin(device: Device, waitMs: number): void {
+  private begin(device: Device): void {
     const view = new StatusView(this.context, device, this.sight)
     const end = new AbortController()
     this.followed.set(zoneToText(device.zone), { view, end })
     this.changed(view)
     // Unexpected failures end the process, as everywhere.
-    void this.follow(view, end.signal, waitMs)
+    void this.follow(view, end.signal)
   }
 
-  private async follow(view: StatusView, ended: AbortSignal, waitMs: number): Promise<void> {
+  private async follow(view: StatusView, ended: AbortSignal): Promise<void> {
     const signal = AbortSignal.any([this.context.signal, ended])
     setMaxListeners(0, signal)
     const context = { ...this.context, signal }
     const options = { timeoutMs: REACH_TIMEOUT_MS, once: false }
-    await pause(context.clock, waitMs, signal)
     while (!signal.aborted) {
+      const turn = await this.turns.take(signal)
       try {
         await this.followDevice(context, view.device, options, {
-          fresh: values => view.fresh(values) && this.changed(view),
-          stale: why => view.stale(why) && this.changed(view),
+          fresh: values => {
+            turn.end()
+            if (view.fresh(values)) this.changed(view)
+          },
+          stale: why => {
+            turn.end()
+            if (view.stale(why)) this.changed(view)
+          },
         })
       } catch (error) {
         if (signal.aborted) return
         if (!(error instanceof BoxError)) throw error
         if (view.stale(error)) this.changed(view)
+        turn.end()
         await pause(context.clock, REFUSED_AGAIN_MS, signal)
+      } finally {
+        turn.end()
       }
     }
   }

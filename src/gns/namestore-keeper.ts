@@ -96,12 +96,11 @@ export class NamestoreKeeper implements NameKeeper {
     this.again = this.lookAgain()
   }
 
-  publish(secret: ZoneSecret): void {
+  publish(secret: ZoneSecret, labels = this.options.database.labels(secret.zone)): void {
     if (this.closed) throw new BoxError('ENGINE_CLOSED')
-    const { database } = this.options
-    database.adopt(secret.zone)
+    this.options.database.adopt(secret.zone)
     this.zones.set(zoneToText(secret.zone), secret)
-    for (const label of database.labels(secret.zone)) this.admit(secret, label)
+    for (const label of labels) this.admit(secret, label)
     void this.work()
   }
 

@@ -66,8 +66,8 @@ export interface PublisherOptions {
 interface Entry {
   readonly secret: ZoneSecret
   readonly label: string
-  /** Takes milliseconds to derive, and never changes. */
-  readonly labelKey: LabelKey
+  /** Takes milliseconds to derive, and never changes: null until it is used, so that a zone of many names stops nobody. */
+  labelKey: LabelKey | null
   /** When to put it next, by clock.elapsed. */
   dueAt: number
   /** The last block by the wall clock: when it was made and must be renewed. 0 before the first. */
@@ -78,7 +78,7 @@ interface Entry {
   hasFailed: boolean
 }
 
-const UNPUBLISHED = { madeAt: 0, renewAt: 0, expiresAt: 0, hasFailed: false }
+const UNPUBLISHED = { labelKey: null, madeAt: 0, renewAt: 0, expiresAt: 0, hasFailed: false }
 
 export class Publisher implements NameKeeper {
   private readonly options: PublisherOptions
@@ -104,13 +104,11 @@ export class Publisher implements NameKeeper {
     })
   }
 
-  /** Begins to keep the zone alive: all its labels, now and before they expire. */
-  publish(secret: ZoneSecret): void {
+  publish(secret: ZoneSecret, labels = this.options.database.labels(secret.zone)): void {
     if (this.closed) throw new BoxError('ENGINE_CLOSED')
-    const { database } = this.options
-    database.adopt(secret.zone)
+    this.options.database.adopt(secret.zone)
     this.zones.set(zoneToText(secret.zone), secret)
-    for (const label of database.labels(secret.zone)) this.admit(secret, label)
+    for (const label of labels) this.admit(secret, label)
     this.schedule()
   }
 
@@ -155,10 +153,7 @@ export class Publisher implements NameKeeper {
     const entry = this.entries.get(key)
     const now = this.options.clock.elapsed()
     if (entry) entry.dueAt = now
-    else {
-      const labelKey = deriveLabelKey(secret.zone, label)
-      this.entries.set(key, { ...UNPUBLISHED, secret, label, labelKey, dueAt: now })
-    }
+    else this.entries.set(key, { ...UNPUBLISHED, secret, label, dueAt: now })
   }
 
   /** Neighbours often come together: one turn a moment later is for all of them. */
@@ -244,12 +239,11 @@ export class Publisher implements NameKeeper {
   }
 
   /** Makes the block and puts it; returns when it expires. */
-  private putBlock(
-    { secret, label, labelKey }: Entry,
-    records: readonly ResourceRecord[],
-    end: number,
-  ): number {
+  private putBlock(entry: Entry, records: readonly ResourceRecord[], end: number): number {
     const { mesh, database } = this.options
+    const { secret, label } = entry
+    entry.labelKey ??= deriveLabelKey(secret.zone, label)
+    const { labelKey } = entry
     const last = database.lastExpiry(secret.zone, label)
     const wished = expiryMicros(end)
     const expiry = wished > last ? wished : last + 1n

@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest'
+import { type Turn, Turns } from '../../../controller/up/turns.ts'
+import { World } from '../../sim/world.ts'
+
+/** Turns for two at once, and who has begun with which. */
+function twoAtOnce() {
+  const world = new World(1)
+  const turns = new Turns({ clock: world, limit: 2, longestMs: 1_000 })
+  const begun = new Map<string, Turn>()
+  const end = new AbortController()
+  const want = (name: string, signal = end.signal) =>
+    void turns.take(signal).then(turn => begun.set(name, turn))
+  return { world, begun, want, end }
+}
+
+test('so many begin, and the next in order when one is through', async () => {
+  const { world, begun, want } = twoAtOnce()
+  for (const name of ['a', 'b', 'c', 'd']) want(name)
+  await world.pass(10)
+  expect([...begun.keys()]).toEqual(['a', 'b'])
+  begun.get('b')!.end()
+  begun.get('b')!.end()
+  await world.pass(10)
+  expect([...begun.keys()]).toEqual(['a', 'b', 'c'])
+})
+
+test('who takes too long makes room, and nothing is left when all are through', async () => {
+  const { world, begun, want } = twoAtOnce()
+  for (const name of ['a', 'b', 'c']) want(name)
+  await world.pass(990)
+  expect(begun.size).toBe(2)
+  await world.pass(20)
+  expect([...begun.keys()]).toEqual(['a', 'b', 'c'])
+  for (const turn of begun.values()) turn.end()
+  expect(world.pending).toBe(0)
+})
+
+test('who does not want to any more takes nobody’s turn', async () => {
+  const { world, begun, want, end } = twoAtOnce()
+  const other = new AbortController()
+  for (const name of ['a', 'b']) want(name)
+  want('gone', other.signal)
+  want('c')
+  other.abort()
+  await world.pass(10)
+  begun.get('gone')!.end()
+  begun.get('a')!.end()
+  await world.pass(10)
+  expect([...begun.keys()]).toEqual(['a', 'b', 'gone', 'c'])
+  end.abort()
+})
