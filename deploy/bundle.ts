@@ -21,7 +21,7 @@ import { VERSION } from '../src/base/version.ts'
 import { KEEPER_SCRIPT } from '../src/sys/own-programs.ts'
 import { buildExecutable } from './executable.ts'
 import { MACHINES, type Machine, NODE_VERSION, runtimeFor } from './runtime.ts'
-import { buildKeeperScript, buildScript } from './script.ts'
+import { buildKeeperScript, buildParts, buildScript, buildStart } from './script.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const LINKED = 'box-agent'
@@ -40,12 +40,13 @@ const scripts = { box: join(OUT, 'box.cjs'), keeper: join(OUT, KEEPER_SCRIPT) }
 await buildScript(ROOT, scripts.box)
 await buildKeeperScript(ROOT, scripts.keeper)
 for (const script of Object.values(scripts)) tell(script)
+const program = { start: await buildStart(ROOT), parts: await buildParts(ROOT) }
 for (const machine of machines) {
   if (!isMachine(machine)) throw new Error(`"${machine}" is none of ${MACHINES.join(', ')}`)
   const folder = join(OUT, machine)
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder)
-  await buildExecutable(machine, scripts, join(folder, 'box'))
+  await buildExecutable(machine, program, join(folder, 'box'))
   symlinkSync('box', join(folder, LINKED))
   tell(join(folder, 'box'))
   if (values.archive) tell(archive(machine, folder))

@@ -1,5 +1,5 @@
 /**
- * A script, Node and the terminal library made into one executable (Node's "single executable application").
+ * Our program, Node and the terminal library made into one executable (Node's "single executable application").
  * The same input gives the same bytes: nothing in it tells when or where it was made.
  */
 
@@ -20,37 +20,24 @@ const STRIP: Readonly<Record<Machine, string>> = {
   'linux-arm64': 'aarch64-linux-gnu-strip',
 }
 
-/**
- * What Node runs first: the script that was asked for, as Node would have run it. The keeper of shells is one of its
- * own, so that its process need not hold the text of all else.
- */
-const START = `'use strict'
-const { getAsset } = require('node:sea')
-const { Script } = require('node:vm')
-const isKeeper = process.argv[2] === 'box-keeper'
-if (isKeeper) process.argv.splice(2, 1)
-const filename = isKeeper ? 'keeper.cjs' : 'box.cjs'
-const text = getAsset(filename, 'utf8')
-new Script('(function(exports,require,module,__filename,__dirname){' + text + '\\n})', { filename })
-  .runInThisContext()(exports, require, module, __filename, __dirname)
-`
+const START = 'start.cjs'
 
-/** Both bundles of script.ts. */
-export interface Scripts {
-  readonly box: string
-  readonly keeper: string
+/** What Node runs first, and the parts that it loads then (script.ts). */
+export interface Program {
+  readonly start: string
+  readonly parts: ReadonlyMap<string, string>
 }
 
 /** Makes `outfile` for a machine. Needs Debian's binutils for that machine. */
 export async function buildExecutable(
   machine: Machine,
-  scripts: Scripts,
+  program: Program,
   outfile: string,
 ): Promise<void> {
   const runtime = runtimeFor(machine)
   const work = mkdtempSync(join(tmpdir(), 'box-bundle-'))
   try {
-    const blob = makeBlob(scripts, runtime, work)
+    const blob = makeBlob(program, runtime, work)
     copyFileSync(runtime.node, outfile)
     chmodSync(outfile, 0o755)
     // Before the blob goes in: strip would take it for rubbish.
@@ -62,21 +49,21 @@ export async function buildExecutable(
 }
 
 /** What goes in: the same for every machine but for the library; made by the Node of this one. */
-function makeBlob({ box, keeper }: Scripts, runtime: Runtime, work: string): Buffer {
+function makeBlob({ start, parts }: Program, { pty }: Runtime, work: string): Buffer {
   // Names without folders: the blob holds them.
-  writeFileSync(join(work, 'start.cjs'), START)
-  copyFileSync(box, join(work, 'box.cjs'))
-  copyFileSync(keeper, join(work, 'keeper.cjs'))
-  copyFileSync(runtime.pty, join(work, ASSET))
+  writeFileSync(join(work, START), start)
+  copyFileSync(pty, join(work, ASSET))
+  for (const [name, text] of parts) writeFileSync(join(work, name), text, 'latin1')
   const config = {
-    main: 'start.cjs',
+    main: START,
     output: 'box.blob',
     disableExperimentalSEAWarning: true,
     useSnapshot: false,
+    // Measured: it saves 10 ms of 200, takes 2 MB, and only the machine it runs on can make it.
     useCodeCache: false,
     // NODE_OPTIONS is for other programs of the user.
     execArgvExtension: 'none',
-    assets: { [ASSET]: ASSET, 'box.cjs': 'box.cjs', 'keeper.cjs': 'keeper.cjs' },
+    assets: Object.fromEntries([ASSET, ...parts.keys()].map(name => [name, name])),
   }
   writeFileSync(join(work, 'config.json'), JSON.stringify(config))
   execFileSync(runtimeFor(HERE).node, ['--experimental-sea-config', 'config.json'], {

@@ -1,15 +1,24 @@
 /**
- * Our code and all it uses as one CommonJS file, the only kind that an executable of Node 24 runs. With a
- * Node that is there already, as on OpenWrt, it runs as it is: `node box.cjs box-agent run`.
+ * Our code and all it uses: as one file for a Node that is there already, as on OpenWrt (`node box.cjs box-agent run`),
+ * and in parts for the executable. Both are CommonJS, the only kind that an executable of Node 24 runs.
  */
 
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { build, type Plugin } from 'esbuild'
+import { basename, join } from 'node:path'
+import { type BuildOptions, build, type Plugin, transform } from 'esbuild'
 import { buildPage } from './page.ts'
+import { MAIN, partText } from './part.ts'
 
 /** Runs in the bundle before anything else: what stands for the address of every module. */
 const BANNER = `const bundleUrl=require('node:url').pathToFileURL(__filename).href;`
+/** Only of use in a file that is started by its name. */
+const SHEBANG = /^#!.*\n/
+/** The executable's own require knows what is built in; its import() does not. */
+const SUPPORTED = { 'dynamic-import': false }
+/** Names stay, for stack traces, without a call at the start for each of them. */
+const SHORTER = { minifyWhitespace: true, minifySyntax: true }
+/** Which of our modules has the page. */
+const PAGE_MODULE = '/controller/up/page-files.ts'
 /** Sources load noble when it is needed, with a require of their own; in the bundle that is esbuild's. */
 const OWN_REQUIRE = /^const require = createRequire\(import\.meta\.url\)$/m
 
@@ -21,35 +30,75 @@ export const buildScript = (root: string, outfile: string): Promise<void> =>
 export const buildKeeperScript = (root: string, outfile: string): Promise<void> =>
   bundle(root, 'agent/keeper/main.ts', outfile)
 
+/**
+ * The texts of the parts by their names: one for each program and command, and what several of them use. As one script
+ * all of it is read at each start, which takes 200 ms.
+ */
+export async function buildParts(root: string): Promise<ReadonlyMap<string, string>> {
+  // Only modules can be split: first these are made, then a script of each.
+  const { outputFiles } = await build({
+    ...(await common(root)),
+    entryPoints: { [MAIN.replace('.js', '')]: join(root, 'deploy/one-file.ts') },
+    outdir: join(root, 'dist', 'parts'),
+    write: false,
+    splitting: true,
+    format: 'esm',
+    ...SHORTER,
+  })
+  const parts = outputFiles.map(async ({ path, text }) => {
+    const options = { format: 'cjs', platform: 'node', target: 'node20', ...SHORTER } as const
+    const module = text.replace(SHEBANG, '')
+    const { code } = await transform(module, { ...options, supported: SUPPORTED })
+    return [basename(path), partText(code)] as const
+  })
+  return new Map(await Promise.all(parts))
+}
+
+/** What the executable runs first. */
+export async function buildStart(root: string): Promise<string> {
+  const { outputFiles } = await build({
+    absWorkingDir: root,
+    entryPoints: [join(root, 'deploy/start.ts')],
+    bundle: true,
+    write: false,
+    minify: true,
+    format: 'cjs',
+    platform: 'node',
+    target: 'node24',
+    legalComments: 'none',
+    logLevel: 'warning',
+  })
+  return outputFiles[0]!.text
+}
+
 async function bundle(root: string, entry: string, outfile: string): Promise<void> {
   await build({
-    absWorkingDir: root,
+    ...(await common(root)),
     entryPoints: [join(root, entry)],
     outfile,
-    bundle: true,
     minify: true,
     // Stack traces are for whoever reads a report: names of functions stay.
     keepNames: true,
     format: 'cjs',
+    supported: SUPPORTED,
+    banner: { js: BANNER },
+  })
+}
+
+const common = async (root: string) =>
+  ({
+    absWorkingDir: root,
+    bundle: true,
     platform: 'node',
     // The same file runs with the Node of OpenWrt and of Debian 13.
     target: 'node20',
-    // The executable's own require knows what is built in; its import() does not.
-    supported: { 'dynamic-import': false },
-    define: {
-      'import.meta.url': 'bundleUrl',
-      BUNDLED: 'true',
-      ...releaseKey(),
-      ...(await page(root)),
-    },
-    banner: { js: BANNER },
+    define: { 'import.meta.url': 'bundleUrl', BUNDLED: 'true', ...releaseKey() },
     // Optional and native: ssh2 does without.
     external: ['cpu-features', './crypto/build/Release/sshcrypto.node'],
     legalComments: 'none',
     logLevel: 'warning',
-    plugins: [requireOfBundle(root), terminalAddon(root)],
-  })
-}
+    plugins: [ownSources(root, await buildPage(root)), terminalAddon(root)],
+  }) satisfies BuildOptions
 
 /** The key whose releases the program takes; whoever builds for others names it. */
 function releaseKey(): Record<string, string> {
@@ -59,13 +108,9 @@ function releaseKey(): Record<string, string> {
   return { RELEASE_KEY: JSON.stringify(key) }
 }
 
-/** The page is part of the program. */
-const page = async (root: string): Promise<Record<string, string>> => ({
-  PAGE_FILES: JSON.stringify(Object.fromEntries(await buildPage(root))),
-})
-
-const requireOfBundle = (root: string): Plugin => ({
-  name: 'require-of-bundle',
+/** Our own code as it is in a bundle: with the bundle's require, and with the page. */
+const ownSources = (root: string, page: ReadonlyMap<string, string>): Plugin => ({
+  name: 'own-sources',
   setup: ({ onLoad }) =>
     onLoad({ filter: /\/(src|agent|controller)\/.*\.ts$/ }, ({ path }) => {
       if (!path.startsWith(root) || path.includes('/node_modules/')) return null
@@ -73,7 +118,10 @@ const requireOfBundle = (root: string): Plugin => ({
       const contents = text.replace(OWN_REQUIRE, '')
       if (/createRequire\(/.test(contents))
         return { errors: [{ text: `${path} makes a require that the bundle does not know` }] }
-      return { contents, loader: 'ts' }
+      if (!path.endsWith(PAGE_MODULE)) return { contents, loader: 'ts' }
+      // Here and not as a `define`, which puts it where every part has to load it.
+      const files = JSON.stringify(Object.fromEntries(page))
+      return { contents: `const PAGE_FILES = ${files}\n${contents}`, loader: 'ts' }
     }),
 })
 
