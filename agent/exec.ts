@@ -1,18 +1,15 @@
 /**
- * A command on three pipes: binary-safe, standard error apart, its exit with code or signal.
- *
- * They are pipes of the file system, made by mkfifo, and not the sockets of child_process: what is a
- * socket cannot be opened again as /dev/stdin, /dev/stdout or /dev/stderr, which scripts do.
+ * A command on three pipes (pipe-shelf.ts): binary-safe, standard error apart, its exit with code or signal.
  */
 
-import { type ChildProcess, execFile, type StdioOptions, spawn } from 'node:child_process'
-import { chownSync, closeSync, constants, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
+import { closeSync, constants, openSync } from 'node:fs'
 import { Socket } from 'node:net'
-import { constants as osConstants, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { constants as osConstants } from 'node:os'
 import type { Readable, Writable } from 'node:stream'
 import type { Clock, Timer } from '../src/base/clock.ts'
 import type { Identity } from './environment.ts'
+import type { PipeShelf } from './pipe-shelf.ts'
 import { signalGroup } from './process-group.ts'
 import type { Exit, Program } from './program.ts'
 import { startSeat } from './seat/seat.ts'
@@ -25,16 +22,17 @@ export interface ExecOptions {
   /** Whose it is; null: that of this process, which must be root otherwise. */
   readonly as: Identity | null
   readonly clock: Clock
+  readonly pipes: PipeShelf
 }
 
 /** What a shell reports where it cannot run the program at all. */
 const EXIT_NOT_RUN = 127
 
-const { O_RDONLY, O_WRONLY, O_RDWR, O_NONBLOCK } = constants
+const { O_RDONLY, O_WRONLY, O_NONBLOCK } = constants
 
 /** Runs the command. Fails where the machine has no process left. */
-export async function exec({ clock, ...what }: ExecOptions): Promise<Program> {
-  const pipes = await makePipes(what.as)
+export async function exec({ clock, pipes: shelf, ...what }: ExecOptions): Promise<Program> {
+  const pipes = await shelf.take(what.as)
   const child = begin(
     what,
     pipes ? [pipes.stdin.theirs, pipes.stdout.theirs, pipes.stderr.theirs] : 'pipe',
@@ -70,7 +68,7 @@ export async function exec({ clock, ...what }: ExecOptions): Promise<Program> {
 }
 
 function begin(
-  { shell, command, env, cwd, as }: Omit<ExecOptions, 'clock'>,
+  { shell, command, env, cwd, as }: Omit<ExecOptions, 'clock' | 'pipes'>,
   stdio: StdioOptions,
 ): ChildProcess {
   // Node would set user and group, and take all other groups away.
@@ -86,51 +84,6 @@ const exitOf = (code: number | null, signal: NodeJS.Signals | null): Exit =>
 export function signalOf(name: string): NodeJS.Signals | null {
   const signal = `SIG${name}`
   return Object.hasOwn(osConstants.signals, signal) ? (signal as NodeJS.Signals) : null
-}
-
-interface Pipe {
-  readonly ours: number
-  readonly theirs: number
-}
-
-interface Pipes {
-  readonly stdin: Pipe
-  readonly stdout: Pipe
-  readonly stderr: Pipe
-}
-
-/** Null where the machine cannot make them: then the command gets sockets. */
-async function makePipes(as: Identity | null): Promise<Pipes | null> {
-  let directory: string | null = null
-  try {
-    directory = mkdtempSync(join(tmpdir(), 'box-exec-'))
-    const [stdin, stdout, stderr] = ['0', '1', '2'].map(name => join(directory!, name))
-    await mkfifo([stdin!, stdout!, stderr!])
-    // Whoever opens them again, as /dev/stdin, is the user.
-    if (as) for (const path of [stdin!, stdout!, stderr!]) chownSync(path, as.uid, as.gid)
-    return { stdin: toProgram(stdin!), stdout: toUs(stdout!), stderr: toUs(stderr!) }
-  } catch {
-    return null
-  } finally {
-    if (directory) rmSync(directory, { recursive: true, force: true })
-  }
-}
-
-const mkfifo = (paths: readonly string[]): Promise<void> =>
-  new Promise((resolve, reject) => {
-    execFile('mkfifo', ['-m', '600', ...paths], error => (error ? reject(error) : resolve()))
-  })
-
-const toProgram = (path: string): Pipe => openBoth(path, O_WRONLY, O_RDONLY)
-const toUs = (path: string): Pipe => openBoth(path, O_RDONLY, O_WRONLY)
-
-/** Opening one side of a pipe waits for the other, unless a third holds both. */
-function openBoth(path: string, ourMode: number, theirMode: number): Pipe {
-  const both = openSync(path, O_RDWR)
-  const ours = openSync(path, ourMode | O_NONBLOCK)
-  const theirs = openSync(path, theirMode)
-  closeSync(both)
-  return { ours, theirs }
 }
 
 /** How often it is made sure that nobody waits for a writer, at first and at most. */

@@ -5,6 +5,7 @@ import type { Clock, Timer } from '../src/base/clock.ts'
 import type { Account } from './environment.ts'
 import { loginEnvironment, RequestedVariables } from './environment.ts'
 import { exec } from './exec.ts'
+import { PipeShelf } from './pipe-shelf.ts'
 import type { Exit } from './program.ts'
 import { recordedProgram } from './recorded-program.ts'
 import type { Recording } from './recording.ts'
@@ -53,7 +54,17 @@ export const runJobs =
     const login = { account, deviceName, requested, term: null, base: process.env }
     const { home: cwd, shell } = account
     const env = { ...loginEnvironment(login), BOX_JOB: id }
-    const started = await exec({ shell, command: line, env, cwd, as: account.identity, clock })
+    // Runs are rare: nothing is made for the next one.
+    const pipes = new PipeShelf()
+    const started = await exec({
+      shell,
+      command: line,
+      env,
+      cwd,
+      as: account.identity,
+      clock,
+      pipes,
+    })
     const program = recording ? recordedProgram(started, recording, clock) : started
     const out = new OutputEnds()
     const err = new OutputEnds()

@@ -15,6 +15,7 @@ import type { Account } from './environment.ts'
 import { Forwarding } from './forwarding.ts'
 import type { LastingShells } from './lasting-shells.ts'
 import type { OpenScreens } from './open-screens.ts'
+import type { PipeShelf } from './pipe-shelf.ts'
 import { RECORDED_BANNER } from './session-recording.ts'
 import type { Caller, SshServerOptions } from './ssh-server.ts'
 import { SshSession } from './ssh-session.ts'
@@ -39,6 +40,7 @@ export interface ConnectionParts {
   readonly caller: Caller
   readonly shells: LastingShells
   readonly screens: OpenScreens
+  readonly pipes: PipeShelf
 }
 
 export class SshConnection {
@@ -49,6 +51,7 @@ export class SshConnection {
   private readonly options: SshServerOptions
   private readonly shells: LastingShells
   private readonly screens: OpenScreens
+  private readonly pipes: PipeShelf
   private readonly sessions = new Set<SshSession>()
   private forwarding: Forwarding | null = null
   private timer: Timer
@@ -61,10 +64,11 @@ export class SshConnection {
 
   constructor(
     carrier: Duplex,
-    { caller, shells, screens, ...options }: SshServerOptions & ConnectionParts,
+    { caller, shells, screens, pipes, ...options }: SshServerOptions & ConnectionParts,
   ) {
     this.shells = shells
     this.screens = screens
+    this.pipes = pipes
     this.heardAt = options.clock.elapsed()
     this.carrier = carrier
     this.caller = caller
@@ -170,11 +174,11 @@ export class SshConnection {
 
   private open(session: ssh2.Session): void {
     const { clock, log, recorder, approvals } = this.options
-    const { account, caller, carrier, shells, screens } = this
+    const { account, caller, carrier, shells, screens, pipes } = this
     const heardAt = () => this.heardAt
     const opened = new SshSession(session, {
       ...{ account, caller, carrier, clock, log, recorder, approvals },
-      ...{ shells, screens, heardAt },
+      ...{ shells, screens, pipes, heardAt },
     })
     this.sessions.add(opened)
     this.rest()

@@ -17,6 +17,7 @@ import type { ApprovalDesk } from './approval-desk.ts'
 import type { Account } from './environment.ts'
 import { type Custody, LastingShells } from './lasting-shells.ts'
 import { OpenScreens } from './open-screens.ts'
+import { PipeShelf } from './pipe-shelf.ts'
 import type { Recorder } from './recorder.ts'
 import type { SshConnection } from './ssh-connection.ts'
 
@@ -75,6 +76,7 @@ export class SshServer {
   private readonly lines = new Set<Line>()
   private readonly shells: LastingShells
   private readonly screens: OpenScreens
+  private readonly pipes = new PipeShelf()
   private timer: Timer | null = null
 
   constructor(options: SshServerOptions) {
@@ -103,9 +105,9 @@ export class SshServer {
       queueMicrotask(() => this.rest())
     })
     const { SshConnection } = await import('./ssh-connection.ts')
-    const { options, shells, screens } = this
+    const { options, shells, screens, pipes } = this
     if (!carrier.destroyed)
-      line.connection = new SshConnection(carrier, { ...options, caller, shells, screens })
+      line.connection = new SshConnection(carrier, { ...options, caller, shells, screens, pipes })
   }
 
   /** Whoever comes from now on is shown this key; connections that are open go on. */
@@ -139,6 +141,7 @@ export class SshServer {
 
   /** Nobody has anything: there is nothing to look after. */
   private rest(): void {
+    if (this.lines.size === 0) this.pipes.clear()
     if (this.lines.size > 0 || this.keptShells > 0) return
     this.timer?.cancel()
     this.timer = null

@@ -23,6 +23,7 @@ import { approved } from './held-session.ts'
 import type { LastingShell, TerminalProgram } from './lasting-shell.ts'
 import type { LastingShells } from './lasting-shells.ts'
 import { isWatchName, type OpenScreens } from './open-screens.ts'
+import type { PipeShelf } from './pipe-shelf.ts'
 import { type Exit, type Program, resultOf } from './program.ts'
 import { Pty, type TerminalRequest } from './pty.ts'
 import { recordedProgram, recordedTerminal } from './recorded-program.ts'
@@ -60,6 +61,7 @@ export interface SshSessionOptions {
   readonly approvals: Pick<ApprovalDesk, 'ask'>
   /** The terminals that are open on this device. */
   readonly screens: OpenScreens
+  readonly pipes: PipeShelf
   /** By clock.elapsed, when anything last came over the connection. */
   readonly heardAt: () => number
 }
@@ -381,17 +383,11 @@ export class SshSession {
       this.screen = this.options.screens.openFor(this.pty, this.options.caller.name, request)
       return this.pty
     }
-    const { account, clock } = this.options
-    const { home: cwd, shell } = account
+    const { account, clock, pipes } = this.options
+    const { home: cwd, shell, identity: as } = account
     const line = command ?? `exec ${quoted(shell)} -l`
-    const program = await exec({
-      shell,
-      command: line,
-      env: environmentOf(this.options, null, this.variables),
-      cwd,
-      as: account.identity,
-      clock,
-    })
+    const env = environmentOf(this.options, null, this.variables)
+    const program = await exec({ shell, command: line, env, cwd, as, clock, pipes })
     return this.recording ? recordedProgram(program, this.recording, clock) : program
   }
 

@@ -1,0 +1,115 @@
+import { execFileSync } from 'node:child_process'
+import { closeSync, fstatSync, readdirSync, readSync, statSync, writeSync } from 'node:fs'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type Pipe, PipeShelf, type Pipes } from '../../agent/pipe-shelf.ts'
+
+const openCount = () => readdirSync('/proc/self/fd').length
+const fdsOf = (pipes: Pipes) =>
+  (Object.values(pipes) as Pipe[]).flatMap(({ ours, theirs }) => [ours, theirs])
+const text = (fd: number) => {
+  const bytes = Buffer.alloc(16)
+  return bytes.toString('latin1', 0, readSync(fd, bytes))
+}
+
+describe('pipes for commands', () => {
+  const given: Pipes[] = []
+  let started: number[]
+  let shelf: PipeShelf
+  let mkfifo: (paths: readonly string[]) => Promise<void>
+
+  beforeEach(() => {
+    started = []
+    mkfifo = async paths => {
+      started.push(paths.length / 3)
+      execFileSync('mkfifo', ['-m', '600', ...paths])
+    }
+    shelf = new PipeShelf(paths => mkfifo(paths))
+  })
+  afterEach(() => {
+    shelf.clear()
+    for (const pipes of given.splice(0)) for (const fd of fdsOf(pipes)) closeSync(fd)
+  })
+
+  const ask = async (as: Parameters<PipeShelf['take']>[0] = null) => {
+    const pipes = await shelf.take(as)
+    if (pipes) given.push(pipes)
+    return pipes
+  }
+
+  const take = async (count: number) => {
+    const taken: Pipes[] = []
+    for (let i = 0; i < count; i++) taken.push((await ask())!)
+    return taken
+  }
+
+  it('are made for one command, then for more and more at a time, up to eight', async () => {
+    await take(24)
+    expect(started).toEqual([1, 2, 4, 8, 8, 8])
+  })
+
+  it('are made for everybody who asks at the same time', async () => {
+    const taken = await Promise.all(Array.from({ length: 5 }, () => ask()))
+    expect(new Set(taken.flatMap(pipes => fdsOf(pipes!))).size).toBe(30)
+    expect(started).toEqual([1, 2, 4])
+  })
+
+  it('carry bytes one way, and are nobody else’s', async () => {
+    const [first, second] = await take(2)
+    writeSync(first!.stdin.ours, 'one')
+    writeSync(second!.stdin.ours, 'two')
+    writeSync(second!.stdout.theirs, 'out')
+    expect(text(first!.stdin.theirs)).toBe('one')
+    expect(text(second!.stdin.theirs)).toBe('two')
+    expect(text(second!.stdout.ours)).toBe('out')
+  })
+
+  it('have no name, and can be opened again by their owner alone', async () => {
+    const [pipes] = await take(1)
+    const { mode, nlink } = fstatSync(pipes!.stdout.theirs)
+    expect([mode & 0o777, nlink]).toEqual([0o600, 0])
+    expect(statSync(`/proc/self/fd/${pipes!.stdout.theirs}`).isFIFO()).toBe(true)
+  })
+
+  it.skipIf(process.getuid?.() !== 0)('belong to the user whose command gets them', async () => {
+    await take(2)
+    const pipes = await ask({ uid: 12_345, gid: 12_346, groups: [] })
+    const { uid, gid } = fstatSync(pipes!.stderr.theirs)
+    expect([uid, gid]).toEqual([12_345, 12_346])
+  })
+
+  it('are closed when nobody is there any more', async () => {
+    const before = openCount()
+    const taken = await take(4)
+    expect(openCount()).toBeGreaterThan(before + 4 * 6)
+    shelf.clear()
+    expect(openCount()).toBe(before + taken.length * 6)
+  })
+
+  it('reach who has asked before everybody went, and leave nothing open', async () => {
+    await take(1)
+    const before = openCount()
+    const asked = ask()
+    shelf.clear()
+    expect(fdsOf((await asked)!)).toHaveLength(6)
+    expect(openCount()).toBe(before + 6)
+  })
+
+  it('are made again after a machine could make none', async () => {
+    const before = openCount()
+    const working = mkfifo
+    mkfifo = () => Promise.reject(new Error('no process left'))
+    expect(await ask()).toBeNull()
+    expect(openCount()).toBe(before)
+    mkfifo = working
+    expect(await ask()).not.toBeNull()
+  })
+
+  it('are made again after there was no place for their names', async () => {
+    const { TMPDIR } = process.env
+    process.env.TMPDIR = '/nowhere'
+    expect(await ask()).toBeNull()
+    if (TMPDIR === undefined) delete process.env.TMPDIR
+    else process.env.TMPDIR = TMPDIR
+    expect(await ask()).not.toBeNull()
+  })
+})
