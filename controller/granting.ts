@@ -1,7 +1,6 @@
 /** Letting somebody in on a device, and out: statements we sign, taken there. For commands and the API alike. */
 
 import { BoxError } from '../src/base/errors.ts'
-import { isApprovable } from '../src/box/approval.ts'
 import { askGrant } from '../src/box/control.ts'
 import type { Grant, Right } from '../src/box/grant.ts'
 import { signGrant } from '../src/box/grant-statement.ts'
@@ -70,15 +69,6 @@ function meant(all: readonly Grant[], person: string): Grant {
       ? `Nobody called "${person}" has a grant: see box grants.`
       : `Several are called "${person}": give the zone key.`,
   )
-}
-
-/** Throws INPUT_INVALID where a demand for approval would not hold for all of these rights. */
-export function mustBeApprovable(rights: readonly Right[]): void {
-  const other = rights.find(right => !isApprovable(right))
-  if (other !== undefined)
-    throw new BoxError('INPUT_INVALID', `What ${other} does cannot be approved: grant it without.`)
-  if (!rights.some(right => right === 'exec' || right === 'shell'))
-    throw new BoxError('INPUT_INVALID', 'Approved is what exec and shell do.')
 }
 
 /** The end of a grant as people write it: a day, or a time. Throws INPUT_INVALID. */

@@ -2,11 +2,10 @@
 
 import { BoxError } from '../../src/base/errors.ts'
 import { isRight, RIGHTS, type Right } from '../../src/box/grant.ts'
-import type { Scope } from '../../src/box/scope.ts'
-import { isUserName } from '../../src/box/ssh-announcement.ts'
 import { zoneFromText, zoneToText } from '../../src/gns/name.ts'
 import { command } from '../command.ts'
-import { letIn, mustBeApprovable, untilIn } from '../granting.ts'
+import { scopeFor } from '../granted-scope.ts'
+import { letIn, untilIn } from '../granting.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
 
 interface Arguments {
@@ -75,7 +74,10 @@ export const grant = command<Arguments>({
     const device = fleet.device(args.name)
     const holder = zoneFromText(args.person)
     const rights = rightsIn(args.rights)
-    const scope = scopeIn(args, rights)
+    const scope = scopeFor(rights, {
+      ...{ users: args.user, commands: args.command, paths: args.path, targets: args.target },
+      ...{ recorded: args.record, approved: args.two },
+    })
     const until = args.until === undefined ? null : untilIn(args.until, clock.now())
     const progress = output.progress(`looking for ${device.name}`)
     try {
@@ -100,40 +102,4 @@ function rightsIn(text: string): readonly Right[] {
   const unknown = rights.find(right => !isRight(right))
   if (unknown === undefined) return RIGHTS.filter(right => rights.includes(right))
   throw new BoxError('INPUT_INVALID', `"${unknown}" is no right: there are ${RIGHTS.join(', ')}.`)
-}
-
-/** Throws where something is narrowed that is not granted: it would look like more than it is. */
-function scopeIn(args: Arguments, rights: readonly Right[]): Scope {
-  const { user, command, path, target, record, two } = args
-  const needs = (right: Right, option: string, values: readonly string[] | undefined) => {
-    if (values && !rights.includes(right))
-      throw new BoxError('INPUT_INVALID', `--${option} goes with the right ${right}.`)
-    return values ?? null
-  }
-  const paths = needs('files', 'path', path)
-  if (paths?.some(one => !one.startsWith('/')))
-    throw new BoxError('INPUT_INVALID', '--path takes paths from the root.')
-  if (two) mustBeApprovable(rights)
-  return {
-    users: usersIn(user, rights),
-    commands: needs('exec', 'command', command),
-    paths,
-    targets: needs('forward', 'target', target),
-    recorded: record,
-    approved: two,
-  }
-}
-
-const AS_USER: readonly Right[] = ['shell', 'exec', 'files', 'forward']
-
-/** Throws INPUT_INVALID. */
-function usersIn(
-  users: readonly string[] | undefined,
-  rights: readonly Right[],
-): readonly string[] | null {
-  if (!users) return null
-  const wrong = users.find(user => !isUserName(user))
-  if (wrong !== undefined) throw new BoxError('INPUT_INVALID', `"${wrong}" is no name of a user.`)
-  if (AS_USER.some(right => rights.includes(right))) return users
-  throw new BoxError('INPUT_INVALID', `--user goes with one of the rights ${AS_USER.join(', ')}.`)
 }

@@ -1,12 +1,12 @@
 /** Routes that let somebody in on a device, and out. */
 
 import type { FastifyInstance } from 'fastify'
-import { BoxError } from '../../src/base/errors.ts'
 import { RIGHTS, type Right } from '../../src/box/grant.ts'
-import type { Scope } from '../../src/box/scope.ts'
+import { scopeLists } from '../../src/box/scope.ts'
 import { zoneToText } from '../../src/gns/name.ts'
 import type { Context } from '../context.ts'
-import { letIn, mustBeApprovable, putOut, untilIn } from '../granting.ts'
+import { scopeFor, type WantedScope } from '../granted-scope.ts'
+import { letIn, putOut, untilIn } from '../granting.ts'
 import { aboutOne, GRANTED, options, REVOKED } from './schemas.ts'
 
 const LIMITS = { timeoutMs: 30_000 }
@@ -14,16 +14,11 @@ const LIMITS = { timeoutMs: 30_000 }
 const LIST_MAX = 64
 const TEXT_MAX = 4_096
 
-interface GrantBody {
+interface GrantBody extends WantedScope {
   readonly person: string
   readonly as: string
   readonly rights: readonly Right[]
   readonly until?: string
-  readonly commands?: readonly string[]
-  readonly paths?: readonly string[]
-  readonly targets?: readonly string[]
-  readonly recorded?: boolean
-  readonly approved?: boolean
 }
 
 type Named<B> = { Params: { name: string }; Body: B }
@@ -32,13 +27,15 @@ const text = { type: 'string', minLength: 1, maxLength: 255 }
 const list = {
   type: 'array',
   items: { type: 'string', minLength: 1, maxLength: TEXT_MAX },
+  // An empty one would look as if nothing were narrowed.
+  minItems: 1,
   maxItems: LIST_MAX,
 }
 
 export function grantRoutes(app: FastifyInstance, context: Context): void {
   const rights = { type: 'array', items: { enum: RIGHTS }, minItems: 1, uniqueItems: true }
   const truth = { type: 'boolean' }
-  const lists = { commands: list, paths: list, targets: list }
+  const lists = { users: list, commands: list, paths: list, targets: list }
   const narrowed = { ...lists, recorded: truth, approved: truth }
   app.post<Named<GrantBody>>(
     '/v1/devices/:name/grants',
@@ -55,8 +52,13 @@ export function grantRoutes(app: FastifyInstance, context: Context): void {
       const { person, as, rights } = body
       const until = body.until === undefined ? null : untilIn(body.until, context.clock.now())
       const device = context.fleet.device(params.name)
-      await letIn(context, device, { person, as, rights, scope: scopeIn(body), until }, LIMITS)
-      return { holder: as, rights, until: until === null ? null : new Date(until).toISOString() }
+      const scope = scopeFor(rights, body)
+      await letIn(context, device, { person, as, rights, scope, until }, LIMITS)
+      return {
+        ...{ holder: as, rights, scope: scopeLists(scope) },
+        ...{ recorded: scope.recorded, approved: scope.approved },
+        until: until === null ? null : new Date(until).toISOString(),
+      }
     },
   )
   app.post<Named<{ person: string }>>(
@@ -74,24 +76,4 @@ export function grantRoutes(app: FastifyInstance, context: Context): void {
       return { holder, holder_zone: zoneToText(zone) }
     },
   )
-}
-
-/** Throws where something is narrowed that is not granted: it would look like more than it is. */
-function scopeIn({ rights, commands, paths, targets, ...demands }: GrantBody): Scope {
-  const narrowed = (right: Right, values: readonly string[] | undefined) => {
-    if (values && !rights.includes(right))
-      throw new BoxError('INPUT_INVALID', `What is narrowed goes with the right ${right}.`)
-    return values ?? null
-  }
-  if (paths?.some(one => !one.startsWith('/')))
-    throw new BoxError('INPUT_INVALID', 'The paths are from the root.')
-  if (demands.approved) mustBeApprovable(rights)
-  return {
-    users: null,
-    commands: narrowed('exec', commands),
-    paths: narrowed('files', paths),
-    targets: narrowed('forward', targets),
-    recorded: demands.recorded ?? false,
-    approved: demands.approved ?? false,
-  }
 }

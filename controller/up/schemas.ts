@@ -115,6 +115,10 @@ export const ABOUT = object({
   started_at: time,
 })
 
+const reach = {
+  scope: byName(orNull(texts)),
+  ...{ recorded: truth, approved: truth },
+}
 export const GRANTS = object({
   grants: {
     type: 'array',
@@ -122,8 +126,7 @@ export const GRANTS = object({
       holder: text,
       holder_zone: text,
       rights: texts,
-      scope: byName(orNull(texts)),
-      ...{ recorded: truth, approved: truth },
+      ...reach,
       since: time,
       until: orNull(time),
     }),
@@ -227,7 +230,7 @@ export const HISTORY = object(
   { description: 'Shares of 1, degrees, bytes by the second; null where it is not known.' },
 )
 
-export const GRANTED = object({ holder: text, rights: texts, until: orNull(time) })
+export const GRANTED = object({ holder: text, rights: texts, ...reach, until: orNull(time) })
 export const REVOKED = object({ holder: text, holder_zone: text })
 
 export const MAP = object({

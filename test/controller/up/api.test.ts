@@ -154,24 +154,27 @@ describe('the local API', () => {
   test('lets somebody in and out again, and narrows only what it grants', async () => {
     const person = zoneToText(ZoneSecret.generate('EDKEY', systemRandom).zone)
     const path = '/v1/devices/kitchen/grants'
-    const grant = { person, as: 'ada', rights: ['status', 'exec'], commands: ['uptime'] }
-    const given = await house.ask('POST', path, { ...grant, until: '2999-01-31' })
-    expect(given.json()).toEqual({
-      ...{ holder: 'ada', rights: ['status', 'exec'], until: '2999-01-31T00:00:00.000Z' },
-    })
+    const narrowed = { users: ['www'], commands: ['uptime'] }
+    const grant = { person, as: 'ada', rights: ['status', 'exec'], ...narrowed }
+    const given = await house.ask('POST', path, { ...grant, recorded: true, until: '2999-01-31' })
+    const until = '2999-01-31T00:00:00.000Z'
+    const scope = { ...narrowed, paths: null, targets: null }
+    const held = { holder: 'ada', rights: ['status', 'exec'], scope, recorded: true, until }
+    expect(given.json()).toEqual({ ...held, approved: false })
     expect((await house.ask('GET', path)).json().grants).toContainEqual(
-      expect.objectContaining({
-        holder_zone: person,
-        scope: expect.objectContaining({ commands: ['uptime'] }),
-      }),
+      expect.objectContaining({ ...held, holder_zone: person }),
     )
     for (const wrong of [
       { ...grant, rights: ['status'] },
+      { ...grant, rights: ['status'], commands: undefined },
       { ...grant, rights: ['all'] },
       { ...grant, rights: [] },
       { ...grant, until: '2001-01-01' },
       { ...grant, until: 'soon' },
       { ...grant, person: 'ada' },
+      { ...grant, users: ['no such name!'] },
+      { ...grant, users: [] },
+      { ...grant, rights: ['exec', 'push'], approved: true },
       { ...grant, rights: ['files'], commands: undefined, paths: ['srv'] },
     ])
       expect((await house.ask('POST', path, wrong)).statusCode, JSON.stringify(wrong)).toBe(400)

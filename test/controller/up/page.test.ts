@@ -119,6 +119,30 @@ describe('the page', () => {
     ).toBe(401)
   })
 
+  test('has no path that changes something for another site, or for whoever has half of a session', async () => {
+    const { attributes: _, cookie, ...key } = await loggedIn()
+    const { paths } = (await ask('/openapi.json')).json()
+    const changing = Object.entries(paths as Record<string, object>).flatMap(([path, methods]) =>
+      Object.keys(methods)
+        .filter(method => method !== 'get')
+        .map(method => [method.toUpperCase(), path.replaceAll(/\{\w+\}/g, 'kitchen')] as const),
+    )
+    expect(changing).toContainEqual(['POST', '/v1/devices/kitchen/approvals'])
+    expect(changing.length).toBeGreaterThan(20)
+    for (const [method, path] of changing) {
+      const refusal = (headers: object) =>
+        statusOf(path, { method: method as 'POST', payload: {}, headers })
+      const from = (origin: string) => ({ ...key, cookie, origin })
+      expect(await refusal({ ...key, cookie }), `${path} from nowhere`).toBe(403)
+      for (const origin of ['null', 'http://localhost:1', 'http://attacker.example'])
+        expect(await refusal(from(origin)), `${path} from ${origin}`).toBe(403)
+      const site = { 'sec-fetch-site': 'cross-site' }
+      expect(await refusal({ ...from(ORIGIN), ...site }), `${path} from elsewhere`).toBe(403)
+      expect(await refusal({ cookie, origin: ORIGIN }), `${path} by the cookie`).toBe(401)
+      expect(await refusal({ ...key, origin: ORIGIN }), `${path} by the key`).toBe(401)
+    }
+  })
+
   test('logs out, and what goes on in the session is cut off', async () => {
     const url = await house.app.listen({ host: '127.0.0.1', port: 0 })
     const { code } = { code: codeOf(await link()) }
