@@ -1,6 +1,9 @@
 /**
  * The rooms that are hosted here: what each is called, its key, and who is invited. One file, replaced as a whole
  * at each change; what is said in them is kept elsewhere (room.ts).
+ *
+ * Deniable rooms stand in a file of their own: a version that does not know them, put back after an upgrade, would host
+ * them as rooms that sign.
  */
 
 import { BoxError } from '../src/base/errors.ts'
@@ -22,46 +25,63 @@ export interface RoomRecord {
   readonly seed: Uint8Array
   /** Newcomers may read what was said before. */
   readonly isOpen: boolean
+  readonly isDeniable: boolean
   /** Milliseconds since 1970. */
   readonly createdAt: number
   readonly invited: readonly Invitation[]
 }
 
-const FILE = 'rooms'
+const FILES = { provable: 'rooms', deniable: 'deniable-rooms' } as const
 const VERSION = 1
 const SEED_SIZE = 32
 
 /** Throws STATE_UNREADABLE. */
 export function readRoomBook(store: Store): readonly RoomRecord[] {
-  const bytes = store.get(FILE)
+  return [...readFile(store, false), ...readFile(store, true)]
+}
+
+function readFile(store: Store, isDeniable: boolean): readonly RoomRecord[] {
+  const file = fileOf(isDeniable)
+  const bytes = store.get(file)
   if (!bytes) return []
   try {
     const { version, rooms } = JSON.parse(new TextDecoder().decode(bytes))
     if (version !== VERSION) throw new TypeError('another version')
-    return (rooms as unknown[]).map(recordOf)
+    return (rooms as unknown[]).map(one => recordOf(one, isDeniable))
   } catch (cause) {
-    throw new BoxError('STATE_UNREADABLE', `The list of rooms (${FILE}) is damaged.`, cause)
+    throw new BoxError('STATE_UNREADABLE', `The list of rooms (${file}) is damaged.`, cause)
   }
 }
 
-/** Throws STATE_UNWRITABLE; then the list is as before. */
-export function writeRoomBook(store: Store, records: readonly RoomRecord[]): void {
-  const rooms = records.map(({ seed, invited, ...rest }) => ({
-    ...rest,
-    seed: encodeBase32(seed),
-    invited: invited.map(({ zone, nick }) => ({ zone: zoneToText(zone), nick })),
-  }))
+/**
+ * Writes down all rooms of the mode of the one that was made, changed or deleted. Throws STATE_UNWRITABLE; then the
+ * list is as before.
+ */
+export function writeRoomBook(
+  store: Store,
+  records: readonly RoomRecord[],
+  { isDeniable: changed }: Pick<RoomRecord, 'isDeniable'>,
+): void {
+  const rooms = records
+    .filter(({ isDeniable }) => isDeniable === changed)
+    .map(({ seed, invited, isDeniable: _, ...rest }) => ({
+      ...rest,
+      seed: encodeBase32(seed),
+      invited: invited.map(({ zone, nick }) => ({ zone: zoneToText(zone), nick })),
+    }))
   const text = `${JSON.stringify({ version: VERSION, rooms }, null, 1)}\n`
-  store.set(FILE, new TextEncoder().encode(text))
+  store.set(fileOf(changed), new TextEncoder().encode(text))
 }
 
-function recordOf(value: unknown): RoomRecord {
+const fileOf = (isDeniable: boolean): string => (isDeniable ? FILES.deniable : FILES.provable)
+
+function recordOf(value: unknown, isDeniable: boolean): RoomRecord {
   const { name, seed, isOpen, createdAt, invited } = value as Record<string, unknown>
   if (typeof isOpen !== 'boolean' || typeof createdAt !== 'number') throw new TypeError('no room')
   return {
     name: roomName(name as string),
     seed: decodeBase32(seed as string, SEED_SIZE),
-    ...{ isOpen, createdAt },
+    ...{ isOpen, isDeniable, createdAt },
     invited: (invited as unknown[]).map(one => {
       const { zone, nick } = one as Record<string, unknown>
       if (typeof nick !== 'string') throw new TypeError('no nick')

@@ -49,8 +49,10 @@ const ANSWER_LABEL = new TextEncoder().encode('secushare-box room answer 1')
 const TAG_SIZE = 16
 
 /** The names in the store of all that is kept of a room, its ledger aside. */
-export const roomFile = (place: Uint8Array): string => `room-${encodeBase32(place)}`
-export const ledgerFile = (place: Uint8Array): string => `${roomFile(place)}.log`
+export const roomFile = (place: Uint8Array, isDeniable: boolean): string =>
+  `${isDeniable ? 'deniable-' : ''}room-${encodeBase32(place)}`
+export const ledgerFile = (place: Uint8Array, isDeniable: boolean): string =>
+  `${roomFile(place, isDeniable)}.log`
 
 export type OpenLedger = Ledger & { close(): void }
 
@@ -219,15 +221,16 @@ export class Room {
 
   private start(): Running {
     const { self, clock, random, store, openLedger } = this.options
-    const ledger = openLedger(ledgerFile(this.place), ROOM_LEDGER_SIZE)
+    const { isOpen, isDeniable } = this.record
+    const ledger = openLedger(ledgerFile(this.place, isDeniable), ROOM_LEDGER_SIZE)
     try {
       const host = new PlaceHost({
         ...{ key: this.key, self, clock, random, store, ledger },
-        name: roomFile(this.place),
+        name: roomFile(this.place, isDeniable),
         overflowMax: OVERFLOW_MAX,
         perZoneMax: PROGRAMS_PER_PERSON_MAX,
         historySize: ROOM_HISTORY_SIZE,
-        rules: { isHistoryOpen: this.record.isOpen, announcesMembers: true },
+        rules: { isHistoryOpen: isOpen, announcesMembers: true, isDeniable },
         nickOf: zone => this.invitation(zone)?.nick ?? '',
       })
       return { host, ledger, door: this.newDoor(host) }

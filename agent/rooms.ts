@@ -25,6 +25,8 @@ export const PEOPLE_MAX = 64
 const SEED_SIZE = 32
 const NOTHING = new Uint8Array(0)
 
+type Mode = Pick<RoomRecord, 'isDeniable'>
+
 export interface RoomsOptions {
   readonly self: TreeNode
   readonly clock: Clock
@@ -53,14 +55,15 @@ export class Rooms {
   }
 
   /** Whether somebody who has proven who it is may come in to the place it names. */
-  admit(zone: ZoneKey, place: Uint8Array): Admission {
+  admit(zone: ZoneKey, place: Uint8Array, mode: Mode): Admission {
     // Who is not invited learns nothing, not even whether there is such a room.
-    return this.find(place)?.isInvited(zone) ? { payload: NOTHING } : { refused: 'NOT_PERMITTED' }
+    return this.roomFor(zone, place, mode) ? { payload: NOTHING } : { refused: 'NOT_PERMITTED' }
   }
 
-  serve(session: Session): void {
-    const room = this.find(session.payload)
-    if (room?.isInvited(session.peerZone)) room.serve(session)
+  /** A room is entered in its own mode alone: who would sign to be in a deniable one is not let do it. */
+  serve(session: Session, mode: Mode): void {
+    const room = this.roomFor(session.peerZone, session.payload, mode)
+    if (room) room.serve(session)
     else session.channel.close()
   }
 
@@ -112,17 +115,17 @@ export class Rooms {
   }
 
   private create(
-    { name, nick, isOpen }: Extract<RoomRequest, { do: 'create' }>,
+    { name, nick, isOpen, isDeniable }: Extract<RoomRequest, { do: 'create' }>,
     creator: ZoneKey,
   ): Room {
     const { random, clock } = this.options
     if (this.rooms.some(({ record }) => record.name === name)) throw new BoxError('NAME_TAKEN')
     if (this.rooms.length >= ROOMS_MAX) throw new BoxError('ROOM_LIMIT')
     const record: RoomRecord = {
-      ...{ name, isOpen, createdAt: clock.now(), seed: random.bytes(SEED_SIZE) },
+      ...{ name, isOpen, isDeniable, createdAt: clock.now(), seed: random.bytes(SEED_SIZE) },
       invited: [{ zone: creator, nick }],
     }
-    writeRoomBook(this.options.store, [...this.records(), record])
+    writeRoomBook(this.options.store, [...this.records(), record], record)
     const room = this.roomOf(record)
     this.rooms.push(room)
     try {
@@ -166,11 +169,17 @@ export class Rooms {
     writeRoomBook(
       this.options.store,
       others.map(({ record }) => record),
+      room.record,
     )
     this.rooms.splice(this.rooms.indexOf(room), 1)
     room.close()
     this.tidy()
     return room
+  }
+
+  private roomFor(zone: ZoneKey, place: Uint8Array, { isDeniable }: Mode): Room | null {
+    const room = this.find(place)
+    return room?.record.isDeniable === isDeniable && room.isInvited(zone) ? room : null
   }
 
   private find(place: Uint8Array): Room | null {
@@ -193,7 +202,7 @@ export class Rooms {
       answers: this.answers,
       keep: changed => {
         const all = this.rooms.map(one => (one === room ? changed : one.record))
-        writeRoomBook(this.options.store, all)
+        writeRoomBook(this.options.store, all, changed)
       },
     })
     return room
@@ -216,15 +225,21 @@ export class Rooms {
   /** Deletes what is kept of rooms that are no more. */
   private tidy(): void {
     const { store } = this.options
-    const ours = new Set(this.rooms.flatMap(({ place }) => [roomFile(place), ledgerFile(place)]))
-    for (const name of store.names()) if (/^room-/.test(name) && !ours.has(name)) store.delete(name)
+    const ours = new Set(
+      this.rooms.flatMap(({ place, record: { isDeniable } }) => [
+        roomFile(place, isDeniable),
+        ledgerFile(place, isDeniable),
+      ]),
+    )
+    for (const name of store.names())
+      if (/^(deniable-)?room-/.test(name) && !ours.has(name)) store.delete(name)
   }
 }
 
 const listingOf = (room: Room): RoomListing => {
-  const { name, isOpen, createdAt, invited } = room.record
+  const { name, isOpen, isDeniable, createdAt, invited } = room.record
   const people = invited.map(({ zone, nick }) => ({ zone, nick, isIn: room.isMember(zone) }))
-  return { name, place: room.place, isOpen, createdAt, people }
+  return { name, place: room.place, isOpen, isDeniable, createdAt, people }
 }
 
 function zoneIn(text: string): ZoneKey | null {

@@ -17,6 +17,7 @@ import { type Admission, acceptHandshake, type Session } from '../src/box/handsh
 import type { PairingDesk } from '../src/box/pairing-window.ts'
 import { type Service, servicePort } from '../src/box/ports.ts'
 import { readRevocation } from '../src/box/revocation.ts'
+import { roomService } from '../src/box/room-address.ts'
 import { type RoomListing, type RoomRequest, roomRequestText } from '../src/box/room-talk.ts'
 import { NO_SCOPE } from '../src/box/scope.ts'
 import { decodeSshAnnouncement } from '../src/box/ssh-announcement.ts'
@@ -157,7 +158,7 @@ export class Services {
       },
       pushing && this.pushes(pushing),
       upgrades && this.upgrades(upgrades),
-      rooms && this.members(rooms),
+      ...(rooms ? [this.members(rooms, false), this.members(rooms, true)] : []),
       jobs && this.jobs(jobs, secret),
       ...(relay ? this.relay(relay) : []),
     ]
@@ -176,12 +177,10 @@ export class Services {
     return { service: 'upgrade', admit: zone => this.admit(zone), serve }
   }
 
-  private members(rooms: Rooms): Offer {
-    return {
-      service: 'room',
-      admit: (zone, place) => rooms.admit(zone, place),
-      serve: session => rooms.serve(session),
-    }
+  private members(rooms: Rooms, isDeniable: boolean): Offer {
+    const mode = { isDeniable }
+    const admit: Offer['admit'] = (zone, place) => rooms.admit(zone, place, mode)
+    return { service: roomService(mode), admit, serve: session => rooms.serve(session, mode) }
   }
 
   /** What is told of them is signed by the key by which it was asked. */

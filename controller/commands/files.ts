@@ -136,7 +136,7 @@ async function catchUp(context: Context, timeoutMs: number): Promise<void> {
   if ((await context.mesh()).isLent) return
   const progress = output.progress('asking relays and rooms')
   const desk = await TalkDesk.open(context, { stays: false })
-  const rooms = new RoomBook(state).rooms().filter(one => RoomMemory.hasEntered(state, one.place))
+  const rooms = new RoomBook(state).rooms().filter(one => RoomMemory.hasEntered(state, one))
   const visitRoom = async (room: (typeof rooms)[number]) => {
     const visit = await RoomVisit.open(context, room, { timeoutMs })
     try {

@@ -3,14 +3,14 @@
 import { text as textOf } from 'node:stream/consumers'
 import { equalBytes } from '../../src/base/bytes.ts'
 import { BoxError, EXIT_CODES } from '../../src/base/errors.ts'
-import { formatRoomAddress, roomName } from '../../src/box/room-address.ts'
+import { formatRoomAddress, roomMode, roomName } from '../../src/box/room-address.ts'
 import { zoneToText } from '../../src/gns/name.ts'
 import { membersIn } from '../../src/psyc/member-list.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
 import { table } from '../output.ts'
 import { type KnownRoom, RoomBook } from '../room/book.ts'
-import { lineOf, RoomNames, saidIn, saidValue } from '../room/lines.ts'
+import { lineOf, modeLine, RoomNames, saidIn, saidValue } from '../room/lines.ts'
 import { RoomMemory } from '../room/memory.ts'
 import { create, deleteRoom, forget, invite, listHosted, remove } from '../room/owning.ts'
 import { stay } from '../room/stay.ts'
@@ -39,6 +39,7 @@ interface Arguments {
   readonly on: string | undefined
   readonly as: string | undefined
   readonly open: boolean
+  readonly deniable: boolean
   readonly last: number
   readonly listen: boolean
   readonly forget: boolean
@@ -50,6 +51,7 @@ export const room = command<Arguments>({
   usage: 'room <action> [room] [words..]',
   examples: [
     ['box room create ops --on kitchen', 'kitchen hosts the room; it takes the right admin there'],
+    ['box room create ops --on kitchen --deniable', 'what is said there proves nothing to others'],
     ['box room invite ops 000G0… --as ada', 'prints what Ada is to type'],
     ['box room enter ops', 'shows what you missed, then what is said; what you type is said'],
     ['uptime | box room say ops', 'says one thing and is done'],
@@ -81,6 +83,11 @@ export const room = command<Arguments>({
         default: false,
         describe: 'create: newcomers may read what was said before they came',
       })
+      .option('deniable', {
+        type: 'boolean',
+        default: false,
+        describe: 'create: what is said proves nothing to others; otherwise the room signs it',
+      })
       .option('last', { type: 'number', default: LAST, describe: 'history: so many at most' })
       .option('listen', { type: 'boolean', default: false, describe: 'enter: say nothing' })
       .option('forget', {
@@ -103,8 +110,8 @@ export const room = command<Arguments>({
     if (action === 'create') {
       if (args.on === undefined)
         throw new BoxError('INPUT_INVALID', 'Say which device hosts it: --on DEVICE.')
-      const { on, as, open: isOpen } = args
-      await create(context, text, { on, as, isOpen, timeoutMs: ms })
+      const { on, as, open: isOpen, deniable: isDeniable } = args
+      await create(context, text, { on, as, isOpen, isDeniable, timeoutMs: ms })
       return 0
     }
     return await inRoom(context, new RoomBook(context.state).room(text), args, ms)
@@ -156,8 +163,7 @@ async function asMember(
     }
   } catch (error) {
     const isRefused = error instanceof BoxError && error.family === 'refused'
-    if (isRefused && !RoomMemory.hasEntered(context.state, known.place))
-      await forget(context, known)
+    if (isRefused && !RoomMemory.hasEntered(context.state, known)) await forget(context, known)
     throw error
   }
 }
@@ -191,10 +197,13 @@ async function list(context: Context, on: string | undefined, ms: number): Promi
     const own = fleet.devices().find(({ zone }) => equalBytes(zone, device))
     return own?.name ?? null
   })
-  const lines = table(rooms.map((one, i) => [one.name, hosts[i] ?? '-', formatRoomAddress(one)]))
+  const lines = table(
+    rooms.map((one, i) => [one.name, hosts[i] ?? '-', roomMode(one), formatRoomAddress(one)]),
+  )
   rooms.forEach((one, i) => {
     output.result(lines[i]!, {
       ...{ room: one.name, device: hosts[i], device_zone: zoneToText(one.device) },
+      mode: roomMode(one),
       address: formatRoomAddress(one),
     })
   })
@@ -272,8 +281,11 @@ function who(context: Context, known: KnownRoom, timeoutMs: number): Promise<num
     const members = membersIn(visit.guest.state).map(({ nym, nick }) => ({ zone: nym, nick }))
     const lines = table(members.map(one => [names.of(one), one.zone]))
     members.forEach((one, i) => {
-      context.output.result(lines[i]!, { name: names.of(one), zone: one.zone })
+      context.output.result(lines[i]!, {
+        ...{ name: names.of(one), zone: one.zone, mode: roomMode(known) },
+      })
     })
+    context.output.remark(modeLine(known))
   })
 }
 

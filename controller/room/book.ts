@@ -1,6 +1,7 @@
 /**
  * The rooms of this controller: what each is called here, where it is, and where its host was the last time. Each
- * change reads the list again under the lock of the state directory and replaces it as a whole.
+ * change reads the list again under the lock of the state directory and replaces it as a whole. Deniable rooms stand in
+ * a list of their own, so that versions which do not know them can read the other one.
  */
 
 import { equalBytes } from '../../src/base/bytes.ts'
@@ -12,14 +13,16 @@ import {
   isRoomAddress,
   parseRoomAddress,
   type RoomAddress,
+  roomMode,
   roomName,
 } from '../../src/box/room-address.ts'
+import type { PlaceMode } from '../../src/psyc/mode.ts'
 import type { LastKnown } from '../fleet.ts'
 import type { State } from '../state.ts'
 
 /** More than one person reads. */
 const ROOMS_MAX = 256
-const FILE = 'rooms'
+const FILES = { provable: 'rooms', deniable: 'deniable-rooms' } as const
 const VERSION = 1
 
 export interface KnownRoom extends RoomAddress {
@@ -38,22 +41,33 @@ export class RoomBook {
 
   /** All rooms. Throws STATE_UNREADABLE. */
   rooms(): readonly KnownRoom[] {
-    const text = this.state.readText(FILE)
+    return [...this.roomsOf('provable'), ...this.roomsOf('deniable')]
+  }
+
+  private roomsOf(mode: PlaceMode): readonly KnownRoom[] {
+    const file = FILES[mode]
+    const text = this.state.readText(file)
     if (text === null) return []
     try {
       const { version, rooms } = JSON.parse(text)
       if (version !== VERSION || rooms.length > ROOMS_MAX) throw new TypeError('no list of rooms')
       return (rooms as unknown[]).map(roomOf)
     } catch (cause) {
-      throw new BoxError('STATE_UNREADABLE', `The list of rooms (${FILE}) is damaged.`, cause)
+      throw new BoxError('STATE_UNREADABLE', `The list of rooms (${file}) is damaged.`, cause)
     }
   }
 
-  /** By its name here, or by its address, which need not be known. Throws ROOM_UNKNOWN, NAME_INVALID. */
+  /**
+   * By its name here, or by its address, which need not be known. Throws ROOM_UNKNOWN, NAME_INVALID; PLACE_MODE on
+   * an address by which a room that is known would be of another mode.
+   */
   room(text: string): KnownRoom {
     if (isRoomAddress(text)) {
       const address = parseRoomAddress(text)
-      return this.find(address.place) ?? { ...address, last: null }
+      const known = this.find(address.place)
+      if (known && known.isDeniable !== address.isDeniable)
+        throw new BoxError('PLACE_MODE', `You know this room as ${roomMode(known)}.`)
+      return known ?? { ...address, last: null }
     }
     const name = roomName(text)
     const found = this.rooms().find(room => room.name === name)
@@ -108,7 +122,11 @@ export class RoomBook {
     await this.state.exclusively(() => {
       const before = this.rooms()
       const rooms = edit(before)
-      if (rooms !== before) this.state.writeText(FILE, format(rooms))
+      for (const mode of ['provable', 'deniable'] as const) {
+        const text = format(rooms.filter(room => roomMode(room) === mode))
+        const isSame = text === format(before.filter(room => roomMode(room) === mode))
+        if (!isSame) this.state.writeText(FILES[mode], text)
+      }
     })
   }
 }

@@ -19,10 +19,11 @@ export interface KeptRoom {
 /** Fails with STATE_UNREADABLE, STATE_UNWRITABLE, STATE_LOCKED, NO_EGO. */
 export async function keptRoom(context: Context, room: KnownRoom): Promise<KeptRoom> {
   const { clock, random, state } = context
-  if (!RoomMemory.hasEntered(state, room.place)) return { members: [], messages: [] }
-  const memory = await RoomMemory.open(state, room.place, random)
+  if (!RoomMemory.hasEntered(state, room)) return { members: [], messages: [] }
+  const memory = await RoomMemory.open(state, room, random)
   const guest = new PlaceGuest({
-    ...{ place: room.place, clock, random, historySize: HISTORY_SIZE, isLeaf: true },
+    ...{ place: room.place, isDeniable: room.isDeniable, isLeaf: true },
+    ...{ clock, random, historySize: HISTORY_SIZE },
     self: { peer: NOWHERE, zone: context.ego().secret.zone },
     host: { peer: NOWHERE, zone: room.device },
     ...{ store: memory.store, name: MEMORY_NAME, ledger: memory.ledger },

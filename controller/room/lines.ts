@@ -3,6 +3,7 @@
  * from the room; what others wrote cannot steer the terminal, nor look like a line of somebody else.
  */
 
+import type { RoomAddress } from '../../src/box/room-address.ts'
 import { zoneToText } from '../../src/gns/name.ts'
 import type { Message } from '../../src/psyc/channel.ts'
 import { inherits } from '../../src/psyc/keyword.ts'
@@ -42,6 +43,12 @@ export class RoomNames {
     return [...this.known.values()].includes(nick) ? `${nick}(${short})` : nick
   }
 }
+
+/** What everybody is told who comes in. */
+export const modeLine = ({ name, isDeniable }: Pick<RoomAddress, 'name' | 'isDeniable'>): string =>
+  isDeniable
+    ? `${name} is deniable: some hours later, what is said proves nothing to anybody else.`
+    : `${name} is provable: what is said is signed by the room.`
 
 /** What happened, of all methods that are shown; what has none of these is passed over. */
 const KINDS = [

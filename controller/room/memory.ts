@@ -8,6 +8,7 @@
 import { join } from 'node:path'
 import type { Random } from '../../src/base/random.ts'
 import { memoryStore, type Store } from '../../src/base/store.ts'
+import type { RoomAddress } from '../../src/box/room-address.ts'
 import { GENERATIONS_MAX } from '../../src/psyc/group-key.ts'
 import { History, type Ledger, memoryLedger } from '../../src/psyc/history.ts'
 import { type Memory, readMemory, writeMemory } from '../../src/psyc/memory.ts'
@@ -28,17 +29,20 @@ export const MEMORY_NAME = 'room'
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
+/** The room of which it is. */
+export type Kept = Pick<RoomAddress, 'place' | 'isDeniable'>
+
 export class RoomMemory {
   readonly store: Store
   readonly ledger: Ledger
   /** The last message that was shown, as far as this process knows. */
   seen: bigint
   private readonly state: State
-  private readonly place: Uint8Array
+  private readonly room: Kept
 
-  private constructor(state: State, place: Uint8Array, store: Store, ledger: Ledger, seen: bigint) {
+  private constructor(state: State, room: Kept, store: Store, ledger: Ledger, seen: bigint) {
     this.state = state
-    this.place = place
+    this.room = room
     this.store = store
     this.ledger = ledger
     this.seen = seen
@@ -48,23 +52,23 @@ export class RoomMemory {
    * A copy of what is kept. The first time, the secret to which keys are sealed is made and written down, so that
    * all processes have the same one. Fails with STATE_UNREADABLE, STATE_UNWRITABLE, STATE_LOCKED.
    */
-  static async open(state: State, place: Uint8Array, random: Random): Promise<RoomMemory> {
+  static async open(state: State, room: Kept, random: Random): Promise<RoomMemory> {
     return await state.exclusively(() => {
-      const names = namesOf(place)
+      const names = namesOf(room)
       const store = memoryStore()
       const text = state.readText(names.memory) ?? beginning(random)
       store.set(MEMORY_NAME, encoder.encode(text))
       readMemory(store, MEMORY_NAME)
       if (state.readText(names.memory) === null) state.writeText(names.memory, text)
       const ledger = memoryLedger()
-      ledger.rewrite(withJournal(state, place, journal => journal.entries()))
-      return new RoomMemory(state, place, store, ledger, seenIn(state.readText(names.seen)))
+      ledger.rewrite(withJournal(state, room, journal => journal.entries()))
+      return new RoomMemory(state, room, store, ledger, seenIn(state.readText(names.seen)))
     })
   }
 
   /** Whether we ever were in the room, for all that is kept of it. */
-  static hasEntered(state: State, place: Uint8Array): boolean {
-    const text = state.readText(namesOf(place).memory)
+  static hasEntered(state: State, room: Kept): boolean {
+    const text = state.readText(namesOf(room).memory)
     if (text === null) return false
     const store = memoryStore()
     store.set(MEMORY_NAME, encoder.encode(text))
@@ -72,23 +76,23 @@ export class RoomMemory {
   }
 
   /** Deletes what is kept of a room. */
-  static async forget(state: State, place: Uint8Array): Promise<void> {
+  static async forget(state: State, room: Kept): Promise<void> {
     await state.exclusively(() => {
-      for (const name of Object.values(namesOf(place))) state.remove(name)
+      for (const name of Object.values(namesOf(room))) state.remove(name)
     })
   }
 
   /** Puts together what this process has and what is written down. A room that was left meanwhile stays so. */
   async save(): Promise<void> {
-    const { state, place } = this
+    const { state, room } = this
     await state.exclusively(() => {
-      if (!new RoomBook(state).find(place)) return
-      const { memory, seen } = namesOf(place)
+      if (!new RoomBook(state).find(room.place)) return
+      const { memory, seen } = namesOf(room)
       const before = state.readText(memory)
       const text = this.mergedText(before)
       // The keys first: what was said is of no use without them, and is fetched again.
       if (text !== before) state.writeText(memory, text)
-      withJournal(state, place, journal => this.mergeInto(journal))
+      withJournal(state, room, journal => this.mergeInto(journal))
       if (this.seen > seenIn(state.readText(seen))) state.writeText(seen, `${this.seen}\n`)
     })
   }
@@ -110,8 +114,8 @@ export class RoomMemory {
   }
 
   private mergeInto(journal: Journal): void {
-    const there = new History(this.place, journal, HISTORY_SIZE)
-    const mine = new History(this.place, this.ledger, HISTORY_SIZE)
+    const there = new History(this.room.place, journal, HISTORY_SIZE)
+    const mine = new History(this.room.place, this.ledger, HISTORY_SIZE)
     this.trim(mine)
     if (there.head.id >= mine.head.id) return
     if (there.head.id + 1n < mine.first) journal.rewrite(this.ledger.entries())
@@ -133,13 +137,13 @@ export function together(disk: Memory | null, mine: Memory): Memory {
   }
 }
 
-const namesOf = (place: Uint8Array) => {
-  const memory = `room-${encodeBase32(place)}`
+const namesOf = ({ place, isDeniable }: Kept) => {
+  const memory = `${isDeniable ? 'deniable-' : ''}room-${encodeBase32(place)}`
   return { memory, ledger: `${memory}.log`, seen: `${memory}.seen` }
 }
 
-function withJournal<T>({ directory }: State, place: Uint8Array, use: (journal: Journal) => T): T {
-  const journal = new Journal(join(directory, namesOf(place).ledger), {
+function withJournal<T>({ directory }: State, room: Kept, use: (journal: Journal) => T): T {
+  const journal = new Journal(join(directory, namesOf(room).ledger), {
     sizeMax: LEDGER_SIZE,
     durable: false,
   })

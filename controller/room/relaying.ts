@@ -8,6 +8,7 @@ import { BoxError } from '../../src/base/errors.ts'
 import type { PeerId, ZoneKey } from '../../src/base/ids.ts'
 import { type Admission, acceptHandshake, authenticate } from '../../src/box/handshake.ts'
 import { servicePort } from '../../src/box/ports.ts'
+import { type RoomAddress, roomService } from '../../src/box/room-address.ts'
 import { zoneToText } from '../../src/gns/name.ts'
 import type { Channel, Listening, Mesh } from '../../src/mesh/mesh.ts'
 import type { Link, TreeNode } from '../../src/psyc/edge.ts'
@@ -28,8 +29,8 @@ const NOTHING = new Uint8Array(0)
 export class RelayPort {
   readonly self: PeerId
   private readonly context: Context
-  private readonly rooms = new Map<string, PlaceGuest>()
-  private readonly listening: Listening
+  private readonly rooms = new Map<string, { readonly guest: PlaceGuest } & Mode>()
+  private readonly listening: readonly Listening[]
   private handshakes = 0
 
   /** Null where another process with the same peer listens: then that one hands on. */
@@ -45,12 +46,17 @@ export class RelayPort {
   private constructor(context: Context, mesh: Mesh) {
     this.context = context
     this.self = mesh.self
-    const port = servicePort('room', context.ego().secret.zone)
-    this.listening = mesh.listen(port, channel => void this.meet(channel))
+    const { zone } = context.ego().secret
+    this.listening = [false, true].map(isDeniable =>
+      mesh.listen(
+        servicePort(roomService({ isDeniable }), zone),
+        channel => void this.meet(channel, { isDeniable }),
+      ),
+    )
   }
 
-  add(place: Uint8Array, guest: PlaceGuest): void {
-    this.rooms.set(`${place}`, guest)
+  add({ place, isDeniable }: RoomAddress, guest: PlaceGuest): void {
+    this.rooms.set(`${place}`, { guest, isDeniable })
   }
 
   remove(place: Uint8Array): void {
@@ -58,11 +64,11 @@ export class RelayPort {
   }
 
   close(): void {
-    this.listening.close()
+    for (const one of this.listening) one.close()
     this.rooms.clear()
   }
 
-  private async meet(channel: Channel): Promise<void> {
+  private async meet(channel: Channel, mode: Mode): Promise<void> {
     const { clock, random, log } = this.context
     if (this.handshakes >= HANDSHAKES_MAX) {
       channel.close()
@@ -72,11 +78,11 @@ export class RelayPort {
     try {
       const { secret: own } = this.context.ego()
       const session = await acceptHandshake(channel, {
-        ...{ self: this.self, purpose: 'room', own, clock, random },
-        admit: (zone, place) => this.admit(zone, place),
+        ...{ self: this.self, purpose: roomService(mode), own, clock, random },
+        admit: (zone, place) => this.admit(zone, place, mode),
       })
       const link = { zone: session.peerZone, channel: session.channel }
-      const guest = this.rooms.get(`${session.payload}`)
+      const guest = this.rooms.get(`${session.payload}`)?.guest
       if (guest) {
         log.note('info', 'rooms', 'handed on to', {
           peer: encodeBase32(link.channel.peer).slice(0, 4),
@@ -92,9 +98,9 @@ export class RelayPort {
   }
 
   /** Who is not in the room does not learn that we are. */
-  private admit(zone: ZoneKey, place: Uint8Array): Admission {
-    const guest = this.rooms.get(`${place}`)
-    const isMember = guest !== undefined && isListed(guest, zone)
+  private admit(zone: ZoneKey, place: Uint8Array, { isDeniable }: Mode): Admission {
+    const room = this.rooms.get(`${place}`)
+    const isMember = room?.isDeniable === isDeniable && isListed(room.guest, zone)
     return isMember ? { payload: NOTHING } : { refused: 'NOT_PERMITTED' }
   }
 }
@@ -107,7 +113,7 @@ export async function dialMember(
   context: Context,
   { peer, zone }: TreeNode,
   guest: PlaceGuest,
-  { place, hubs, signal: given }: DialOptions,
+  { place, isDeniable, hubs, signal: given }: DialOptions,
 ): Promise<Link> {
   const { clock, random } = context
   const mesh = await context.mesh()
@@ -119,11 +125,12 @@ export async function dialMember(
   const ways = new Map([...hubs, ...near].map(hub => [`${hub}`, hub]))
   const via = [...ways.values()].filter(hub => !equalBytes(hub, mesh.self)).slice(0, HUBS_MAX)
   try {
-    const port = servicePort('room', zone)
+    const purpose = roomService({ isDeniable })
+    const port = servicePort(purpose, zone)
     const channel = await mesh.connect(peer, port, { via: via.map(hub => [hub]), signal })
     const { secret: own } = context.ego()
     const session = await authenticate(channel, {
-      ...{ self: mesh.self, purpose: 'room', own, device: zone, clock, random, signal },
+      ...{ self: mesh.self, purpose, own, device: zone, clock, random, signal },
       payload: place,
     })
     return { zone, channel: session.channel }
@@ -132,7 +139,9 @@ export async function dialMember(
   }
 }
 
-interface DialOptions {
+type Mode = Pick<RoomAddress, 'isDeniable'>
+
+interface DialOptions extends Mode {
   readonly place: Uint8Array
   /** Those of the host of the room: its members know them too. */
   readonly hubs: readonly PeerId[]

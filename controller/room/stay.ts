@@ -10,7 +10,7 @@ import { encodeBase32 } from '../../src/wire/base32.ts'
 import type { Context } from '../context.ts'
 import { Interrupted } from '../output.ts'
 import type { KnownRoom } from './book.ts'
-import { lineOf, RoomNames, saidIn, saidValue } from './lines.ts'
+import { lineOf, modeLine, RoomNames, saidIn, saidValue } from './lines.ts'
 import { listenToTyping, noTyping, type Typing } from './typing.ts'
 import { RoomVisit } from './visit.ts'
 
@@ -97,6 +97,7 @@ class Stay {
     const progress = output.progress(`looking for the host of ${this.visit.room.name}`)
     await this.visit.whenCurrent().finally(progress.end)
     this.hasBegun = true
+    this.remark(`-- ${modeLine(this.visit.room)}`)
     if (!this.options.isSilent)
       this.typing = listenToTyping(stdio, {
         line: text => this.typed(text),

@@ -10,6 +10,7 @@ import { peerId } from '../../src/base/ids.ts'
 import type { DeviceRecord } from '../../src/box/device-record.ts'
 import { authenticate } from '../../src/box/handshake.ts'
 import { servicePort } from '../../src/box/ports.ts'
+import { roomService } from '../../src/box/room-address.ts'
 import type { Channel } from '../../src/mesh/mesh.ts'
 import type { Message, Saying } from '../../src/psyc/channel.ts'
 import type { Link, TreeNode } from '../../src/psyc/edge.ts'
@@ -75,7 +76,7 @@ export class RoomVisit {
   /** Fails with NO_EGO, STATE_UNREADABLE, STATE_UNWRITABLE, STATE_LOCKED, and what starting a mesh fails with. */
   static async open(context: Context, room: KnownRoom, options: VisitOptions): Promise<RoomVisit> {
     const own = context.ego().secret.zone
-    const memory = await RoomMemory.open(context.state, room.place, context.random)
+    const memory = await RoomMemory.open(context.state, room, context.random)
     await context.mesh()
     // Several processes may share the key of our peer, and the host tells them apart by this.
     const peer = options.port?.self ?? peerId(context.random.bytes(PEER_SIZE))
@@ -96,7 +97,8 @@ export class RoomVisit {
     this.memory = memory
     this.options = options
     this.guest = new PlaceGuest({
-      ...{ place: room.place, self, clock, random, historySize: HISTORY_SIZE },
+      ...{ place: room.place, isDeniable: room.isDeniable },
+      ...{ self, clock, random, historySize: HISTORY_SIZE },
       isLeaf: !options.port,
       host: { peer: NOWHERE, zone: room.device },
       ...{ store: memory.store, name: MEMORY_NAME, ledger: memory.ledger },
@@ -104,7 +106,7 @@ export class RoomVisit {
       dial: (node, dialled) => this.dial(node, dialled),
       events: {
         entered: () => {},
-        refused: () => this.end(new BoxError('NOT_PERMITTED', 'You are not invited to this room.')),
+        refused: reason => this.end(reason ?? uninvited()),
         said: message => {
           if (this.isCurrent) options.said?.(message)
         },
@@ -112,7 +114,7 @@ export class RoomVisit {
         current: () => this.caughtUp(),
       },
     })
-    options.port?.add(room.place, this.guest)
+    options.port?.add(room, this.guest)
     signal.addEventListener('abort', this.abort, { once: true })
   }
 
@@ -262,8 +264,8 @@ export class RoomVisit {
     if (!equalBytes(zone, this.room.device)) {
       const { last } = hostOf(this.context, this.room)
       const hubs = (this.where ?? last?.record)?.hubs.map(({ pid }) => pid) ?? []
-      const { place } = this.room
-      return await dialMember(this.context, node, this.guest, { place, hubs, signal })
+      const { place, isDeniable } = this.room
+      return await dialMember(this.context, node, this.guest, { place, isDeniable, hubs, signal })
     }
     try {
       return { zone, channel: (await this.again(signal)) ?? (await this.find()) }
@@ -288,10 +290,14 @@ export class RoomVisit {
     try {
       const mesh = await this.context.mesh()
       const via = hubs.flatMap(hub => (equalBytes(hub.pid, mesh.self) ? [] : [[hub.pid]]))
-      const channel = await mesh.connect(pid, servicePort('room', device), { via, signal })
+      const channel = await mesh.connect(pid, servicePort(roomService(this.room), device), {
+        via,
+        signal,
+      })
       const { secret: own } = this.context.ego()
       const session = await authenticate(channel, {
-        ...{ self: mesh.self, purpose: 'room', own, device, clock, random, signal, payload: place },
+        ...{ self: mesh.self, own, device, clock, random, signal, payload: place },
+        purpose: roomService(this.room),
       })
       return session.channel
     } catch (error) {
@@ -306,7 +312,7 @@ export class RoomVisit {
   private async find(): Promise<Channel> {
     const { context, room } = this
     const { record, channel } = await reach(context, hostOf(context, room), {
-      ...{ service: 'room', payload: room.place, timeoutMs: this.options.timeoutMs },
+      ...{ service: roomService(room), payload: room.place, timeoutMs: this.options.timeoutMs },
       ...keeping(context, room),
     })
     this.where = record
@@ -329,6 +335,8 @@ export const keeping = ({ fleet, state }: Context, room: KnownRoom): Pick<KeepOp
     : { keep: last => new RoomBook(state).remember(room.place, last) }
 
 type KeepOption = NonNullable<Parameters<typeof reach>[2]>
+
+const uninvited = () => new BoxError('NOT_PERMITTED', 'You are not invited to this room.')
 
 const noEntry = ({ code }: BoxError): BoxError =>
   code === 'NOT_PERMITTED'

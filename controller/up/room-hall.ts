@@ -113,7 +113,7 @@ export class RoomHall {
         if (one.isResident && !known.some(({ place }) => `${place}` === key)) this.end(key, one)
       for (const room of known) {
         const key = `${room.place}`
-        if (this.refused.has(key) || !RoomMemory.hasEntered(state, room.place)) continue
+        if (this.refused.has(key) || !RoomMemory.hasEntered(state, room)) continue
         const one = this.rooms.get(key) ?? this.enter(key, room)
         one.isResident = true
       }

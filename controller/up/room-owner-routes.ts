@@ -1,7 +1,7 @@
 /** Routes that make and end rooms, and let people in and out: what their owner may. */
 
 import type { FastifyInstance } from 'fastify'
-import { formatRoomAddress } from '../../src/box/room-address.ts'
+import { formatRoomAddress, roomMode } from '../../src/box/room-address.ts'
 import type { Context } from '../context.ts'
 import { RoomBook } from '../room/book.ts'
 import { create, deleteRoom, invite, remove } from '../room/owning.ts'
@@ -17,8 +17,10 @@ interface NewRoom {
   readonly on: string
   readonly as?: string
   readonly open?: boolean
+  readonly deniable?: boolean
 }
 
+const flag = { type: 'boolean' }
 const text = { type: 'string', minLength: 1, maxLength: 255 }
 
 export function roomOwnerRoutes(app: FastifyInstance, context: Context): void {
@@ -28,17 +30,19 @@ export function roomOwnerRoutes(app: FastifyInstance, context: Context): void {
     {
       schema: about({
         summary: 'Has a device host a new room; it takes the right admin there',
-        body: options({ name: text, on: text, as: text, open: { type: 'boolean' } }, [
-          ...['name', 'on'],
+        body: options({ name: text, on: text, as: text, open: flag, deniable: flag }, [
+          'name',
+          'on',
         ]),
         answer: ROOM,
       }),
     },
-    async ({ body: { name, on, as, open: isOpen = false } }) => {
-      await create(context, name, { on, as, isOpen, timeoutMs: TIMEOUT_MS })
+    async ({ body: { name, on, as, open: isOpen = false, deniable: isDeniable = false } }) => {
+      await create(context, name, { on, as, isOpen, isDeniable, timeoutMs: TIMEOUT_MS })
       const room = book.room(name)
       return {
         ...{ name: room.name, address: formatRoomAddress(room), host: hostOf(context, room).name },
+        mode: roomMode(room),
       }
     },
   )

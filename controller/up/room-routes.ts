@@ -1,7 +1,7 @@
 /** Routes about the rooms of this controller: which there are, what is said there, saying something. */
 
 import type { FastifyInstance } from 'fastify'
-import { formatRoomAddress } from '../../src/box/room-address.ts'
+import { formatRoomAddress, roomMode } from '../../src/box/room-address.ts'
 import type { Context } from '../context.ts'
 import { RoomBook } from '../room/book.ts'
 import { hostOf } from '../room/visit.ts'
@@ -25,6 +25,7 @@ export function roomRoutes(app: FastifyInstance, context: Context, hall: RoomHal
     async () => ({
       rooms: book.rooms().map(room => ({
         ...{ name: room.name, address: formatRoomAddress(room), host: hostOf(context, room).name },
+        mode: roomMode(room),
       })),
     }),
   )

@@ -242,7 +242,8 @@ export const MAP = object({
   },
 })
 
-export const ROOM = object({ name: text, address: text, host: text })
+/** `mode`: provable or deniable. */
+export const ROOM = object({ name: text, address: text, host: text, mode: text })
 export const ROOMS = object({ rooms: { type: 'array', items: ROOM } })
 export const INVITED = object({ room: text, person_zone: text, address: text })
 export const NOTHING = object({})

@@ -10,6 +10,7 @@ interface Rooms {
     readonly name: string
     readonly address: string
     readonly host: string
+    readonly mode: string
   }[]
 }
 
@@ -50,12 +51,12 @@ function listView(place: Place): void {
           h(
             'ul',
             { class: 'rooms' },
-            ...rooms.map(({ name, host }) =>
+            ...rooms.map(({ name, host, mode }) =>
               h(
                 'li',
                 { class: 'panel' },
                 h('a', { href: `#/rooms/${encodeURIComponent(name)}` }, name),
-                h('span', { class: 'quiet' }, ` hosted by ${host}`),
+                h('span', { class: 'quiet' }, ` ${mode}, hosted by ${host}`),
               ),
             ),
           ),

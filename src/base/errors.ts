@@ -82,6 +82,7 @@ export const ERRORS = {
     'The agent there runs as an ordinary user, and can be no other one.',
   ],
   USER_CLOSED: ['refused', 'The account of this user is closed to logins on the device.'],
+  PLACE_MODE: ['refused', 'The place does not have the mode in which it was entered.'],
   ROOM_LIMIT: ['refused', 'There is no room for more of that on the device.'],
   ZONE_REVOKED: [
     'refused',

@@ -19,6 +19,8 @@ export type Service =
   | 'push'
   | 'relay'
   | 'room'
+  /** A room in which nobody proves by a signature that they were there. */
+  | 'deniable-room'
   | 'upgrade'
   | 'jobs'
   | 'mail'

@@ -1,36 +1,53 @@
 /**
  * Where a room is, as a text that can be typed and sent around: `ops@000G…ZONE.PLACE`, the zone key of the device
- * that hosts it and the key of the place. It lets nobody in who is not invited.
+ * that hosts it and the key of the place. It lets nobody in who is not invited. That of a deniable room says so,
+ * `ops@000G…ZONE:deniable:PLACE`: who enters knows what was promised, and versions that know no such rooms refuse it.
  */
 
 import { BoxError } from '../base/errors.ts'
 import type { ZoneKey } from '../base/ids.ts'
 import { normaliseLabel, zoneFromText, zoneToText } from '../gns/name.ts'
+import type { PlaceMode } from '../psyc/mode.ts'
 import { base32Length, decodeBase32, encodeBase32 } from '../wire/base32.ts'
+import type { Service } from './ports.ts'
 
 /** An Ed25519 key. */
 export const PLACE_KEY_SIZE = 32
+
+/** Between zone and place, in the address of a deniable room. */
+const DENIABLE = 'deniable'
 
 export interface RoomAddress {
   /** What the room is called where it was made. */
   readonly name: string
   readonly device: ZoneKey
   readonly place: Uint8Array
+  readonly isDeniable: boolean
 }
 
-export const formatRoomAddress = ({ name, device, place }: RoomAddress): string =>
-  `${name}@${zoneToText(device)}.${encodeBase32(place)}`
+/** At which port its host and its members are asked for, and how both sides prove who they are. */
+export const roomService = ({ isDeniable }: Pick<RoomAddress, 'isDeniable'>): Service =>
+  isDeniable ? 'deniable-room' : 'room'
+
+/** As people are told. */
+export const roomMode = ({ isDeniable }: Pick<RoomAddress, 'isDeniable'>): PlaceMode =>
+  isDeniable ? 'deniable' : 'provable'
+
+export const formatRoomAddress = ({ name, device, place, isDeniable }: RoomAddress): string =>
+  `${name}@${zoneToText(device)}${isDeniable ? `:${DENIABLE}:` : '.'}${encodeBase32(place)}`
 
 /** Throws NAME_INVALID. */
 export function parseRoomAddress(text: string): RoomAddress {
-  const at = text.indexOf('@')
-  const dot = text.indexOf('.', at + 1)
-  if (at < 0 || dot < 0)
+  const [, name, device, mode, place] = /^([^@]*)@([^.:]*)(?:\.|:([^:]*):)(.*)$/u.exec(text) ?? []
+  if (name === undefined || device === undefined || place === undefined)
     throw new BoxError('NAME_INVALID', 'The address of a room is NAME@ZONE.PLACE.')
+  if (mode !== undefined && mode !== DENIABLE)
+    throw new BoxError('NAME_INVALID', 'The room is of a kind that this version does not know.')
   return {
-    name: roomName(text.slice(0, at)),
-    device: zoneFromText(text.slice(at + 1, dot)),
-    place: placeFromText(text.slice(dot + 1)),
+    name: roomName(name),
+    device: zoneFromText(device),
+    place: placeFromText(place),
+    isDeniable: mode === DENIABLE,
   }
 }
 

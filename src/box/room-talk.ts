@@ -22,6 +22,8 @@ export type RoomRequest =
       readonly nick: string
       /** Newcomers may read what was said before. */
       readonly isOpen: boolean
+      /** A device that does not know such rooms makes another one: its answer says so. */
+      readonly isDeniable: boolean
     }
   | {
       readonly do: 'invite'
@@ -45,6 +47,7 @@ export interface RoomListing {
   readonly name: string
   readonly place: Uint8Array
   readonly isOpen: boolean
+  readonly isDeniable: boolean
   /** Milliseconds since 1970. */
   readonly createdAt: number
   readonly people: readonly RoomPerson[]
@@ -54,7 +57,7 @@ export interface RoomListing {
 export function roomRequestText(request: RoomRequest): string {
   const { do: what } = request
   if (what === 'list') return what
-  if (what === 'create') return `${what} ${request.name}`
+  if (what === 'create') return `${what} ${request.name}${request.isDeniable ? ', deniable' : ''}`
   const place = encodeBase32(request.place)
   if (what === 'invite') return `${what} ${request.nick} ${zoneToText(request.zone)} to ${place}`
   return what === 'remove' ? `${what} ${request.person} from ${place}` : `${what} ${place}`
@@ -89,6 +92,7 @@ export function decodeRoomRequest(body: Uint8Array): RoomRequest {
         name: roomName(text('name')),
         nick: nick(),
         isOpen: said.isOpen === true,
+        isDeniable: said.isDeniable === true,
       }
     case 'invite':
       return {
@@ -120,12 +124,16 @@ export function parseRoomsAnswer(answer: Readonly<Record<string, unknown>>): Roo
   const { rooms } = answer
   try {
     return (rooms as unknown[]).map(value => {
-      const { name, place, isOpen, createdAt, people } = value as Record<string, unknown>
+      const { name, place, isOpen, isDeniable, createdAt, people } = value as Record<
+        string,
+        unknown
+      >
       if (typeof createdAt !== 'number') throw new TypeError('no time')
       return {
         name: roomName(name as string),
         place: placeFromText(place as string),
         isOpen: isOpen === true,
+        isDeniable: isDeniable === true,
         createdAt,
         people: (people as unknown[]).map(personOf),
       }

@@ -14,7 +14,7 @@ import type { Service } from './ports.ts'
 /** The purpose number of our zone signatures; GNUnet's registry (GANA) is far below. */
 export const HANDSHAKE_SIGNATURE = 0xb0c5_0001
 /** What is said between people, who may deny it. */
-const DENIABLE: readonly Service[] = ['talk', 'contact', 'file']
+const DENIABLE: readonly Service[] = ['talk', 'contact', 'file', 'deniable-room']
 
 export interface Prover {
   readonly zone: ZoneKey

@@ -147,6 +147,7 @@ export class ChannelReader {
       this.rekey(fragment)
       return null
     }
+    if (fragment.kind !== KIND.content) return null
     const plain = decrypt(this.options, fragment)
     if (!plain) this.locked++
     const message = plain && this.assembler.push(fragment.id, plain)

@@ -49,6 +49,8 @@ export interface ChildrenOptions {
   readonly place: Uint8Array
   readonly clock: Clock
   readonly history: History
+  /** Who signs tickets; null while we do not know. Absent: the place. */
+  readonly ticketKey?: () => Uint8Array | null
   readonly fanout: number
   /** Of one zone, so that nobody takes all places; its oldest gives way. Absent: as many as there are. */
   readonly perZoneMax?: number
@@ -91,8 +93,13 @@ export class Children {
 
   /** Somebody wants to be our child. The edge is ours from now on, or has been told why not. */
   admit(edge: Edge, { value }: Extract<EdgeMessage, { is: 'PLACE_ATTACH' }>): void {
-    const { place, clock, ancestors } = this.options
-    const ticket = checkTicket(value.ticket, place, edge.zone, clock.now())
+    const { place, clock, ancestors, ticketKey = () => place } = this.options
+    const signer = ticketKey()
+    if (!signer) {
+      this.redirect(edge)
+      return
+    }
+    const ticket = checkTicket(value.ticket, place, edge.zone, clock.now(), signer)
     if (!ticket || this.revoked.has(ticket.serial)) {
       edge.dismiss(PlaceTicketRefused.encode({}), clock)
       return

@@ -15,7 +15,9 @@ import {
   PlaceAttached,
   PlaceBeat,
   PlaceCell,
+  PlaceConfirm,
   PlaceEnter,
+  PlaceEpochs,
   PlaceForgotten,
   PlaceForward,
   PlaceLeave,
@@ -60,6 +62,8 @@ const read = dispatch([
   PlaceTalk,
   PlaceTalked,
   PlaceLeave,
+  PlaceConfirm,
+  PlaceEpochs,
 ])
 
 export type EdgeMessage = NonNullable<ReturnType<typeof read>>

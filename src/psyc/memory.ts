@@ -7,6 +7,7 @@ import { BoxError } from '../base/errors.ts'
 import { type ZoneKey, zoneKey } from '../base/ids.ts'
 import type { Store } from '../base/store.ts'
 import { decodeBase32, encodeBase32 } from '../wire/base32.ts'
+import type { KeptEpochs } from './host-epochs.ts'
 import { PACKET_SIZE_MAX, type Packet, renderPacket } from './packet.ts'
 import { PacketReader } from './packet-reader.ts'
 
@@ -31,9 +32,12 @@ export interface Memory {
   /** Guest: the secret half of the agreement key, and the ticket. */
   readonly agreement: Uint8Array | null
   readonly ticket: Uint8Array | null
+  /** Host of a deniable place; absent where it is none. */
+  readonly epochs?: KeptEpochs | undefined
 }
 
 const VERSION = 1
+const SEED_SIZE = 32
 const encoder = new TextEncoder()
 
 /** What is remembered under this name, or null. Throws STATE_UNREADABLE where it is damaged. */
@@ -56,6 +60,7 @@ export function readMemory(store: Store, name: string): Memory | null {
       revoked: json.revoked.map(BigInt),
       agreement: json.agreement === null ? null : fromText(json.agreement, 32),
       ticket: json.ticket === null ? null : fromOpenText(json.ticket),
+      ...(json.epochs !== undefined && { epochs: epochsFrom(json.epochs) }),
     }
   } catch (cause) {
     throw new BoxError('STATE_UNREADABLE', `What is kept of a place (${name}) is damaged.`, cause)
@@ -76,8 +81,29 @@ export function writeMemory(store: Store, name: string, memory: Memory): void {
     revoked: memory.revoked.map(String),
     agreement: memory.agreement && encodeBase32(memory.agreement),
     ticket: memory.ticket && encodeBase32(memory.ticket),
+    ...(memory.epochs && { epochs: epochsText(memory.epochs) }),
   }
   store.set(name, encoder.encode(JSON.stringify(json)))
+}
+
+const epochsText = ({ ticketSeed, current, coming, ended }: KeptEpochs): object => ({
+  ticketSeed: encodeBase32(ticketSeed),
+  current: { seed: encodeBase32(current.seed), from: `${current.from}` },
+  coming: coming && encodeBase32(coming),
+  ended: ended.map(({ seed, leftMs }) => ({ seed: encodeBase32(seed), leftMs })),
+})
+
+function epochsFrom(json: ReturnType<typeof JSON.parse>): KeptEpochs {
+  const { ticketSeed, current, coming, ended } = json
+  return {
+    ticketSeed: fromText(ticketSeed, SEED_SIZE),
+    current: { seed: fromText(current.seed, SEED_SIZE), from: BigInt(current.from) },
+    coming: coming === null ? null : fromText(coming, SEED_SIZE),
+    ended: ended.map(({ seed, leftMs }: { seed: string; leftMs: unknown }) => {
+      if (typeof leftMs !== 'number') throw new TypeError('no time')
+      return { seed: fromText(seed, SEED_SIZE), leftMs }
+    }),
+  }
 }
 
 export const packState = (snapshot: Packet): Uint8Array => renderPacket(snapshot)

@@ -161,7 +161,7 @@ export const PlaceLeave = message('PLACE_LEAVE', 0xbd4f, { place: bytes(32) })
 /** A link of the chain that a place is: signed by the place, encrypted for its members. */
 export const PlaceFragment = message('PLACE_FRAGMENT', 0xbd50, {
   id: u64,
-  /** 0 content, 1 a new key for the group. */
+  /** 0 content, 1 a new key for the group, 2 another key signs from here on, 3 keys that signed. */
   kind: u8,
   generation: u32,
   /** The hash of the fragment before. */
@@ -209,4 +209,31 @@ export const PlaceTicket = message('PLACE_TICKET', 0xbd53, {
   /** Milliseconds since 1970. */
   until: u64,
   signature: bytes(64),
+})
+
+// Of deniable places alone.
+
+/** Inside a fragment that ends an epoch, readable by relays: who signs from the next one on. */
+export const PlaceEpoch = message('PLACE_EPOCH', 0xbd54, { key: bytes(32) })
+
+/** Inside a fragment, readable by relays: the secret halves of keys that have signed, for everybody to use. */
+export const PlacePublished = message('PLACE_PUBLISHED', 0xbd55, { seeds: items(bytes(32)) })
+
+/** To the host: what is true? `next` is the first fragment I lack. */
+export const PlaceConfirm = message('PLACE_CONFIRM', 0xbd56, { place: bytes(32), next: u64 })
+
+/** The last fragment of an epoch, or of all, and the hash of what is signed in it. */
+export const epochEnd = struct('EPOCH_END', { id: u64, digest: bytes(32) })
+
+/** From the host, to one member at a time, before a PLACE_ADMITTED or alone: this is the chain, by my word. */
+export const PlaceEpochs = message('PLACE_EPOCHS', 0xbd57, {
+  /** The ends go back to after this fragment. */
+  startId: u64,
+  /** Who signs what comes after the last end. */
+  key: bytes(32),
+  /** Who signs tickets. */
+  ticketKey: bytes(32),
+  /** For so long at least neither that key is published, nor one that comes after it. */
+  leaseMs: u32,
+  ends: items(epochEnd),
 })

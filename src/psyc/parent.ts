@@ -8,12 +8,11 @@ import type { Clock, Timer } from '../base/clock.ts'
 import { BoxError } from '../base/errors.ts'
 import { peerId, zoneKey } from '../base/ids.ts'
 import type { Random } from '../base/random.ts'
-import { WireError } from '../wire/layout.ts'
 import { BEAT_MS, NODES_MAX } from './children.ts'
 import { Edge, type EdgeMessage, type Link, type TreeNode } from './edge.ts'
-import { follows, readFragment } from './fragment.ts'
 import type { History } from './history.ts'
 import { ATTACH, PlaceAttach, PlaceReplay } from './messages.ts'
+import type { Trust } from './trust.ts'
 
 /** Deeper than any tree of a fanout that makes sense; more is a circle that has not been noticed. */
 export const DEPTH_MAX = 24
@@ -34,6 +33,9 @@ const KNOWN_MAX = 32
 
 export interface ParentOptions {
   readonly place: Uint8Array
+  readonly trust: Trust
+  /** What was handed on to us only the host can vouch for: it is to be asked, and `vouched` called. */
+  readonly unsure: () => void
   readonly self: TreeNode
   readonly host: TreeNode
   readonly clock: Clock
@@ -105,6 +107,7 @@ export class Parent {
 
   private leave(): void {
     const { standing } = this
+    this.options.trust.forget()
     this.replay?.cancel()
     this.replay = null
     this.watch?.cancel()
@@ -291,27 +294,33 @@ export class Parent {
   }
 
   private take(raw: Uint8Array): void {
-    const { place, history } = this.options
-    const fragment = readFragment(place, raw)
-    if (fragment.id > history.head.id + 1n) this.askAgain()
-    if (fragment.id !== history.head.id + 1n) return
-    // Signed by the place, and yet another past than ours: its host has forked. We do not follow.
-    if (!follows(history.head, fragment))
-      throw new WireError('PLACE_FRAGMENT', 'previous', 0, 'is of another chain')
-    history.append(fragment)
+    const { history, trust } = this.options
+    const taken = trust.take(history, raw)
+    if (taken.is === 'gap') this.askAgain()
+    if (taken.is === 'unsure') this.options.unsure()
+    if (taken.is !== 'taken' || taken.fragments.length === 0) return
+    for (const fragment of taken.fragments) history.append(fragment)
     this.options.grown()
+  }
+
+  /** The host has said what is true: what we did not take for want of that is asked for. */
+  vouched(): void {
+    this.replay?.cancel()
+    this.replay = null
+    this.askAgain()
   }
 
   private compare(last: bigint): void {
     if (last > this.told) this.told = last
-    if (last > this.options.history.head.id) this.askAgain()
+    if (this.told > this.options.history.head.id) this.askAgain()
   }
 
   /** Asks for what is missing, unless that was done a moment ago. */
   private askAgain(): void {
     const { standing } = this
     if (this.replay || standing.is !== 'attached') return
-    standing.edge.send(PlaceReplay.encode({ next: this.options.history.head.id + 1n }))
+    const { history, trust } = this.options
+    standing.edge.send(PlaceReplay.encode({ next: trust.next(history) }))
     this.replay = this.options.clock.after(REPLAY_MS, () => {
       this.replay = null
     })

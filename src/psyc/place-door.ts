@@ -12,7 +12,14 @@ import { WireError } from '../wire/layout.ts'
 import { Edge, type EdgeMessage, type Link } from './edge.ts'
 import { type Framed, readFrame } from './frame.ts'
 import { isRouting, nearest } from './keyword.ts'
-import { PlaceAdmitted, PlaceRefused, PlaceSnapshot, PlaceTalked, TALKED } from './messages.ts'
+import {
+  PlaceAdmitted,
+  PlaceEpochs,
+  PlaceRefused,
+  PlaceSnapshot,
+  PlaceTalked,
+  TALKED,
+} from './messages.ts'
 import { BODY_MAX } from './padding.ts'
 import type { PlaceHost } from './place-host.ts'
 
@@ -108,6 +115,9 @@ export class PlaceDoor {
       case 'PLACE_TALK':
         this.talk(edge, message)
         return
+      case 'PLACE_CONFIRM':
+        this.confirm(edge, message.value.next)
+        return
       case 'PLACE_LEAVE':
         this.leave(edge.zone)
         this.forget(edge)
@@ -131,6 +141,13 @@ export class PlaceDoor {
       if (admitted && this.admit(zone, agreement)) this.welcome(edge)
       else edge.send(PlaceRefused.encode({ parts: NOTHING }))
     })
+  }
+
+  /** To members alone: whoever is put out hears no more of what is true. */
+  private confirm(edge: Edge, next: bigint): void {
+    const { host } = this.options
+    const word = host.isMember(edge.zone) ? host.word(next) : null
+    edge.send(word ? PlaceEpochs.encode(word) : PlaceRefused.encode({ parts: NOTHING }))
   }
 
   /** False where the place is full; what cannot be written is for the owner to hear. */
@@ -163,6 +180,8 @@ export class PlaceDoor {
     const { host } = this.options
     const welcome = host.welcome(edge.zone)!
     const { ticket, generation, key, head, start, first, state } = welcome
+    const word = host.word(0n)
+    if (word) edge.send(PlaceEpochs.encode(word))
     edge.send(
       PlaceAdmitted.encode({
         ...{ id: head.id, hash: head.hash, startId: start.id, startHash: start.hash },

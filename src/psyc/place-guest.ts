@@ -3,23 +3,24 @@
  * remembers all of it. Somebody without keys does the same as a relay (place-relay.ts), and reads nothing.
  */
 
-import { concat } from '../base/bytes.ts'
 import type { Clock, Timer } from '../base/clock.ts'
 import { BoxError } from '../base/errors.ts'
-import { peerId, zoneKey } from '../base/ids.ts'
 import type { Random } from '../base/random.ts'
 import type { Store } from '../base/store.ts'
 import { AgreementKey } from '../crypto/agreement.ts'
 import { WireError } from '../wire/layout.ts'
+import { type Admission, Entry, refusalOf } from './admission.ts'
 import { ChannelReader, type HistoryQuery, type Message, replay, type Saying } from './channel.ts'
+import { Confirming } from './confirming.ts'
 import { Edge, type EdgeMessage, type Link, type TreeNode } from './edge.ts'
 import { frameParts, STATELESS } from './frame.ts'
 import { KeyRing } from './group-key.ts'
 import { HISTORY_SIZE_MAX, type Ledger } from './history.ts'
 import { packState, readMemory, unpackState, writeMemory } from './memory.ts'
 import { PlaceEnter, PlaceLeave, PlaceTalk, PlaceTicket, TALKED } from './messages.ts'
-import { PACKET_SIZE_MAX } from './packet.ts'
+import { modeIn } from './mode.ts'
 import { TreeMember } from './tree.ts'
+import { EpochTrust, type Moment, momentOf } from './trust.ts'
 
 const ANSWER_MS = 30_000
 const RETRY_MIN_MS = 1_000
@@ -32,8 +33,11 @@ const EMPTY = new Uint8Array(0)
 export interface GuestEvents {
   /** The host let us in, or the memory of it was there: the state is known. */
   entered(): void
-  /** The host does not let us in, or has put us out. Nothing more follows until `enter` is called again. */
-  refused(): void
+  /**
+   * The host does not let us in, or has put us out; or, for a reason, the place is not what it was. Nothing more
+   * follows until `enter` is called again.
+   */
+  refused(reason?: BoxError): void
   /** Something new was said. What was said while we were away comes too, in order. */
   said(message: Message): void
   /** Whether we hang in the tree: if not, what we know grows old. */
@@ -44,6 +48,8 @@ export interface GuestEvents {
 
 export interface PlaceGuestOptions {
   readonly place: Uint8Array
+  /** The mode in which it is entered; a place of the other one is refused. Absent: provable. */
+  readonly isDeniable?: boolean
   readonly host: TreeNode
   readonly self: TreeNode
   readonly clock: Clock
@@ -69,6 +75,9 @@ export class PlaceGuest {
   private readonly agreement: AgreementKey
   private readonly secret: Uint8Array
   private readonly tree: TreeMember
+  /** Null where signatures of the place say what is true. */
+  private readonly trust: EpochTrust | null
+  private readonly confirming: Confirming | null
   private reader: ChannelReader
   private ticket: Uint8Array | null = null
   private snapshot = { id: 0n, state: EMPTY as Uint8Array }
@@ -81,8 +90,10 @@ export class PlaceGuest {
 
   /** Goes on with what was kept. Throws STATE_UNREADABLE. */
   constructor(options: PlaceGuestOptions) {
-    const { random, store, name } = options
+    const { random, store, name, place, clock } = options
     this.options = options
+    const trust = options.isDeniable ? new EpochTrust(place, clock) : null
+    this.trust = trust
     const memory = readMemory(store, name)
     this.secret = memory?.agreement ?? random.bytes(KEY_SIZE)
     this.agreement = AgreementKey.fromSecret(this.secret)
@@ -90,6 +101,8 @@ export class PlaceGuest {
     this.tree = new TreeMember({
       ...options,
       ticket: () => this.ticket!,
+      ...(trust && { trust, ticketKey: () => trust.ticketKey }),
+      unsure: () => this.confirm(),
       grown: () => this.read(),
       refused: why => this.outdated(why),
       moved: isAttached => {
@@ -97,6 +110,14 @@ export class PlaceGuest {
         this.compare()
       },
     })
+    this.confirming =
+      trust &&
+      new Confirming({
+        ...{ place, clock, random, trust, history: this.tree.history },
+        ask: (body, answer, signal) => this.askHost(body, answer, signal),
+        vouched: () => this.tree.vouched(),
+        outdated: why => this.outdated(why),
+      })
     if (memory) {
       for (const [generation, key] of memory.keys) this.keys.set(generation, key)
       this.ticket = memory.ticket
@@ -132,7 +153,9 @@ export class PlaceGuest {
   enter(): void {
     if (this.ticket) {
       this.options.events.entered()
-      if (!this.closed) this.tree.attach([])
+      if (this.closed) return
+      this.tree.attach([])
+      this.confirm()
     } else this.ask()
   }
 
@@ -177,6 +200,7 @@ export class PlaceGuest {
   close(): void {
     this.closed = true
     this.entering?.abort(new BoxError('ENGINE_CLOSED'))
+    this.confirming?.close()
     this.timer?.cancel()
     this.tree.close()
   }
@@ -204,6 +228,7 @@ export class PlaceGuest {
       if (message) this.options.events.said(message)
     }
     if (this.grownBy > CHECKPOINT_SIZE) this.checkpoint()
+    if (!this.isAsEntered()) return
     // A key came that was not for us: we are out, or another process of ours has entered since.
     if (this.reader.locked > 0) this.outdated('forgotten')
     else this.compare()
@@ -268,28 +293,55 @@ export class PlaceGuest {
     const parts = frameParts({ method, entity, data, flags: 0, stateDelta: STATELESS })
     const body = PlaceEnter.encode({ place, self, parts, agreement: this.agreement.publicKey })
     const entry = new Entry()
+    const askedAt = momentOf(this.options.clock)
     const admitted = await this.askHost(body, message => entry.take(message), signal)
     if (!admitted) return false
-    if (!this.closed) this.admitted(admitted, isBehind)
+    if (!this.closed) this.admitted(admitted, isBehind, askedAt)
     return true
   }
 
-  private admitted({ value, state }: Admission, isBehind: boolean): void {
+  private admitted({ value, state, word }: Admission, isBehind: boolean, askedAt: Moment): void {
     const { history } = this.tree
+    if ((word !== null) !== (this.trust !== null)) {
+      this.dropOut(new BoxError('PLACE_MODE'))
+      return
+    }
     this.keys.set(value.generation, value.key)
     this.ticket = value.ticket
     // Those who still find in the tree all that they lack, and may have it, read on: nothing is missed.
     const { since } = PlaceTicket.decode(value.ticket)
     const next = history.head.id + 1n
-    const canReadOn = !isBehind && next > 1n && next >= value.first && next >= since
+    const isTold = !word || word.startId < next
+    const canReadOn = !isBehind && isTold && next > 1n && next >= value.first && next >= since
     if (!canReadOn) {
       history.begin({ id: value.startId, hash: value.startHash })
       this.begin({ id: value.id, state })
     }
+    // What we have is not what the host says: we do not follow, and ask again later.
+    if (word && this.trust?.hear(word, askedAt, history) !== 'ok')
+      throw new BoxError('STATE_UNEXPECTED')
     this.remember()
+    if (!this.isAsEntered()) return
     this.options.events.entered()
     // Whoever wanted the state alone has closed by now.
     if (!this.closed) this.tree.attach(value.relays)
+  }
+
+  /** Whether the place says that it is what we take it for; if not, nothing more is done there. */
+  private isAsEntered(): boolean {
+    const isSo = modeIn(this.state) === (this.trust ? 'deniable' : 'provable')
+    if (!isSo) this.dropOut(new BoxError('PLACE_MODE'))
+    return isSo
+  }
+
+  /** In a deniable place: has the host say what is true; unless it is about to, as we enter. */
+  private confirm(): void {
+    if (!this.entering) this.confirming?.begin()
+  }
+
+  private dropOut(reason: BoxError): void {
+    this.tree.detach()
+    this.options.events.refused(reason)
   }
 
   /** One question to the host, on a channel of its own; `answer` gives null until it is the answer. */
@@ -323,70 +375,5 @@ export class PlaceGuest {
       timer.cancel()
       edge?.close()
     }
-  }
-}
-
-/** What somebody is told whose words are not passed on. */
-function refusalOf(status: number): BoxError {
-  switch (status) {
-    case TALKED.stranger:
-      return new BoxError('NOT_PERMITTED', 'You are not in this place.')
-    case TALKED.tooFast:
-      return new BoxError('TALK_TOO_FAST')
-    case TALKED.tooLong:
-      return new BoxError('INPUT_INVALID', 'That is too long for one message.')
-    case TALKED.failed:
-      return new BoxError('STATE_UNWRITABLE', 'The host of the place cannot write it down.')
-    default:
-      return new BoxError('NOT_PERMITTED', 'The place does not pass this on.')
-  }
-}
-
-/** What the host says who lets us in. */
-interface Admission {
-  readonly value: {
-    readonly id: bigint
-    readonly startId: bigint
-    readonly startHash: Uint8Array
-    readonly first: bigint
-    readonly generation: number
-    readonly key: Uint8Array
-    readonly ticket: Uint8Array
-    readonly relays: readonly TreeNode[]
-  }
-  readonly state: Uint8Array
-}
-
-/** Collects an admission and the state behind it. False: refused. */
-class Entry {
-  private value: Admission['value'] | null = null
-  private missing = 0
-  private readonly parts: Uint8Array[] = []
-
-  take(message: EdgeMessage): Admission | false | null {
-    if (message.is === 'PLACE_REFUSED') return false
-    if (message.is === 'PLACE_ADMITTED') {
-      const { snapshotSize, ...value } = message.value
-      if (snapshotSize > PACKET_SIZE_MAX) throw new BoxError('LIMIT_EXCEEDED')
-      this.missing = snapshotSize
-      this.value = {
-        ...value,
-        startHash: value.startHash.slice(),
-        key: value.key.slice(),
-        ticket: value.ticket.slice(),
-        relays: value.relays.map(({ peer, zone }) => ({
-          peer: peerId(peer.slice()),
-          zone: zoneKey(zone.slice()),
-        })),
-      }
-    }
-    if (message.is === 'PLACE_SNAPSHOT' && this.value) {
-      this.parts.push(message.value.bytes.slice())
-      this.missing -= message.value.bytes.length
-      if (this.missing < 0) throw new BoxError('STATE_UNEXPECTED')
-    }
-    return this.value && this.missing === 0
-      ? { value: this.value, state: concat(...this.parts) }
-      : null
   }
 }

@@ -2,6 +2,8 @@
  * The host of a place: the only one who adds to its chain. It lets people in and out, makes the keys of the
  * group, says what is to be said, and passes on what members say where its rules allow it.
  *
+ * In a deniable place it signs with keys that it gives away later (host-epochs.ts).
+ *
  * What it has said is on its disk before anybody hears it; a host that was killed goes on where it was.
  */
 
@@ -23,13 +25,18 @@ import {
 } from './channel.ts'
 import { Children, FANOUT } from './children.ts'
 import type { TreeNode } from './edge.ts'
-import { type Fragment, KIND, makeFragment } from './fragment.ts'
+import { type Fragment, type Head, KIND, makeFragment } from './fragment.ts'
 import { KeyRing, sealContent, sealRekey } from './group-key.ts'
 import { HISTORY_SIZE_MAX, History, type Ledger } from './history.ts'
+import { HostEpochs, type KeptEpochs } from './host-epochs.ts'
 import { memberChange, membersIn } from './member-list.ts'
 import { type Member, packState, readMemory, unpackState, writeMemory } from './memory.ts'
+import { keepingMode, modeIn, modeModifier, type PlaceRules } from './mode.ts'
 import { modifier } from './packet.ts'
+import { SaidBook } from './said-book.ts'
 import { makeTicket } from './ticket.ts'
+import type { Word } from './trust.ts'
+import type { Welcome } from './welcome.ts'
 
 /** A new key is sealed to each member in one cell; more is for trees of places. */
 export const MEMBERS_MAX = 1_000
@@ -39,17 +46,8 @@ export const TICKET_MS = 7 * 24 * 3_600_000
 const REVOKED_MAX = 512
 /** The state is written down when the chain has grown by this share of the history, long before that forgets it. */
 const CHECKPOINT_SHARE = 8
-/** What members said and asked to be said, remembered so that it is said once. */
-const SAID_MAX = 4_096
 const KEY_SIZE = 32
 const ZONE_SIZE = 36
-
-export interface PlaceRules {
-  /** Whether newcomers may read what was said before they came. */
-  readonly isHistoryOpen: boolean
-  /** Whether members hear who comes and goes (`_list_members` and notices). */
-  readonly announcesMembers: boolean
-}
 
 export interface PlaceHostOptions {
   readonly key: SigningKey
@@ -84,7 +82,8 @@ export class PlaceHost {
   private revoked: bigint[] = []
   private snapshot = { id: 0n, state: new Uint8Array(0) as Uint8Array }
   private grownBy = 0
-  private readonly said = new Set<string>()
+  private readonly said = new SaidBook()
+  private epochs: HostEpochs | null = null
 
   /** Goes on with what was kept, or begins. Throws STATE_UNREADABLE, STATE_UNWRITABLE. */
   constructor(options: PlaceHostOptions) {
@@ -97,6 +96,7 @@ export class PlaceHost {
     this.children = new Children({
       ...{ place: this.place, clock, history: this.history, fanout },
       ...{ ...(perZoneMax && { perZoneMax }), ...(overflowMax && { overflowMax }) },
+      ticketKey: () => this.epochs?.ticketKey.publicKey ?? this.place,
       ancestors: () => [self],
       others: () => [],
     })
@@ -131,8 +131,9 @@ export class PlaceHost {
    */
   announce(saying: Saying): void {
     this.check(saying)
+    const whole = this.epochs ? keepingMode(saying, 'deniable') : saying
     try {
-      for (const plain of contentsOf(saying, this.options.clock.now())) this.addContent(plain)
+      for (const plain of contentsOf(whole, this.options.clock.now())) this.addContent(plain)
       if (this.grownBy > (this.options.historySize ?? HISTORY_SIZE_MAX) / CHECKPOINT_SHARE)
         this.remember()
     } finally {
@@ -143,7 +144,7 @@ export class PlaceHost {
 
   /** Whether what a member asked to be said has been said. */
   hasSaid(author: ZoneKey, tag: Uint8Array): boolean {
-    return this.said.has(saidKey(encodeBase32(author), encodeBase32(tag)))
+    return this.said.has(author, tag)
   }
 
   /** Says what a member asked to be said, once. Throws as announce. */
@@ -200,15 +201,12 @@ export class PlaceHost {
     const { key, clock, rules } = this.options
     const { serial, since } = member
     const until = clock.now() + TICKET_MS
-    const first = this.history.get(this.history.first)
-    const start =
-      rules.isHistoryOpen && first ? { id: first.id - 1n, hash: first.previous } : this.history.head
     return {
-      ticket: makeTicket(key, zone, { serial, since, until }),
+      ticket: makeTicket(this.epochs?.ticketKey ?? key, zone, { serial, since, until }, this.place),
       generation: this.keys.current,
       key: this.keys.get(this.keys.current)!,
       head: this.history.head,
-      start,
+      start: rules.isHistoryOpen ? this.beginning() : this.history.head,
       first: this.history.first,
       state: packState(this.state.snapshot()),
     }
@@ -219,7 +217,13 @@ export class PlaceHost {
     const { key, clock } = this.options
     const serial = this.nextSerial++
     this.remember()
-    return makeTicket(key, zone, { serial, since: 1n, until: clock.now() + TICKET_MS })
+    const ticket = { serial, since: 1n, until: clock.now() + TICKET_MS }
+    return makeTicket(this.epochs?.ticketKey ?? key, zone, ticket, this.place)
+  }
+
+  /** What is true of the chain, for one who lacks everything from `next` on; null where signatures say it. */
+  word(next: bigint): Word | null {
+    return this.epochs?.word(next) ?? null
   }
 
   messages(query: HistoryQuery): Message[] {
@@ -227,7 +231,35 @@ export class PlaceHost {
   }
 
   close(): void {
+    this.epochs?.close()
     this.children.close()
+  }
+
+  private beginning(): Head {
+    if (this.epochs) return this.epochs.beginning
+    const first = this.history.get(this.history.first)
+    return first ? { id: first.id - 1n, hash: first.previous } : this.history.head
+  }
+
+  private newEpochs(kept: KeptEpochs | null): HostEpochs | null {
+    const { clock, random, rules, name } = this.options
+    if ((kept !== null) !== (rules.isDeniable ?? false) && this.last > 0n)
+      throw new BoxError('STATE_UNREADABLE', `A place (${name}) is of another mode than it was.`)
+    if (!rules.isDeniable) return null
+    const options = {
+      ...{ clock, random, history: this.history },
+      add: (kind: number, body: Uint8Array) => this.add(kind, this.keys.current, () => body),
+      remember: () => this.remember(),
+      grown: () => this.children.pump(),
+    }
+    return new HostEpochs(options, kept)
+  }
+
+  /** The mode stands in the state, which each newcomer gets whole. */
+  private sayMode(): void {
+    const { isDeniable = false } = this.options.rules
+    if (isDeniable && modeIn(this.state) !== 'deniable')
+      this.announce({ method: '_notice_place_mode', entity: [modeModifier('deniable')] })
   }
 
   private agreements(): Uint8Array[] {
@@ -282,22 +314,12 @@ export class PlaceHost {
   ): void {
     const { id, hash: previous } = this.history.head
     const head = { id: id + 1n, kind, generation, previous }
-    const fragment = makeFragment(this.options.key, { ...head, body: bodyOf(head) })
+    const signer = this.epochs?.signer ?? this.options.key
+    const fragment = makeFragment(signer, { ...head, body: bodyOf(head) }, this.place)
     this.history.append(fragment)
+    if (kind < KIND.epoch) this.epochs?.used()
     this.grownBy += fragment.raw.length
-    this.note(this.reader.take(fragment))
-  }
-
-  private note(message: Message | null): void {
-    if (!message) return
-    const text = (name: string) => {
-      const found = message.entity.find(one => one.name === name)
-      return found ? new TextDecoder().decode(found.value) : ''
-    }
-    const tag = text('_tag_relay')
-    if (tag === '') return
-    this.said.add(saidKey(text('_nym_author'), tag))
-    if (this.said.size > SAID_MAX) this.said.delete(this.said.values().next().value!)
+    this.said.note(this.reader.take(fragment))
   }
 
   private remember(): void {
@@ -313,6 +335,7 @@ export class PlaceHost {
       revoked: this.revoked,
       agreement: null,
       ticket: null,
+      epochs: this.epochs?.kept,
     })
     this.grownBy = 0
   }
@@ -322,8 +345,10 @@ export class PlaceHost {
     const memory = readMemory(store, name)
     if (this.history.damaged || (!memory && this.last > 0n))
       throw new BoxError('STATE_UNREADABLE', `The chain of a place (${name}) is damaged.`)
+    this.epochs = this.newEpochs(memory?.epochs ?? null)
     if (!memory) {
       this.rekey([], null)
+      this.sayMode()
       return
     }
     for (const [generation, key] of memory.keys) this.keys.set(generation, key)
@@ -335,6 +360,8 @@ export class PlaceHost {
       throw new BoxError('STATE_UNREADABLE', `The chain of a place (${name}) has lost its end.`)
     this.reread(memory.snapshot)
     this.children.revoke(this.revoked)
+    this.epochs?.start()
+    this.sayMode()
     this.relist()
   }
 
@@ -350,7 +377,7 @@ export class PlaceHost {
   /** Brings state and chain to where they were, and repairs what a crash has left half done. */
   private reread({ id, state }: { readonly id: bigint; readonly state: Uint8Array }): void {
     if (state.length > 0) this.state.apply(unpackState(state))
-    for (const message of this.messages({})) this.note(message)
+    for (const message of this.messages({})) this.said.note(message)
     let generation = 0
     for (const fragment of this.history.from(this.history.first)) {
       generation = fragment.generation
@@ -363,15 +390,3 @@ export class PlaceHost {
     this.grownBy = this.history.sizeSince(id)
   }
 }
-
-export interface Welcome {
-  readonly ticket: Uint8Array
-  readonly generation: number
-  readonly key: Uint8Array
-  readonly head: { readonly id: bigint; readonly hash: Uint8Array }
-  readonly start: { readonly id: bigint; readonly hash: Uint8Array }
-  readonly first: bigint
-  readonly state: Uint8Array
-}
-
-const saidKey = (author: string, tag: string): string => `${author} ${tag}`

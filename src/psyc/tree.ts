@@ -12,6 +12,7 @@ import { type Fragment, KIND } from './fragment.ts'
 import { History, type Ledger } from './history.ts'
 import { PlaceRekey } from './messages.ts'
 import { Parent } from './parent.ts'
+import { provableTrust, type Trust } from './trust.ts'
 
 /** Channels on which nothing has been said yet. */
 const STRANGERS_MAX = 16
@@ -30,6 +31,12 @@ export interface TreeOptions {
   /** Bytes of history that are kept. */
   readonly historySize?: number
   readonly ticket: () => Uint8Array
+  /** Who signs tickets; absent: the place. */
+  readonly ticketKey?: () => Uint8Array | null
+  /** What is taken for said by the place; absent: what it has signed. */
+  readonly trust?: Trust
+  /** Only the host can say whether what was handed on to us is true. */
+  readonly unsure?: () => void
   readonly dial: (node: TreeNode, signal: AbortSignal) => Promise<Link>
   /** The history has more. */
   readonly grown: () => void
@@ -47,11 +54,12 @@ export class TreeMember {
   private revokedUntil = 0n
 
   constructor(options: TreeOptions) {
-    const { place, clock, ledger, fanout = FANOUT, historySize } = options
+    const { place, clock, ledger, fanout = FANOUT, historySize, ticketKey } = options
     this.options = options
     this.history = new History(place, ledger, historySize)
     this.children = new Children({
       ...{ place, clock, history: this.history, fanout },
+      ...(ticketKey && { ticketKey }),
       ancestors: () => this.ancestors(),
       others: () => [options.host],
     })
@@ -72,6 +80,7 @@ export class TreeMember {
     this.parent?.close()
     this.parent = new Parent(
       {
+        ...{ trust: provableTrust(this.options.place), unsure: () => {} },
         ...this.options,
         history: this.history,
         grown: () => this.grown(),
@@ -79,6 +88,11 @@ export class TreeMember {
       },
       relays,
     )
+  }
+
+  /** The host has said what is true. */
+  vouched(): void {
+    this.parent?.vouched()
   }
 
   detach(): void {

@@ -145,7 +145,7 @@ const leaveJob = async ({ every }: { every: string | null }) => {
 const askForRoom = async () =>
   askRooms(
     await home.open('control', guest),
-    { do: 'create', name: 'ops', nick: 'ada', isOpen: false },
+    { do: 'create', name: 'ops', nick: 'ada', isOpen: false, isDeniable: false },
     { clock },
   )
 

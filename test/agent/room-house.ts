@@ -8,6 +8,7 @@ import { type Log, silentLog } from '../../src/base/log.ts'
 import { memoryStore, type Store } from '../../src/base/store.ts'
 import { acceptHandshake, authenticate } from '../../src/box/handshake.ts'
 import { servicePort } from '../../src/box/ports.ts'
+import { roomService } from '../../src/box/room-address.ts'
 import type { RoomListing, RoomRequest } from '../../src/box/room-talk.ts'
 import { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import type { Message } from '../../src/psyc/channel.ts'
@@ -29,6 +30,8 @@ export class RoomHouse {
   rooms: Rooms
   readonly visitors: Visitor[] = []
   private readonly log: Log
+  /** What its rooms are, and how visitors come. */
+  isDeniable = false
   /** What the device says when it is asked. */
   asked: RoomsOptions['ask']
 
@@ -71,7 +74,8 @@ export class RoomHouse {
 
   /** A room of the owner's; its key. */
   create(name = 'ops', isOpen = false): Uint8Array {
-    return this.ask({ do: 'create', name, nick: 'home', isOpen }).place
+    const { isDeniable } = this
+    return this.ask({ do: 'create', name, nick: 'home', isOpen, isDeniable }).place
   }
 
   invite(place: Uint8Array, nick: string, zone = this.person().zone): RoomListing {
@@ -109,15 +113,18 @@ export class RoomHouse {
       openLedger: name => this.openLedger(name),
       ...(this.asked && { ask: this.asked }),
     })
-    mesh.listen(servicePort('room', device.zone), channel => {
-      void acceptHandshake(channel, {
-        ...{ self: mesh.self, purpose: 'room', own: device, clock: world, random: world.random },
-        admit: (zone, place) => rooms.admit(zone, place),
-      }).then(
-        session => rooms.serve(session),
-        () => {},
-      )
-    })
+    for (const mode of [{ isDeniable: false }, { isDeniable: true }]) {
+      const purpose = roomService(mode)
+      mesh.listen(servicePort(purpose, device.zone), channel => {
+        void acceptHandshake(channel, {
+          ...{ self: mesh.self, purpose, own: device, clock: world, random: world.random },
+          admit: (zone, place) => rooms.admit(zone, place, mode),
+        }).then(
+          session => rooms.serve(session, mode),
+          () => {},
+        )
+      })
+    }
     return rooms
   }
 
@@ -180,17 +187,18 @@ export class Visitor {
     const { world } = house
     const { mesh } = this
     const guest = new PlaceGuest({
-      ...{ place, clock: world, random: world.random },
+      ...{ place, isDeniable: house.isDeniable, clock: world, random: world.random },
       ...{ store: this.store, name: 'guest', ledger: this.ledger },
       host: { peer: house.mesh.self, zone: house.device.zone },
       self: { peer: peerId(world.random.bytes(32)), zone: own.zone },
       request: { method: '_request_enter' },
       dial: async (_, signal) => {
-        const port = servicePort('room', house.device.zone)
+        const purpose = roomService(house)
+        const port = servicePort(purpose, house.device.zone)
         try {
           const channel = await mesh.connect(house.mesh.self, port, { signal })
           const session = await authenticate(channel, {
-            ...{ self: mesh.self, purpose: 'room', own, device: house.device.zone, signal },
+            ...{ self: mesh.self, purpose, own, device: house.device.zone, signal },
             ...{ clock: world, random: world.random, payload: place },
           })
           return { zone: house.device.zone, channel: session.channel }

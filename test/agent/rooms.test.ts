@@ -202,6 +202,50 @@ describe('killed and started again', () => {
   })
 })
 
+describe('a deniable room', () => {
+  beforeEach(() => {
+    house.isDeniable = true
+  })
+
+  test('goes on over a restart, with the state that it had', async () => {
+    const { place, visitors } = await withTwo(true)
+    await visitors[1].say('one')
+    house.restart()
+    await house.world.pass(300_000)
+    await visitors[1].say('two')
+    await house.world.pass(4 * 3_600_000)
+    expect(visitors[0].texts).toEqual(['one', 'two'])
+    expect(house.ask({ do: 'show', place }).isDeniable).toBe(true)
+  })
+
+  test('lies in files of its own, which a version without such rooms neither hosts nor deletes', async () => {
+    house.isDeniable = false
+    const signed = house.create('signed')
+    house.isDeniable = true
+    const place = house.create('ops')
+    const names = house.store.names()
+    expect(names.filter(name => name.startsWith('room-'))).toHaveLength(2)
+    expect(names).toContain(`deniable-room-${encodeBase32(place)}`)
+    const book = new TextDecoder().decode(house.store.get('rooms')!)
+    expect(JSON.parse(book).rooms.map(({ name }: { name: string }) => name)).toEqual(['signed'])
+    house.restart()
+    house.ask({ do: 'delete', place: signed })
+    house.restart()
+    const { rooms } = house
+    const left = rooms.handle({ do: 'list' }, { zone: house.owner.zone, nick: '' })
+    expect(left.map(({ name, isDeniable }) => [name, isDeniable])).toEqual([['ops', true]])
+  })
+
+  test('is not there for whoever comes to prove by a signature that they were in it', async () => {
+    const place = house.create('ops')
+    house.isDeniable = false
+    const signing = house.visit(place, house.owner)
+    await house.world.pass(SECOND_MS)
+    expect(signing.refused?.code).toBe('NOT_PERMITTED')
+    expect(signing.guest.isIn).toBe(false)
+  })
+})
+
 test('with a full disk it says so, takes nothing, and goes on when there is room', async () => {
   const { place, visitors } = await withTwo()
   const [home, ada] = visitors

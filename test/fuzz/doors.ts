@@ -142,7 +142,7 @@ export const BYTE_DOORS: readonly ByteDoor[] = [
     right: (
       [
         { do: 'list' },
-        { do: 'create', name: 'ops', nick: 'home', isOpen: false },
+        { do: 'create', name: 'ops', nick: 'home', isOpen: false, isDeniable: true },
         { do: 'invite', place: new Uint8Array(32), zone: zone.zone, nick: '' },
         { do: 'remove', place: new Uint8Array(32), person: 'ada' },
         { do: 'show', place: new Uint8Array(32) },
@@ -295,7 +295,11 @@ export const TEXT_DOORS: readonly TextDoor[] = [
   {
     name: 'address of a room',
     of: ['parseRoomAddress', 'placeFromText'],
-    right: [formatRoomAddress({ name: 'ops', device: zone.zone, place: new Uint8Array(32) })],
+    right: [false, true].map(isDeniable =>
+      formatRoomAddress({
+        ...{ name: 'ops', device: zone.zone, place: new Uint8Array(32), isDeniable },
+      }),
+    ),
     read: parseRoomAddress,
   },
   {
@@ -306,6 +310,7 @@ export const TEXT_DOORS: readonly TextDoor[] = [
         roomsAnswer([
           {
             ...{ name: 'ops', place: new Uint8Array(32), isOpen: true, createdAt: 1 },
+            isDeniable: true,
             people: [{ zone: zone.zone, nick: 'ada', isIn: false }],
           },
         ]),

@@ -57,12 +57,16 @@ const grants = stored('grants', store =>
   new GrantBook(store).set(ownerGrant(zone.zone, { holder: 'home', deviceName: 'kitchen' }, now)),
 )
 const hosted = stored('rooms', store =>
-  writeRoomBook(store, [
-    {
-      ...{ name: 'ops', seed: new Uint8Array(32), isOpen: false, createdAt: 1 },
-      invited: [{ zone: zone.zone, nick: 'ada' }],
-    },
-  ]),
+  writeRoomBook(
+    store,
+    [
+      {
+        ...{ name: 'ops', seed: new Uint8Array(32), isOpen: false, createdAt: 1 },
+        ...{ isDeniable: false, invited: [{ zone: zone.zone, nick: 'ada' }] },
+      },
+    ],
+    { isDeniable: false },
+  ),
 )
 const zoneFiles = stored('gns', store => {
   const database = new ZoneDatabase(store)
@@ -201,7 +205,9 @@ const rooms = JSON.stringify({
   version: 1,
   rooms: [
     {
-      address: formatRoomAddress({ name: 'ops', device: zone.zone, place: new Uint8Array(32) }),
+      address: formatRoomAddress({
+        ...{ name: 'ops', device: zone.zone, place: new Uint8Array(32), isDeniable: false },
+      }),
       last: { at: 1, record: deviceLine },
     },
   ],

@@ -1,9 +1,11 @@
 /** The doors of PSYC: values, fragments, group keys, and what is kept of a place. See doors.ts. */
 
+import type { Clock } from '../../src/base/clock.ts'
 import { memoryStore } from '../../src/base/store.ts'
 import { AgreementKey } from '../../src/crypto/agreement.ts'
 import { SigningKey } from '../../src/crypto/signing.ts'
 import { zoneKeyOf } from '../../src/crypto/zone-key.ts'
+import { wordOf } from '../../src/psyc/admission.ts'
 import { BEGINNING, KIND, makeFragment, readFragment } from '../../src/psyc/fragment.ts'
 import { frameParts, readFrame, STATELESS, TRANSMIT } from '../../src/psyc/frame.ts'
 import {
@@ -13,6 +15,7 @@ import {
   sealContent,
   sealRekey,
 } from '../../src/psyc/group-key.ts'
+import { History, memoryLedger } from '../../src/psyc/history.ts'
 import * as list from '../../src/psyc/list.ts'
 import {
   type Memory,
@@ -21,9 +24,15 @@ import {
   unpackState,
   writeMemory,
 } from '../../src/psyc/memory.ts'
-import { PsycMessagePlain } from '../../src/psyc/messages.ts'
+import {
+  PlaceEpoch,
+  PlaceEpochs,
+  PlacePublished,
+  PsycMessagePlain,
+} from '../../src/psyc/messages.ts'
 import { modifier, packet } from '../../src/psyc/packet.ts'
 import { parsePacketId, renderPacketId } from '../../src/psyc/packet-id.ts'
+import { EpochTrust, momentOf } from '../../src/psyc/trust.ts'
 import { parseUniform, renderUniform } from '../../src/psyc/uniform.ts'
 import { fromLatin, VECTORS } from '../psyc/vectors.ts'
 import { utf8 } from '../vectors.ts'
@@ -34,6 +43,7 @@ const place = key.publicKey
 const agreement = AgreementKey.fromSecret(random.bytes(32))
 const [oldKey, newKey] = [random.bytes(32), random.bytes(32)]
 const GENERATION = 2
+const clock: Clock = { now: () => 0, elapsed: () => 0, after: () => ({ cancel: () => {} }) }
 
 const head = { id: 1n, kind: KIND.content, generation: 1, previous: BEGINNING.hash }
 const sealed = sealContent(oldKey, place, head, utf8('hello'))
@@ -60,11 +70,61 @@ const memory: Memory = {
   ],
   ...{ nextSerial: 2n, revoked: [7n], agreement: random.bytes(32), ticket: random.bytes(100) },
 }
-const memoryBytes = [memory, { ...memory, agreement: null, ticket: null }].map(one => {
+const epochs = {
+  ticketSeed: random.bytes(32),
+  current: { seed: random.bytes(32), from: 3n },
+  coming: random.bytes(32),
+  ended: [{ seed: random.bytes(32), leftMs: 900_000 }],
+}
+const memoryBytes = [
+  memory,
+  { ...memory, agreement: null, ticket: null },
+  { ...memory, agreement: null, ticket: null, epochs },
+].map(one => {
   const store = memoryStore()
   writeMemory(store, 'place', one)
   return store.get('place')!
 })
+
+const signer = SigningKey.fromSeed(random.bytes(32))
+const chain = [
+  makeFragment(signer, { ...head, body: sealed }, place),
+  makeFragment(
+    signer,
+    { ...head, kind: KIND.epoch, body: PlaceEpoch.encode({ key: random.bytes(32) }) },
+    place,
+  ),
+  makeFragment(
+    signer,
+    { ...head, kind: KIND.published, body: PlacePublished.encode({ seeds: [random.bytes(32)] }) },
+    place,
+  ),
+]
+const told = {
+  ...{ startId: 0n, key: signer.publicKey, ticketKey: place, leaseMs: 3_600_000 },
+  ends: [{ id: 0n, digest: random.bytes(32) }],
+}
+const words = [told, { ...told, ends: [{ id: 2n, digest: chain[0]!.digest }] }].map(
+  PlaceEpochs.encode,
+)
+
+/** What is handed on in a deniable place, to one who knows the key, and to one who knows only where it leads. */
+function handOn(raw: Uint8Array): void {
+  for (const word of words) {
+    const history = new History(place, memoryLedger())
+    const trust = new EpochTrust(place, clock)
+    trust.hear(PlaceEpochs.decode(word), momentOf(clock), history)
+    trust.take(history, raw)
+  }
+}
+
+/** The host's word, whatever it says, and what is taken by it. */
+function believe(word: Uint8Array): void {
+  const history = new History(place, memoryLedger())
+  const trust = new EpochTrust(place, clock)
+  trust.hear(wordOf(PlaceEpochs.decode(word)), momentOf(clock), history)
+  for (const { raw } of chain) expected(() => trust.take(history, raw))
+}
 
 const frames = [
   ...VECTORS.frames.map(
@@ -99,6 +159,13 @@ export const PSYC_BYTE_DOORS: readonly ByteDoor[] = [
     right: fragments,
     read: bytes => readFragment(place, bytes),
   },
+  {
+    name: 'fragment of a deniable place',
+    of: [],
+    right: chain.map(({ raw }) => raw),
+    read: handOn,
+  },
+  { name: 'word on a deniable place', of: [], right: words, read: believe },
   {
     name: 'body of a fragment',
     of: ['openContent', 'openRekey', 'openBack'],

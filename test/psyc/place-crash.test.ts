@@ -14,15 +14,18 @@ import { AgreementKey } from '../../src/crypto/agreement.ts'
 import { SigningKey } from '../../src/crypto/signing.ts'
 import { zoneKeyOf } from '../../src/crypto/zone-key.ts'
 import { ChannelReader } from '../../src/psyc/channel.ts'
-import { readFragment } from '../../src/psyc/fragment.ts'
+import { KIND } from '../../src/psyc/fragment.ts'
 import { KeyRing } from '../../src/psyc/group-key.ts'
 import { History, LEDGER_SIZE_MAX, type Ledger, memoryLedger } from '../../src/psyc/history.ts'
+import { readMemory } from '../../src/psyc/memory.ts'
+import { PlacePublished } from '../../src/psyc/messages.ts'
 import { modifier } from '../../src/psyc/packet.ts'
 import { PlaceHost } from '../../src/psyc/place-host.ts'
 import { fileStore } from '../../src/sys/file-store.ts'
 import { Journal } from '../../src/sys/journal.ts'
 import { seededRandom } from '../sim/random.ts'
 import { World } from '../sim/world.ts'
+import { isSignedBy, isTrue } from './forgery.ts'
 import { textOf } from './place-world.ts'
 import { toLatin } from './vectors.ts'
 
@@ -65,8 +68,9 @@ const open = ({ ledger, store }: { ledger: Ledger; store: Store }) =>
   new PlaceHost({
     ...{ key, clock: world, random, store, ledger, name: 'place' },
     self: { peer: peerId(new Uint8Array(32)), zone: zones[0]! },
-    rules: { isHistoryOpen: true, announcesMembers: true },
+    rules: { isHistoryOpen: true, announcesMembers: true, isDeniable },
   })
+let isDeniable = false
 
 /** Each can be tried again when it was not done, as those who ask do. */
 const STEPS: ((host: PlaceHost) => void)[] = [
@@ -84,6 +88,7 @@ const saying = (text: string) => ({
 
 beforeEach(() => {
   world = new World(1)
+  isDeniable = false
 })
 
 const chainOf = (host: PlaceHost) => host.messages({ method: '_message' }).map(textOf)
@@ -105,9 +110,24 @@ function follow(disk: Disk, dieAt: number, isAfter: boolean): PlaceHost {
   return host
 }
 
-test.for([false, true])(
-  'dying at any write loses nothing and doubles nothing (after it: %j)',
-  isAfter => {
+/** Who signed the first fragment: the place, or one of the keys that its host has. */
+function firstSigner(disk: Disk): Uint8Array {
+  const { ended, current } = readMemory(disk.store, 'place')!.epochs ?? { ended: [], current: null }
+  const seeds = [...ended, ...(current ? [current] : [])].map(({ seed }) => seed)
+  const keys = [key.publicKey, ...seeds.map(seed => SigningKey.fromSeed(seed).publicKey)]
+  const [first] = new History(key.publicKey, disk.ledger).from(1n)
+  return keys.find(one => isSignedBy({ key }, first!, one))!
+}
+
+test.for([
+  [false, false],
+  [true, false],
+  [false, true],
+  [true, true],
+] as const)(
+  'dying at any write loses nothing and doubles nothing (after it: %j, deniable: %j)',
+  ([isAfter, inDeniable]) => {
+    isDeniable = inDeniable
     for (let dieAt = 3; dieAt < 40; dieAt++) {
       const disk = new Disk()
       const host = follow(disk, dieAt, isAfter)
@@ -123,10 +143,11 @@ test.for([false, true])(
       keys.set(welcome.generation, welcome.key)
       const reader = new ChannelReader({ place: key.publicKey, keys, agreement: secrets[2]! })
       for (const fragment of history.from(0n)) {
-        readFragment(key.publicKey, fragment.raw)
         reader.take(fragment)
       }
+      expect(isTrue({ key }, [...history.from(0n)], firstSigner(disk)), `write ${dieAt}`).toBe(true)
       host.close()
+      disk.dieAt = Infinity
       const again = open(disk)
       expect(again.state.under('').map(([name, value]) => [name, toLatin(value)])).toEqual(state)
       again.close()
@@ -185,6 +206,45 @@ test('a host that never runs for long keeps its state, whatever the history forg
     expect(toLatin(host.state.get('_topic')!)).toBe('kept')
   })
 })
+
+test.for([false, true])(
+  'dying at any write while a key gives way to the next, or is published (after it: %j)',
+  async isAfter => {
+    isDeniable = true
+    // Up to the write that is never reached: all is done by then.
+    for (let dieAt = 1, hasDied = true; hasDied; dieAt++) {
+      const disk = new Disk()
+      let host = open(disk)
+      host.announce(saying('one'))
+      host.close()
+      Object.assign(disk, { dieAt: disk.count + dieAt, isAfter })
+      try {
+        host = open(disk)
+        host.announce(saying('two'))
+        await world.pass(8 * 3_600_000)
+        hasDied = disk.count >= disk.dieAt
+      } catch (error) {
+        if (!(error instanceof PowerCut)) throw error
+        host.close()
+        host = open(disk)
+        if (!chainOf(host).includes('two')) host.announce(saying('two'))
+      }
+      await world.pass(8 * 3_600_000)
+      expect(chainOf(host), `write ${dieAt}`).toEqual(['one', 'two'])
+      const fragments = [...new History(key.publicKey, disk.ledger).from(1n)]
+      const seeds = fragments.flatMap(({ kind, body }) =>
+        kind === KIND.published ? PlacePublished.decode(body).seeds : [],
+      )
+      const out = seeds.map(seed => SigningKey.fromSeed(seed).publicKey)
+      const first = out.find(one => isSignedBy({ key }, fragments[0]!, one))
+      expect(first, `write ${dieAt}`).toBeDefined()
+      expect(isTrue({ key }, fragments, first!)).toBe(true)
+      for (const one of fragments.filter(({ kind }) => kind < KIND.epoch))
+        expect(out.some(signer => isSignedBy({ key }, one, signer))).toBe(true)
+      host.close()
+    }
+  },
+)
 
 test('a full disk: what is not written is not said, and what is written goes out', () => {
   const disk = new Disk()

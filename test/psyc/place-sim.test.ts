@@ -1,6 +1,7 @@
 /**
  * Places under loss, kills and restarts: at the end all who are in have the same state and the same history.
- * 300 worlds in CI, a few otherwise; SEEDS=1000 runs so many. A failure names its seed.
+ * 300 worlds in CI, a few otherwise; SEEDS=1000 runs so many. A failure names its seed. Every other two are deniable,
+ * and then hours pass, too: keys give way to others and are published.
  *
  * A signature that was looked at once is not looked at again by the next member: all of them are in one process here,
  * and hundreds of worlds would do little else.
@@ -32,6 +33,14 @@ const SEEDS = Number(process.env.SEEDS ?? (process.env.CI ? 300 : 4))
 const LARGE_EVERY = 50
 /** Takes a minute with 500. */
 const SIZES = SEEDS >= 20 ? [5, 50, 500] : [5, 50]
+
+const HOUR_MS = 3_600_000
+/** After this round of a deniable world so many hours pass. */
+const HOURS = new Map([
+  [12, 1.4],
+  [25, 3.5],
+])
+const isDeniable = (seed: number) => seed % 4 >= 2
 
 const sizeOf = (seed: number) => (seed % LARGE_EVERY === 0 ? 50 : 10)
 
@@ -71,7 +80,10 @@ test.for(Array.from({ length: SEEDS }, (_, seed) => seed))(
     const size = sizeOf(seed)
     // Whoever was put out stays out.
     const place: PlaceWorld = new PlaceWorld(seed, {
-      rules: { isHistoryOpen: seed % 2 === 1, announcesMembers: seed % 3 === 0 },
+      rules: {
+        ...{ isHistoryOpen: seed % 2 === 1, announcesMembers: seed % 3 === 0 },
+        isDeniable: isDeniable(seed),
+      },
       fanout: 2 + (seed % 3),
       door: ({ zone }, decide) => decide(![...gone].some(one => keyOf(one.zone) === keyOf(zone))),
     })
@@ -83,6 +95,7 @@ test.for(Array.from({ length: SEEDS }, (_, seed) => seed))(
     for (let round = 0; round < 40; round++) {
       await happen(place, round)
       await place.world.pass(place.random.below(2_000))
+      if (isDeniable(seed)) await place.world.pass((HOURS.get(round) ?? 0) * HOUR_MS)
     }
     place.loss = 0
     await place.world.pass(240_000)

@@ -12,10 +12,11 @@ import type { Channel } from '../../src/mesh/mesh.ts'
 import type { Message } from '../../src/psyc/channel.ts'
 import type { Link, TreeNode } from '../../src/psyc/edge.ts'
 import { type Ledger, memoryLedger } from '../../src/psyc/history.ts'
+import type { PlaceRules } from '../../src/psyc/mode.ts'
 import { modifier } from '../../src/psyc/packet.ts'
 import { type DoorOptions, PlaceDoor, type Visitor } from '../../src/psyc/place-door.ts'
 import { PlaceGuest } from '../../src/psyc/place-guest.ts'
-import { PlaceHost, type PlaceRules } from '../../src/psyc/place-host.ts'
+import { PlaceHost } from '../../src/psyc/place-host.ts'
 import { message, rest } from '../../src/wire/layout.ts'
 import { type FakeMesh, FakeNet } from '../sim/fake-mesh.ts'
 import { type SeededRandom, seededRandom } from '../sim/random.ts'
@@ -41,6 +42,8 @@ export class Person {
   mesh: FakeMesh
   guest: PlaceGuest | null = null
   isRefused = false
+  /** Why, where that was not for the host to decide. */
+  reason: BoxError | null = null
   isAttached = false
   entered = 0
   /** How often it was told that all there is has come. */
@@ -66,7 +69,7 @@ export class Person {
 }
 
 export interface PlaceWorldOptions {
-  readonly rules?: Partial<PlaceRules>
+  rules?: Partial<PlaceRules>
   readonly fanout?: number
   readonly door?: (visitor: Visitor, decide: (admitted: boolean) => void) => void
   readonly allows?: DoorOptions['allows']
@@ -95,7 +98,9 @@ export class PlaceWorld {
   /** Told of each message on its way. */
   seen: (raw: Uint8Array) => void = () => {}
   private readonly hostDisk: Disk = { store: memoryStore(), ledger: memoryLedger() }
-  private readonly options: PlaceWorldOptions
+  readonly options: PlaceWorldOptions
+  /** What people take the place for, where it is something else. */
+  expects: Pick<PlaceRules, 'isDeniable'> | null = null
 
   constructor(seed: number, options: PlaceWorldOptions = {}) {
     this.options = options
@@ -216,13 +221,15 @@ export class PlaceWorld {
       ...{ place: this.key.publicKey, host: hostNode, self: person.node },
       ...{ clock: world, random, ...person.disk, name: 'guest' },
       ...(options.fanout && { fanout: options.fanout }),
+      isDeniable: (this.expects ?? options.rules)?.isDeniable ?? false,
       isLeaf: person.isLeaf,
       dial: (node, signal) => this.dial(person, node, signal),
       request: { method: '_request_enter', entity: [modifier(':', '_nick', person.name)] },
       events: {
         entered: () => person.entered++,
-        refused: () => {
+        refused: reason => {
           person.isRefused = true
+          person.reason = reason ?? null
         },
         said: one => person.heard.push(one),
         attached: isAttached => {

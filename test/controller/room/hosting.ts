@@ -6,6 +6,7 @@ import { silentLog } from '../../../src/base/log.ts'
 import { memoryStore } from '../../../src/base/store.ts'
 import { acceptHandshake } from '../../../src/box/handshake.ts'
 import { servicePort } from '../../../src/box/ports.ts'
+import { roomService } from '../../../src/box/room-address.ts'
 import { type Ledger, memoryLedger } from '../../../src/psyc/history.ts'
 import type { Rig, RigDevice } from '../rig.ts'
 
@@ -44,15 +45,18 @@ export class Hosting {
       self: { peer: mesh.self, zone: secret.zone },
       openLedger: name => this.openLedger(name),
     })
-    mesh.listen(servicePort('room', secret.zone), channel => {
-      void acceptHandshake(channel, {
-        ...{ self: mesh.self, purpose: 'room', own: secret, clock: world, random },
-        admit: (zone, place) => rooms.admit(zone, place),
-      }).then(
-        session => rooms.serve(session),
-        () => {},
-      )
-    })
+    for (const mode of [{ isDeniable: false }, { isDeniable: true }]) {
+      const purpose = roomService(mode)
+      mesh.listen(servicePort(purpose, secret.zone), channel => {
+        void acceptHandshake(channel, {
+          ...{ self: mesh.self, purpose, own: secret, clock: world, random },
+          admit: (zone, place) => rooms.admit(zone, place, mode),
+        }).then(
+          session => rooms.serve(session, mode),
+          () => {},
+        )
+      })
+    }
     return rooms
   }
 

@@ -25,6 +25,7 @@ import { seededRandom } from '../../sim/random.ts'
 const random = seededRandom(3)
 const key = SigningKey.fromSeed(random.bytes(32))
 const place = key.publicKey
+const room = { place, isDeniable: false }
 let directory: string
 let state: State
 
@@ -32,11 +33,11 @@ beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'box-room-'))
   state = directoryState(directory, systemClock)
   const { zone: device } = ZoneSecret.generate('EDKEY', random)
-  await new RoomBook(state).add({ name: 'ops', device, place, last: null })
+  await new RoomBook(state).add({ ...room, name: 'ops', device, last: null })
 })
 afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
-const open = () => RoomMemory.open(state, place, random)
+const open = () => RoomMemory.open(state, room, random)
 
 /** The chain of the place, up to a number. */
 function* chain(last: number): Generator<Fragment> {
@@ -114,7 +115,7 @@ test('a room that was left is not brought back by a process that is late', async
   const late = await open()
   grow(late.ledger, 3)
   await new RoomBook(state).remove(place)
-  await RoomMemory.forget(state, place)
+  await RoomMemory.forget(state, room)
   await late.save()
   expect(readdirSync(directory).filter(name => name.startsWith('room-'))).toEqual([])
 })

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { room } from '../../../controller/commands/room.ts'
 import { Interrupted } from '../../../controller/output.ts'
 import { RoomBook } from '../../../controller/room/book.ts'
+import { ZoneSecret } from '../../../src/crypto/zone-key.ts'
 import { zoneToText } from '../../../src/gns/name.ts'
 import { type Controller, Rig } from '../rig.ts'
 import { Hosting } from './hosting.ts'
@@ -16,6 +17,7 @@ let hosting: Hosting
 
 const DEFAULTS = {
   ...{ words: [], on: undefined, as: undefined, open: false, last: 50, listen: false },
+  deniable: false,
   ...{ forget: false, timeout: 20, state: undefined },
 }
 
@@ -76,10 +78,10 @@ describe('a room', () => {
     expect((await run(ada, 'who', 'ops')).out).toBe(
       `home  ${zoneOf(owner)}\nada   ${zoneOf(ada)}\n`,
     )
-    expect((await run(ada, 'ls')).out).toBe(`ops  -  ${address}\n`)
-    expect((await run(owner, 'ls')).out).toBe(`ops  kitchen  ${address}\n`)
+    expect((await run(ada, 'ls')).out).toBe(`ops  -  provable  ${address}\n`)
+    expect((await run(owner, 'ls')).out).toBe(`ops  kitchen  provable  ${address}\n`)
     expect((await run(owner, 'ls', undefined, { on: 'kitchen' })).out).toBe(
-      `ops  home adele  ${address}\n`,
+      `ops  provable  home adele  ${address}\n`,
     )
   })
 
@@ -140,6 +142,81 @@ describe('a room', () => {
     await expect(run(ada, 'leave', 'ops')).rejects.toMatchObject({ family: 'unreachable' })
     await run(ada, 'leave', 'ops', { forget: true })
     expect(new RoomBook(ada.context.state).rooms()).toEqual([])
+  })
+})
+
+describe('a deniable room', () => {
+  const deniable = { deniable: true }
+
+  test('says so in its address, in lists and at the door, and is talked in like any other', async () => {
+    const address = await made(deniable)
+    expect(address).toMatch(/^ops@000G\w{54}:deniable:\w{52}$/)
+    const staying = begin(ada, 'enter', address)
+    await rig.world.pass(5_000)
+    expect(ada.said.err).toContain('-- ops is deniable: ')
+    await say(owner, 'ops', 'hello ada')
+    type(ada, 'hello all\n')
+    await rig.world.pass(5_000)
+    hosting.stop()
+    await rig.world.pass(60_000)
+    hosting.comeBack()
+    await rig.world.pass(180_000)
+    await say(owner, 'ops', 'again')
+    end(ada)
+    expect(await rig.world.until(staying, 60_000)).toBe(0)
+    expect(talk(ada.said.out)).toBe('home: hello ada\nada: hello all\nhome: again\n')
+    expect((await run(owner, 'ls')).out).toBe(`ops  kitchen  deniable  ${address}\n`)
+    expect((await run(owner, 'ls', undefined, { on: 'kitchen' })).out).toContain('  deniable  ')
+    const who = await run(owner, 'who', 'ops')
+    expect(who.err).toContain('ops is deniable')
+    expect(talk((await run(owner, 'history', 'ops')).out)).toContain(
+      'adele: hello all\nhome: again\n',
+    )
+  })
+
+  test('is beside those that are not, in files that versions without such rooms leave alone', async () => {
+    await made(deniable)
+    await run(owner, 'create', 'lab', { on: 'kitchen' })
+    const { state } = owner.context
+    const list = (file: string) => JSON.parse(state.readText(file)!).rooms.map(nameIn)
+    const nameIn = ({ address }: { address: string }) => address.split('@')[0]
+    expect([list('rooms'), list('deniable-rooms')]).toEqual([['lab'], ['ops']])
+    await run(owner, 'delete', 'ops')
+    expect(new RoomBook(state).rooms().map(({ name }) => name)).toEqual(['lab'])
+    await run(owner, 'delete', 'lab')
+    expect(new RoomBook(state).rooms()).toEqual([])
+  })
+
+  test('is not entered by an address of the other mode', async () => {
+    const address = await made(deniable)
+    const other = address.replace(':deniable:', '.')
+    // Who does not know it is not let in: it takes another proof, and the host knows no such room.
+    await expect(say(ada, other, 'hello')).rejects.toMatchObject({ code: 'NOT_PERMITTED' })
+    await say(ada, address, 'hello')
+    await expect(say(ada, other, 'hello')).rejects.toMatchObject({ code: 'PLACE_MODE' })
+  })
+
+  test('is not made by a device that knows only the other kind', async () => {
+    const handle = hosting.device.handleRooms
+    hosting.device.handleRooms = (request, zone) =>
+      handle(request.do === 'create' ? { ...request, isDeniable: false } : request, zone)
+    await expect(run(owner, 'create', 'ops', { on: 'kitchen', ...deniable })).rejects.toMatchObject(
+      {
+        code: 'PLACE_MODE',
+        message: expect.stringContaining('box upgrade'),
+      },
+    )
+    expect((await run(owner, 'ls', undefined, { on: 'kitchen' })).out).toBe('')
+    expect(new RoomBook(owner.context.state).rooms()).toEqual([])
+  })
+
+  test('does not take a key that can only sign', async () => {
+    await made(deniable)
+    const { zone } = ZoneSecret.generate('PKEY', rig.world.random)
+    const words = [zoneToText(zone)]
+    await expect(run(owner, 'invite', 'ops', { words })).rejects.toMatchObject({
+      code: 'INPUT_INVALID',
+    })
   })
 })
 

@@ -11,7 +11,13 @@ let url = ''
 beforeAll(async () => {
   await house.start()
   url = await house.app.listen({ host: '127.0.0.1', port: 0 })
-  const options = { on: 'kitchen', as: undefined, isOpen: false, timeoutMs: 10_000 }
+  const options = {
+    on: 'kitchen',
+    as: undefined,
+    isOpen: false,
+    isDeniable: false,
+    timeoutMs: 10_000,
+  }
   await create(house.context, 'ops', options)
 })
 afterAll(() => house.stop())
@@ -35,7 +41,12 @@ describe('rooms in the local API', () => {
   test('are listed with who hosts them', async () => {
     const { rooms } = (await house.ask('GET', '/v1/rooms')).json()
     expect(rooms).toEqual([
-      { name: 'ops', host: 'kitchen', address: expect.stringMatching(/^ops@000G/) },
+      {
+        name: 'ops',
+        host: 'kitchen',
+        mode: 'provable',
+        address: expect.stringMatching(/^ops@000G/),
+      },
     ])
   })
 
@@ -62,7 +73,12 @@ describe('rooms in the local API', () => {
   test('are made, opened to somebody, and deleted with what was said', async () => {
     const made = await house.ask('POST', '/v1/rooms', { name: 'lab', on: 'kitchen' })
     expect(made.json()).toEqual({
-      ...{ name: 'lab', host: 'kitchen', address: expect.stringMatching(/^lab@000G/) },
+      ...{
+        name: 'lab',
+        host: 'kitchen',
+        mode: 'provable',
+        address: expect.stringMatching(/^lab@000G/),
+      },
     })
     const again = await house.ask('POST', '/v1/rooms', { name: 'lab', on: 'kitchen' })
     expect([again.statusCode, again.json().error.code]).toEqual([400, 'NAME_TAKEN'])
