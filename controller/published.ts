@@ -43,7 +43,8 @@ export function readPublished(state: State): Published {
   try {
     const read = JSON.parse(state.readText(FILE) ?? '') as Published
     const { at, digest, out = {}, expiries } = read
-    if (typeof at === 'number' && typeof digest === 'string') return { at, digest, out, expiries }
+    const isOurs = typeof at === 'number' && typeof digest === 'string'
+    if (isOurs && isMap(out) && isMap(expiries)) return { at, digest, out, expiries }
   } catch {
     // Nothing is lost: it is published again.
   }
@@ -98,6 +99,8 @@ export const expiriesIn = (store: Store): Record<string, string> =>
       .filter(name => name.startsWith('gns-expiry.'))
       .map(name => [name, Buffer.from(store.get(name)!).toString('hex')]),
   )
+
+const isMap = (value: unknown): boolean => typeof value === 'object' && value !== null
 
 const keyOf = ({ zone, label }: LabelOut): string => `${zoneToText(zone)} ${label}`
 

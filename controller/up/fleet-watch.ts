@@ -21,7 +21,7 @@ const LOOK_EVERY_MS = 1_000
 /** So many devices are looked for at once: more at a time would not be met sooner, and time out for each other. */
 const LOOKED_FOR_MAX = 16
 /** Those that are off do not keep the others waiting. */
-const TURN_MS = 1_000
+const TURN_MS = 3_000
 /** A device that refuses us may have been told otherwise by then. */
 const REFUSED_AGAIN_MS = 60_000
 const REACH_TIMEOUT_MS = 30_000

@@ -11,6 +11,7 @@ import { readRoomBook, writeRoomBook } from '../../agent/room-book.ts'
 import { findEgo } from '../../controller/ego.ts'
 import { Fleet } from '../../controller/fleet.ts'
 import { readHubs } from '../../controller/hubs.ts'
+import { isOut, readPublished } from '../../controller/published.ts'
 import { RoomBook } from '../../controller/room/book.ts'
 import type { State } from '../../controller/state.ts'
 import { readToken } from '../../controller/up/token.ts'
@@ -244,6 +245,22 @@ export const FILE_DOORS: readonly TextDoor[] = [
     of: ['readHubs'],
     right: [JSON.stringify([helloUrl])],
     read: content => readHubs(stateOf(content)),
+  },
+  {
+    name: 'file of what is published',
+    of: ['readPublished'],
+    right: [
+      JSON.stringify({
+        at: 1,
+        digest: 'ab',
+        out: { [`${zoneToText(zone.zone)} kitchen`]: { at: 1, digest: 'ab' } },
+        expiries: {},
+      }),
+      // As it was before labels were noted one by one.
+      JSON.stringify({ at: 1, digest: 'ab', expiries: {} }),
+    ],
+    read: content =>
+      isOut(readPublished(stateOf(content)), { ...zone, label: 'kitchen', digest: 'ab' }, 2),
   },
   {
     name: 'file of the token',
