@@ -1,12 +1,11 @@
-/** From words to a command: which one is meant, its options, help, and the exit code. */
+/** From words to a command: which one is meant, and the exit code. */
 
-import type { Argv } from 'yargs'
 import { BoxError } from '../src/base/errors.ts'
 import { VERSION } from '../src/base/version.ts'
-import { MESH_CHOICES } from '../src/mesh/mesh.ts'
 import type { Command, Common } from './command.ts'
 import type { Context } from './context.ts'
 import { Output, type Sink } from './output.ts'
+import { readWords } from './read-words.ts'
 
 interface Listed {
   readonly describe: string
@@ -276,68 +275,15 @@ type Parsed = { help: string } | { command: Command; args: Common }
 
 /** Reads the words. Help, where it is asked for or nothing else is, comes back as text. */
 async function parse(words: readonly string[], at: number): Promise<Parsed> {
-  const { default: yargs } = await import('yargs')
   const name = words[at] ?? null
   const command = name === null ? null : await COMMANDS[name]!.load()
-  const parser = yargs()
-    .scriptName('box')
-    .locale('en')
-    .wrap(100)
-    .version(false)
-    .help()
-    .alias('help', 'h')
-    .strict()
-    .exitProcess(false)
-    .parserConfiguration({
-      'populate--': true,
-      'camel-case-expansion': false,
-      'unknown-options-as-args': command?.dashedWords ?? false,
-    })
-    .option('json', { type: 'boolean', default: false, describe: 'print JSON' })
-    .option('state', {
-      type: 'string',
-      describe: 'keep keys and devices in this directory (or set BOX_STATE)',
-    })
-    .option('mesh', {
-      type: 'string',
-      choices: MESH_CHOICES,
-      describe: 'be a peer of our own, use the GNUnet installed here, or that if one answers',
-    })
-    .option('gnunet-conf', {
-      type: 'string',
-      describe: 'the configuration file of that GNUnet (or set BOX_GNUNET_CONF)',
-    })
-    .fail((message, error) => {
-      throw error ?? new BoxError('INPUT_INVALID', `${message.replace(/\.?$/, '.')}`)
-    }) as unknown as Argv<Common>
-  // Of any command but the default one yargs renders the help, which takes longer than all else here.
-  const isHelp = words.some(word => word === '--help' || word === '-h')
-  if (command) register(parser, name!, command, isHelp)
-  else list(parser)
-  let help = ''
-  const given = words.filter((_, index) => isHelp || index !== at)
-  const args = await parser.parseAsync(given, {}, (_error, _args, text) => {
-    help = text
-  })
-  return command && !help ? { command, args } : { help: help || (await parser.getHelp()) }
-}
-
-function register(parser: Argv<Common>, name: string, command: Command, isHelp: boolean): void {
-  parser.command(
-    isHelp ? command.usage : command.usage.replace(/^\S+/, '$0'),
-    COMMANDS[name]!.describe,
-    yargs => command.options(yargs.example([...command.examples] as [string, string][])),
-    () => {},
-  )
-}
-
-/** The table of all commands, without loading any. */
-function list(parser: Argv<Common>): void {
-  parser.usage('$0 <command>\n\nLooks after devices behind NAT, by name, with no server between.')
-  for (const [name, { describe }] of Object.entries(COMMANDS)) parser.command(name, describe)
-  parser.example('$0 pair CODE --as kitchen', 'takes the device that shows CODE')
-  parser.example('$0 ssh kitchen', 'opens a shell on it, wherever it is')
-  parser.epilogue('box COMMAND --help tells more about each.')
+  const args = command && readWords(words.toSpliced(at, 1), command)
+  if (command && args) return { command, args }
+  const { explainWords } = await import('./explain-words.ts')
+  const asked = command && { name: name!, command }
+  const described = new Map(Object.entries(COMMANDS).map(([key, one]) => [key, one.describe]))
+  const explained = await explainWords(words, at, asked, described)
+  return 'help' in explained ? explained : { command: command!, args: explained.args }
 }
 
 const TAKE_A_VALUE = ['--state', '--mesh', '--gnunet-conf']

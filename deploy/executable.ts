@@ -59,7 +59,7 @@ function makeBlob({ start, parts }: Program, { pty }: Runtime, work: string): Bu
     output: 'box.blob',
     disableExperimentalSEAWarning: true,
     useSnapshot: false,
-    // Measured: it saves 10 ms of 200, takes 2 MB, and only the machine it runs on can make it.
+    // Measured: it saves 20 ms of 230 for `ls`, takes 2 MB, and only the machine it runs on can make it.
     useCodeCache: false,
     // NODE_OPTIONS is for other programs of the user.
     execArgvExtension: 'none',
