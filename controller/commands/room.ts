@@ -5,12 +5,12 @@ import { equalBytes } from '../../src/base/bytes.ts'
 import { BoxError, EXIT_CODES } from '../../src/base/errors.ts'
 import { formatRoomAddress, roomMode, roomName } from '../../src/box/room-address.ts'
 import { zoneToText } from '../../src/gns/name.ts'
-import { membersIn } from '../../src/psyc/member-list.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
 import { table } from '../output.ts'
 import { type KnownRoom, RoomBook } from '../room/book.ts'
-import { lineOf, modeLine, RoomNames, saidIn, saidValue } from '../room/lines.ts'
+import { lineOf, modeLine, type Person, RoomNames, type Said, saidValue } from '../room/lines.ts'
+import { lastSaid, leave, peopleIn, visited } from '../room/membership.ts'
 import { RoomMemory } from '../room/memory.ts'
 import { create, deleteRoom, forget, invite, listHosted, remove } from '../room/owning.ts'
 import { stay } from '../room/stay.ts'
@@ -135,7 +135,8 @@ async function inRoom(
       await deleteRoom(context, known, timeoutMs)
       return 0
     case 'leave':
-      await leave(context, known, args.forget, timeoutMs)
+      await leave(context, known, { isForced: args.forget, timeoutMs })
+      context.output.result(`You are not in ${known.name} any more.`, { room: known.name })
       return 0
     default:
       return await asMember(context, await takenIn(context, known, args), args, timeoutMs)
@@ -233,28 +234,17 @@ async function say(
   if (output.json) output.result('', { room: known.name, said: text })
 }
 
-/** Brings what is kept here up to date. Where that fails, it is shown as it is, and why is the exit code. */
-async function visited(
+/** Shows what is read there, or what is known here: then why is the exit code. */
+async function shown<T>(
   context: Context,
   known: KnownRoom,
   timeoutMs: number,
-  show: (visit: RoomVisit) => void,
+  [read, show]: readonly [read: (visit: RoomVisit) => T, show: (value: T) => void],
 ): Promise<number> {
   const { output } = context
-  const visit = await RoomVisit.open(context, known, { timeoutMs })
   const progress = output.progress(`looking for the host of ${known.name}`)
-  let failure: BoxError | null = null
-  try {
-    await visit.whenCurrent()
-    visit.save()
-  } catch (error) {
-    if (!(error instanceof BoxError) || !visit.guest.isIn) throw error
-    failure = error
-  } finally {
-    progress.end()
-    if (failure || visit.guest.isIn) show(visit)
-    await visit.close()
-  }
+  const { value, failure } = await visited(context, known, timeoutMs, read).finally(progress.end)
+  show(value)
   if (failure) output.remark(`This is what is known here. ${failure.message}`)
   return failure ? EXIT_CODES[failure.family] : 0
 }
@@ -268,17 +258,16 @@ function history(
   if (!Number.isInteger(last) || last < 1)
     throw new BoxError('INPUT_INVALID', '--last takes a whole number from 1.')
   const names = new RoomNames(context)
-  return visited(context, known, timeoutMs, visit => {
-    const all = visit.guest.messages({}).flatMap(message => saidIn(message) ?? [])
-    for (const said of all.slice(-last))
+  const show = (all: readonly Said[]) => {
+    for (const said of all)
       context.output.result(lineOf(said, names), saidValue(known.name, said, names))
-  })
+  }
+  return shown(context, known, timeoutMs, [visit => lastSaid(visit, last), show])
 }
 
 function who(context: Context, known: KnownRoom, timeoutMs: number): Promise<number> {
   const names = new RoomNames(context)
-  return visited(context, known, timeoutMs, visit => {
-    const members = membersIn(visit.guest.state).map(({ nym, nick }) => ({ zone: nym, nick }))
+  const show = (members: readonly Person[]) => {
     const lines = table(members.map(one => [names.of(one), one.zone]))
     members.forEach((one, i) => {
       context.output.result(lines[i]!, {
@@ -286,25 +275,6 @@ function who(context: Context, known: KnownRoom, timeoutMs: number): Promise<num
       })
     })
     context.output.remark(modeLine(known))
-  })
-}
-
-async function leave(
-  context: Context,
-  known: KnownRoom,
-  isForced: boolean,
-  timeoutMs: number,
-): Promise<void> {
-  const visit = await RoomVisit.open(context, known, { timeoutMs })
-  try {
-    await visit.leave()
-  } catch (error) {
-    // Who is not let in has left already.
-    const isOut = error instanceof BoxError && error.family === 'refused'
-    if (!isOut && !isForced) throw error
-  } finally {
-    await visit.close()
   }
-  await forget(context, known)
-  context.output.result(`You are not in ${known.name} any more.`, { room: known.name })
+  return shown(context, known, timeoutMs, [peopleIn, show])
 }

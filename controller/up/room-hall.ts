@@ -11,6 +11,7 @@ import type { Message } from '../../src/psyc/channel.ts'
 import type { Context } from '../context.ts'
 import { type KnownRoom, RoomBook } from '../room/book.ts'
 import { RoomNames, saidIn, saidValue } from '../room/lines.ts'
+import { leave, type Past, visited } from '../room/membership.ts'
 import { RoomMemory } from '../room/memory.ts'
 import { RelayPort } from '../room/relaying.ts'
 import { RoomVisit } from '../room/visit.ts'
@@ -94,6 +95,23 @@ export class RoomHall {
     } finally {
       if (!there) await visit.close()
     }
+  }
+
+  /** What there is of a room: at once where we are in it, else as `visited` has it and fails. */
+  async read<T>(room: KnownRoom, read: (visit: RoomVisit) => T): Promise<Past<T>> {
+    const there = this.rooms.get(`${room.place}`)
+    if (there?.isCurrent) return { value: read(await there.visit), failure: null }
+    return await visited(this.context, room, TIMEOUT_MS, read)
+  }
+
+  /** Fails as `leave` of members. */
+  async giveUp(room: KnownRoom, { isForced }: { readonly isForced: boolean }): Promise<void> {
+    await leave(this.context, room, { isForced, timeoutMs: TIMEOUT_MS })
+    const key = `${room.place}`
+    const there = this.rooms.get(key)
+    if (!there) return
+    for (const { events } of there.listeners) events.over(new BoxError('ROOM_UNKNOWN'))
+    this.end(key, there)
   }
 
   async close(): Promise<void> {

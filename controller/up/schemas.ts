@@ -245,6 +245,25 @@ export const MAP = object({
 /** `mode`: provable or deniable. */
 export const ROOM = object({ name: text, address: text, host: text, mode: text })
 export const ROOMS = object({ rooms: { type: 'array', items: ROOM } })
+/** As box room enter --json prints it: of each the parts that it has. */
+const roomSaid = {
+  type: 'object',
+  properties: {
+    ...{ room: text, id: text, at: time, what: text, text, file: text, name: text, size: integer },
+    ...{ author: text, author_zone: text, person: text, person_zone: text },
+  },
+  required: ['room', 'id', 'at', 'what'],
+  additionalProperties: false,
+} as const
+/** `failure` says why the host may have more; null: it has not. */
+export const ROOM_HISTORY = object({
+  messages: { type: 'array', items: roomSaid },
+  failure: orNull(failure),
+})
+export const ROOM_MEMBERS = object({
+  members: { type: 'array', items: object({ name: text, zone: text }) },
+  failure: orNull(failure),
+})
 export const INVITED = object({ room: text, person_zone: text, address: text })
 export const NOTHING = object({})
 

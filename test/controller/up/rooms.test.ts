@@ -62,6 +62,44 @@ describe('rooms in the local API', () => {
     gone.abort()
   })
 
+  test('tell what was said and who is in it, while somebody listens and while nobody does', async () => {
+    const history = async (query = '') =>
+      (await house.ask('GET', `/v1/rooms/ops/history${query}`)).json()
+    const both = [
+      { room: 'ops', what: 'message', text: 'before', author: 'home' },
+      { room: 'ops', what: 'message', text: 'after', author: 'home' },
+    ]
+    expect(await history('?last=2')).toMatchObject({ failure: null, messages: both })
+    const gone = new AbortController()
+    await follow('/v1/rooms/ops/events', '"text":"after"', gone)
+    expect(await history('?last=1')).toMatchObject({ failure: null, messages: both.slice(1) })
+    gone.abort()
+    const zone = zoneToText(house.home.owner.zone)
+    expect((await house.ask('GET', '/v1/rooms/ops/members')).json()).toEqual({
+      ...{ members: [{ name: 'home', zone }], failure: null },
+    })
+    for (const path of ['ops/history?last=0', 'ops/history?last=x', 'ops/history?first=1'])
+      expect((await house.ask('GET', `/v1/rooms/${path}`)).statusCode, path).toBe(400)
+    for (const path of ['attic/history', 'attic/members'])
+      expect((await house.ask('GET', `/v1/rooms/${path}`)).statusCode, path).toBe(404)
+  })
+
+  test('are left, also while somebody listens, who is told so', async () => {
+    await house.ask('POST', '/v1/rooms', { name: 'den', on: 'kitchen' })
+    expect(await say('hello', 'den')).toBe(200)
+    const gone = new AbortController()
+    const over = follow('/v1/rooms/den/events', 'event: over', gone)
+    const rest = follow('/v1/rooms/den/events', '"text":"hello"', gone)
+    await rest
+    const leave = (body: object) => house.ask('POST', '/v1/rooms/den/leave', body)
+    expect((await leave({ forget: 'yes' })).statusCode).toBe(400)
+    expect((await leave({})).json()).toEqual({})
+    expect(await over).toContain('event: over')
+    expect((await leave({})).statusCode).toBe(404)
+    const { rooms } = (await house.ask('GET', '/v1/rooms')).json()
+    expect(rooms.map(({ name }: { name: string }) => name)).toEqual(['ops'])
+  })
+
   test('take nothing that is empty or too long, and nothing for a room that there is not', async () => {
     expect(await say('')).toBe(400)
     expect(await say('x'.repeat(20_000))).toBe(400)
