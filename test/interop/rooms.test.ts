@@ -125,6 +125,36 @@ describe('a room', { timeout: 400_000 }, () => {
     expect(new Set(ids).size).toBe(ids.length)
   })
 
+  test('may be deniable: it is talked in like any other, over the death of its host', async () => {
+    await owner.must('room', 'create', 'quiet', '--on', 'kitchen', '--deniable')
+    const invited = await owner.must('room', 'invite', 'quiet', await zoneOf(ada), '--as', 'ada')
+    const quiet = /^box room enter (quiet@\w+:deniable:\w+)\n$/.exec(invited)![1]!
+    await ada.must('room', 'say', quiet, 'one')
+    const typing = new Program(ada.command('room', 'enter', 'quiet', '--json', '--timeout', '120'))
+    await typing.until(/"text":"one"/)
+    await owner.must('room', 'say', 'quiet', canary)
+    await typing.until(new RegExp(canary))
+    device.program.kill('SIGKILL')
+    await device.program.ended()
+    device.restart()
+    await device.linked()
+    const again = owner.command('room', 'say', 'quiet', 'two', '--timeout', '120')
+    expect((await run(again, { ms: BACK_MS })).code).toBe(0)
+    await typing.until(/"text":"two"/, BACK_MS)
+    typing.child.stdin!.end()
+    expect((await typing.ended()).code).toBe(0)
+    const said = ['ada: one', `home: ${canary}`, 'home: two']
+    for (const person of [owner, ada])
+      expect(talk(await person.must('room', 'history', 'quiet', '--json'))).toEqual(said)
+    expect(await ada.must('room', 'ls')).toMatch(/^quiet +(hut|-) +deniable +quiet@/m)
+    // By the address of a room that signs nobody comes in.
+    const stranger = await eve.box('room', 'say', quiet.replace(':deniable:', '.'), 'hello')
+    expect(stranger.code).toBe(REFUSED)
+    await owner.must('room', 'delete', 'quiet')
+    await ada.must('room', 'leave', 'quiet')
+    expect(await ada.must('room', 'ls')).not.toContain('quiet')
+  })
+
   test('is read by its members and its host: the hub has nothing of it', () => {
     // The host keeps it encrypted under keys that it keeps beside it.
     for (const agent of [hub, device])
