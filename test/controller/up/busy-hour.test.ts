@@ -68,7 +68,8 @@ async function busyHouse() {
     alerts: { sight, deliveries: () => ({ waiting: 0, failed: 0 }) },
   })
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
-  await world.pass(60_000)
+  // They say nothing at once, so that each keeps its turn (turns.ts) for three seconds.
+  await world.pass(120_000)
   const stop = async () => {
     await app.close()
     end.abort(new Error('the test is over'))
