@@ -112,7 +112,7 @@ export async function createApi({
     execRoute(routes, context)
     pushRoutes(routes, context)
     grantRoutes(routes, context)
-    approvalRoutes(routes, context)
+    approvalRoutes(routes, context, watch)
     jobRoutes(routes, context)
     roomRoutes(routes, context, hall)
     roomOwnerRoutes(routes, context)

@@ -1,4 +1,4 @@
-/** The page of `box up` in Chromium, over a real agent through a hub: letting people in, and how far. */
+/** The page of `box up` in Chromium, over a real agent through a hub: letting people in, how far, and being the second person. */
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { closeBrowsers, examine, type Visitor, visitor } from './browser.ts'
@@ -73,6 +73,39 @@ describe.skipIf(missing(['chromium']))('the page of box up', { timeout: 240_000 
     await owner.page.getByRole('button', { name: 'End the grant of ada' }).click()
     await visible('ada may do nothing on kitchen any more.')
     expect(await home.controller.must('grants', 'kitchen')).not.toContain('ada')
+  })
+
+  test('shows what waits for a second person, all of it, and takes yes and no', async () => {
+    await owner.page.goto(`${API}/#/approvals`)
+    await visible('Nothing waits')
+    const ada = new Controller('ada-two')
+    await ada.must('init', '--ego', 'ada')
+    const { id } = JSON.parse(await ada.must('id', '--json')) as { id: string }
+    const { hello } = await home.hubs[0]!.status()
+    await ada.must('hub', 'add', hello)
+    const { device_zone } = await home.device.status()
+    await ada.must('add', device_zone, '--as', 'hut')
+    await home.controller.must('grant', 'kitchen', id, 'exec', '--as', 'ada', '--two')
+    const ask = async (line: string) => {
+      const asking = new Program(ada.command('exec', 'hut', '--', line))
+      await asking.until(/waits for approval by another person/, 60_000)
+      await owner.page.getByRole('button', { name: 'Ask again' }).click()
+      return asking
+    }
+    const approved = await ask('echo done \u202e; exit 3')
+    await visible(/exec: echo done \\u\{202e\}; exit 3/)
+    await visible(/as \w+, asked by ada \(000G/)
+    await examine(owner, 'approvals')
+    await owner.page.getByRole('button', { name: /^Approve \w{12} on kitchen/ }).click()
+    await visible('Approved: kitchen does now what ada asks for.')
+    const { code, out } = await approved.ended(60_000)
+    expect([code, out]).toEqual([3, expect.stringContaining('hut | done')])
+    await visible('Nothing waits')
+    const denied = await ask('true')
+    await owner.page.getByRole('button', { name: /^Deny \w{12} on kitchen/ }).click()
+    await visible('Denied: ada is told so.')
+    expect((await denied.ended(60_000)).code).toBe(77)
+    await home.controller.must('revoke', 'kitchen', 'ada')
   })
 
   test('is left as it was found: nothing was refused by its own rules', () => {

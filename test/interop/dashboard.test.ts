@@ -343,6 +343,7 @@ describe.skipIf(missing(['chromium']))('the page of box up', { timeout: 120_000 
     )
     expect(seen, 'the skip link is seen while it has the focus').toBeGreaterThanOrEqual(0)
     await enter('Push', 'Push')
+    await enter('Approvals', 'Approvals')
     await enter('Rooms', 'Rooms')
     await enter('Talk', 'Talk')
     await enter('Map', 'Map')
