@@ -213,6 +213,8 @@ export const JOBS = object({
 })
 
 export const RENAMED = object({ name: text, was: text, zone: text })
+/** `zone` as it is now. */
+export const ROTATED = object({ key: text, name: text, zone: text, was: text })
 export const FORGOTTEN = object({ name: text, zone: text })
 
 export const NAME = object({
