@@ -18,9 +18,12 @@ import type { Context } from './context.ts'
 import { pagesOf } from './device-pages.ts'
 import { reach } from './device-session.ts'
 import { type Device, hasZone } from './fleet.ts'
+import { inParallel } from './parallel.ts'
 
 /** The beginning of a name of this length is meant, and not typed by chance. */
 const ID_MIN = 4
+/** Each costs a channel and a key exchange. */
+const PARALLEL = 16
 
 export interface WaitingRequest extends ApprovalRequest {
   readonly id: string
@@ -50,6 +53,29 @@ export async function waitingOn(
     return { ...request, id: approvalId(encoded), encoded, who, mayApprove }
   })
 }
+
+export interface AskedDevice {
+  readonly device: Device
+  readonly waiting: readonly WaitingRequest[]
+  /** Why it has not answered. */
+  readonly error: BoxError | null
+}
+
+/** The same of many, in their order: one that does not answer keeps nothing of the others back. */
+export const waitingOnEach = (
+  context: Context,
+  devices: readonly Device[],
+  options: Options,
+): Promise<readonly AskedDevice[]> =>
+  inParallel(devices, PARALLEL, async device => {
+    try {
+      return { device, waiting: await waitingOn(context, device, options), error: null }
+    } catch (error) {
+      context.signal.throwIfAborted()
+      if (!(error instanceof BoxError)) throw error
+      return { device, waiting: [], error }
+    }
+  })
 
 /** The one whose name begins so. Fails as `waitingOn`, and with APPROVAL_UNKNOWN, INPUT_INVALID. */
 export async function waitingCalled(

@@ -1,14 +1,9 @@
 /** box approvals: what waits on devices until another person approves it. */
 
-import { BoxError } from '../../src/base/errors.ts'
-import { requestLines, requestValue, waitingOn } from '../approving.ts'
+import { requestLines, requestValue, waitingOnEach } from '../approving.ts'
 import { command } from '../command.ts'
-import { inParallel } from '../parallel.ts'
 import { selectOrAll } from '../selector.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
-
-/** Each costs a channel and a key exchange. */
-const PARALLEL = 16
 
 export const approvals = command<{ selector: string | undefined; timeout: number }>({
   usage: 'approvals [selector]',
@@ -22,19 +17,11 @@ export const approvals = command<{ selector: string | undefined; timeout: number
       .option('timeout', TIMEOUT)
       .epilogue('What is asked for by box exec --two, or by somebody whose grant demands it.'),
   run: async (context, { selector, timeout }) => {
-    const { output, signal } = context
+    const { output } = context
     const devices = selectOrAll(context, selector)
     const progress = output.progress('asking the devices')
-    const answers = await inParallel(devices, PARALLEL, async device => {
-      try {
-        const waiting = await waitingOn(context, device, { timeoutMs: timeoutMs(timeout) })
-        return { device, waiting, error: null }
-      } catch (error) {
-        signal.throwIfAborted()
-        if (!(error instanceof BoxError)) throw error
-        return { device, waiting: [], error }
-      }
-    }).finally(progress.end)
+    const options = { timeoutMs: timeoutMs(timeout) }
+    const answers = await waitingOnEach(context, devices, options).finally(progress.end)
     let exitCode = 0
     for (const { device, waiting, error } of answers) {
       if (error) exitCode = Math.max(exitCode, output.problem(device.name, error))

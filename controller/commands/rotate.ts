@@ -1,16 +1,16 @@
 /** box rotate: a new key in place of an old one, without pairing anything again. */
 
 import { BoxError } from '../../src/base/errors.ts'
-import { askInfo, askRotateHostKey, askRotateKey } from '../../src/box/control.ts'
+import { askInfo } from '../../src/box/control.ts'
 import { zoneToText } from '../../src/gns/name.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
 import { reach } from '../device-session.ts'
-import { followDevice } from '../device-succession.ts'
 import { rotateEgo } from '../ego.ts'
 import type { Device } from '../fleet.ts'
 import { PUBLISH_PATIENCE_MS, publishZone } from '../names.ts'
 import { selected } from '../push/selection.ts'
+import { rotateDevice, rotateHost } from '../rotation.ts'
 import { renewSshKey } from '../ssh-key.ts'
 import { tellAll } from '../telling.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
@@ -103,28 +103,21 @@ function notPermitted(error: unknown): void {
 async function rotateHosts(
   context: Context,
   devices: readonly Device[],
-  { timeoutMs }: { readonly timeoutMs: number },
+  options: { readonly timeoutMs: number },
 ): Promise<number> {
-  const { clock, signal } = context
-  return await tellAll(context, devices, 'has a new host key', async device => {
-    const session = await reach(context, device, { service: 'control', timeoutMs })
-    await askRotateHostKey(session, { clock, signal })
-  })
+  return await tellAll(context, devices, 'has a new host key', device =>
+    rotateHost(context, device, options),
+  )
 }
 
-/** Taken into the fleet at once; where the answer is lost, the device says it again. */
 async function rotateDevices(
   context: Context,
   devices: readonly Device[],
-  { timeoutMs }: { readonly timeoutMs: number },
+  options: { readonly timeoutMs: number },
 ): Promise<number> {
-  const { clock, signal } = context
-  const code = await tellAll(context, devices, 'has a new key', async device => {
-    const session = await reach(context, device, { service: 'control', timeoutMs })
-    const chain = await askRotateKey(session, { clock, signal })
-    if (!(await followDevice(context, context.fleet.device(device.name), chain)))
-      throw new BoxError('STATE_UNEXPECTED', 'What it says of its new key does not follow.')
-  })
+  const code = await tellAll(context, devices, 'has a new key', device =>
+    rotateDevice(context, device, options),
+  )
   await publishZone(context, { waitMs: PUBLISH_PATIENCE_MS })
   return code
 }

@@ -29,6 +29,7 @@ import { pushRoutes } from './push-routes.ts'
 import type { RoomHall } from './room-hall.ts'
 import { roomOwnerRoutes } from './room-owner-routes.ts'
 import { roomRoutes } from './room-routes.ts'
+import { rotationRoute } from './rotation-route.ts'
 import { ALERT, CONTACT, DEVICE, ERROR } from './schemas.ts'
 import { Sessions } from './sessions.ts'
 import { eventRoute, execRoute } from './streams.ts'
@@ -112,7 +113,8 @@ export async function createApi({
     execRoute(routes, context)
     pushRoutes(routes, context)
     grantRoutes(routes, context)
-    approvalRoutes(routes, context)
+    approvalRoutes(routes, context, watch)
+    rotationRoute(routes, context, watch)
     jobRoutes(routes, context)
     roomRoutes(routes, context, hall)
     roomOwnerRoutes(routes, context)

@@ -136,9 +136,14 @@ export const GRANTS = object({
 const approval = object({
   ...{ device: text, id: text, kind: text, command: text, user: text, who: text, zone: text },
   ...{ input: object({ size: integer, sha256: text }), key: text, may_approve: truth },
-  ...{ asked_at: time, expires_at: time },
+  ...{ asked_at: time, expires_at: time, lines: texts },
 })
-export const APPROVALS = object({ approvals: { type: 'array', items: approval } })
+const approvals = { type: 'array', items: approval } as const
+export const APPROVALS = object({ approvals })
+export const ALL_APPROVALS = object({
+  ...{ approvals, away: texts },
+  failed: { type: 'array', items: object({ name: text, code: text, message: text }) },
+})
 export const JUDGED = object({ verdict: text, approval })
 
 export const AUDIT = object({
@@ -208,6 +213,8 @@ export const JOBS = object({
 })
 
 export const RENAMED = object({ name: text, was: text, zone: text })
+/** `zone` as it is now. */
+export const ROTATED = object({ key: text, name: text, zone: text, was: text })
 export const FORGOTTEN = object({ name: text, zone: text })
 
 export const NAME = object({

@@ -2,18 +2,16 @@
 
 import { ask, tell } from './api.ts'
 import { h } from './dom.ts'
+import { grantForm, type Reach, reachWords } from './grant-form.ts'
 import { backTo, heading, load, note, type Place, table, when, working } from './views.ts'
 
 interface Grants {
-  readonly grants: readonly {
+  readonly grants: readonly ({
     readonly holder: string
     readonly holder_zone: string
     readonly rights: readonly string[]
-    readonly scope: Readonly<Record<string, readonly string[] | null>>
-    readonly recorded: boolean
-    readonly approved: boolean
     readonly until: string | null
-  }[]
+  } & Reach)[]
 }
 
 interface Audit {
@@ -38,8 +36,6 @@ interface Recordings {
     readonly detail: string | null
   }[]
 }
-
-const RIGHTS = ['status', 'shell', 'exec', 'files', 'forward', 'push', 'watch', 'admin'] as const
 
 export function accessView(place: Place): void {
   const { main, words, signal } = place
@@ -83,12 +79,12 @@ export function accessView(place: Place): void {
         return `${holder} may do nothing on ${name} any more.`
       })
     })
-    const only = Object.values(scope).flatMap(list => list ?? [])
-    if (recorded) only.push('recorded')
-    if (approved) only.push('with approval')
+    const only = reachWords({ scope, recorded, approved })
     return [
       h('span', { title: holder_zone }, holder),
-      ...[rights.join(', '), only.join(' ') || '–', until === null ? 'until ended' : when(until)],
+      rights.join(', '),
+      only.length === 0 ? '–' : h('ul', { class: 'reach' }, ...only.map(one => h('li', {}, one))),
+      until === null ? 'until ended' : when(until),
       // Whoever puts themselves out does not come back.
       isMe ? 'you' : end,
     ]
@@ -101,7 +97,7 @@ export function accessView(place: Place): void {
     heading(`Access: ${name}`, backTo(name)),
     said,
     h('section', {}, h('h2', {}, 'Who may do what'), grants),
-    formOf(path, said, granted),
+    grantForm(path, said, granted),
     h('section', {}, h('h2', {}, 'Who did what'), audit),
     h('section', {}, h('h2', {}, 'Recorded sessions'), recorded),
   )
@@ -155,44 +151,3 @@ const showRecordings = (into: HTMLElement, path: string, place: Place): void =>
           ),
     ],
   )
-
-function formOf(path: string, said: HTMLElement, done: () => void): HTMLElement {
-  const input = (has: object) => h('input', { autocomplete: 'off', spellcheck: 'false', ...has })
-  const person = input({
-    required: true,
-    pattern: '000G[0-9A-Za-z]{54}',
-    title: 'as box id shows it to that person',
-  })
-  const called = input({ required: true, maxlength: 64 })
-  const until = h('input', { type: 'date' })
-  const boxes = RIGHTS.map(right => h('input', { type: 'checkbox', value: right }))
-  const button = h('button', { class: 'primary' }, 'Let in')
-  const submit = (event: Event) => {
-    event.preventDefault()
-    const rights = boxes.filter(({ checked }) => checked).map(({ value }) => value)
-    void working(button, said, async () => {
-      await tell(`${path}/grants`, {
-        ...{ person: person.value, as: called.value, rights },
-        ...(until.value !== '' && { until: until.value }),
-      })
-      done()
-      return `${called.value} may ${rights.join(', ')}.`
-    })
-  }
-  const label = (text: string, one: HTMLElement) => h('label', {}, h('span', {}, text), one)
-  return h(
-    'form',
-    { class: 'panel form', on: { submit } },
-    h('h2', {}, 'Let somebody in'),
-    label('Their key, as box id shows it to them', person),
-    label('What to call them', called),
-    h(
-      'fieldset',
-      {},
-      h('legend', {}, 'They may'),
-      ...RIGHTS.map((right, i) => h('label', { class: 'check' }, boxes[i]!, right)),
-    ),
-    label('Until the end of (empty: until you end it)', until),
-    h('div', { class: 'actions' }, button),
-  )
-}

@@ -14,6 +14,7 @@ const VIEWS: Readonly<Record<string, () => Promise<View>>> = {
   'device push': async () => (await import('./push-view.ts')).pushView,
   'device access': async () => (await import('./access-view.ts')).accessView,
   'device command': async () => (await import('./command-view.ts')).commandView,
+  approvals: async () => (await import('./approvals-view.ts')).approvalsView,
   push: async () => (await import('./push-view.ts')).pushView,
   rooms: async () => (await import('./rooms-view.ts')).roomsView,
   talk: async () => (await import('./talk-view.ts')).talkView,
@@ -24,6 +25,7 @@ const VIEWS: Readonly<Record<string, () => Promise<View>>> = {
 const LINKS = [
   ['', 'Devices'],
   ['push', 'Push'],
+  ['approvals', 'Approvals'],
   ['rooms', 'Rooms'],
   ['talk', 'Talk'],
   ['map', 'Map'],
