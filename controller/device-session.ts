@@ -9,15 +9,14 @@ import { zoneToText } from '../src/gns/name.ts'
 import type { Context } from './context.ts'
 import { type Found, sameRecord, search } from './device-search.ts'
 import { chainIn, followDevice } from './device-succession.ts'
-import type { Device, LastKnown } from './fleet.ts'
-import { openResolver, PUBLISH_WAIT_MS, publishZone } from './names.ts'
+import type { Device, Fleet, LastKnown } from './fleet.ts'
+import { openResolver } from './names.ts'
+import { publishInPassing } from './publication.ts'
 import { told, untoldTo } from './revocations.ts'
 import { mustNotBeRevoked, revokedZones } from './revoked-zones.ts'
 
 /** What a device said is written down again when it has changed, or is as old as this. */
 const REMEMBER_EVERY_MS = 10 * 60_000
-/** Enough for all names of a large fleet. */
-const PUBLISH_WAIT_MAX_MS = 60_000
 
 export interface DeviceSession extends Session, Omit<Found<unknown>, 'met'> {
   readonly device: Device
@@ -95,7 +94,7 @@ async function reachOnce(
     context.meanwhile(
       remember(context, session, keepIn)
         .then(() => followDevice(context, device, met.chain))
-        .then(() => publishOnce(context)),
+        .then(() => publishInPassing(context)),
     )
     context.meanwhile(tellRevocations(context, device, timeoutMs))
     return session
@@ -104,7 +103,8 @@ async function reachOnce(
   }
 }
 
-const telling = new WeakMap<Context, Set<string>>()
+/** Of one process, whose contexts differ by their signals. */
+const telling = new WeakMap<Fleet, Set<string>>()
 
 /** Tells a device which keys are revoked, where it has not heard of some. Fails as `reach`, and with what it says. */
 export async function tellRevocations(
@@ -114,8 +114,8 @@ export async function tellRevocations(
 ): Promise<void> {
   const { state } = context
   const name = zoneToText(device.zone)
-  const busy = telling.get(context) ?? new Set()
-  telling.set(context, busy)
+  const busy = telling.get(context.fleet) ?? new Set()
+  telling.set(context.fleet, busy)
   // Telling means reaching, and that means telling.
   if (busy.has(name)) return
   busy.add(name)
@@ -141,28 +141,6 @@ async function tellOne(
   const { clock, signal } = context
   const options = { service: 'control', ...(timeoutMs && { timeoutMs }) } as const
   await askRevoke(await reach(context, device, options), signed, { clock, signal })
-}
-
-/** Of one process: what is going out, and how long the next publication may take. */
-interface Publishing {
-  running: Promise<void> | null
-  waitMs: number
-}
-const publishing = new WeakMap<Context, Publishing>()
-
-/**
- * However many devices are reached at once, the names go out once; where there was no time for all of them, what is
- * left has twice as much with the next device that is reached: beginning again costs as much as putting some of them.
- */
-function publishOnce(context: Context): Promise<void> {
-  const one = publishing.get(context) ?? { running: null, waitMs: PUBLISH_WAIT_MS }
-  publishing.set(context, one)
-  if (one.running !== null) return one.running
-  one.running = publishZone(context, { waitMs: one.waitMs }).finally(() => {
-    one.running = null
-  })
-  one.waitMs = Math.min(2 * one.waitMs, PUBLISH_WAIT_MAX_MS)
-  return one.running
 }
 
 /** A state that cannot be written is no reason to end a session that stands. */

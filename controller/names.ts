@@ -40,7 +40,7 @@ const NOTICES_EXPIRY = { afterMs: DELEGATION_MS }
 /** What ends within this is left to end. */
 const COVER_MIN_MS = 60_000
 /** A command that has nothing else to do waits so long for its names to leave. */
-export const PUBLISH_WAIT_MS = 2_000
+const PUBLISH_WAIT_MS = 2_000
 /** One that is there for that: a link to a hub comes up first. */
 export const PUBLISH_PATIENCE_MS = 15_000
 const LOOK_EVERY_MS = 25
@@ -138,7 +138,7 @@ async function putOut(
   database: ZoneDatabase,
   { secrets, due, waitMs }: DueNames,
 ): Promise<readonly LabelOut[]> {
-  const { clock, random, log } = context
+  const { clock, random, log, signal } = context
   const mesh = await context.mesh()
   const namestore = mesh.names && (await mesh.names.canStore()) ? mesh.names : null
   const publisher = namestore
@@ -156,7 +156,7 @@ async function putOut(
   for (let missing = due; ; ) {
     // They leave in this order, more or less: a look at the first one is enough while it has not.
     if (missing[0] && !isMissing(missing[0])) missing = missing.filter(isMissing)
-    if (missing.length === 0 || clock.elapsed() >= deadline) {
+    if (missing.length === 0 || clock.elapsed() >= deadline || signal.aborted) {
       const late = missing.filter(isMissing)
       publisher.close()
       return late

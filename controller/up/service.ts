@@ -10,6 +10,7 @@ import { AlertWatch } from '../alerts/alert-watch.ts'
 import { type Context, LOAN_SOCKET } from '../context.ts'
 import { watchJobs } from '../jobs/job-watch.ts'
 import { Output } from '../output.ts'
+import { keepPublished } from '../publication.ts'
 import { dropAddress, keepAddress } from './address.ts'
 import { createApi } from './api.ts'
 import { FleetWatch, type FollowDevice } from './fleet-watch.ts'
@@ -47,7 +48,10 @@ export async function stayUp(
   const end = new AbortController()
   const ended = AbortSignal.any([signal, end.signal])
   const talk = new TalkHall({ ...quiet, signal: ended })
-  const beside = Promise.all([watchJobs(quiet, ended), alerts.run(ended), talk.run(ended)])
+  const beside = Promise.all([
+    ...[watchJobs(quiet, ended), keepPublished(quiet, ended)],
+    ...[alerts.run(ended), talk.run(ended)],
+  ])
   try {
     const app = await createApi({
       ...{ context: quiet, watch, hall, talk, mesh, token, files: pageFiles() },
