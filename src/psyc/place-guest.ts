@@ -19,6 +19,7 @@ import { HISTORY_SIZE_MAX, type Ledger } from './history.ts'
 import { packState, readMemory, unpackState, writeMemory } from './memory.ts'
 import { PlaceEnter, PlaceLeave, PlaceTalk, PlaceTicket, TALKED } from './messages.ts'
 import { modeIn } from './mode.ts'
+import { State } from './state.ts'
 import { TreeMember } from './tree.ts'
 import { EpochTrust, type Moment, momentOf } from './trust.ts'
 
@@ -302,10 +303,13 @@ export class PlaceGuest {
 
   private admitted({ value, state, word }: Admission, isBehind: boolean, askedAt: Moment): void {
     const { history } = this.tree
-    if ((word !== null) !== (this.trust !== null)) {
+    const told = new State()
+    if (state.length > 0) told.apply(unpackState(state))
+    if (modeIn(told) !== (this.trust ? 'deniable' : 'provable')) {
       this.dropOut(new BoxError('PLACE_MODE'))
       return
     }
+    if ((word !== null) !== (this.trust !== null)) throw new BoxError('STATE_UNEXPECTED')
     this.keys.set(value.generation, value.key)
     this.ticket = value.ticket
     // Those who still find in the tree all that they lack, and may have it, read on: nothing is missed.
