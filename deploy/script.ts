@@ -10,13 +10,13 @@ import { buildPage } from './page.ts'
 import { MAIN, partText } from './part.ts'
 
 /** Runs in the bundle before anything else: what stands for the address of every module. */
-const BANNER = `const bundleUrl=require('node:url').pathToFileURL(__filename).href;`
+export const BANNER = `const bundleUrl=require('node:url').pathToFileURL(__filename).href;`
 /** Only of use in a file that is started by its name. */
 const SHEBANG = /^#!.*\n/
 /** The executable's own require knows what is built in; its import() does not. */
 const SUPPORTED = { 'dynamic-import': false }
 /** Names stay, for stack traces, without a call at the start for each of them. */
-const SHORTER = { minifyWhitespace: true, minifySyntax: true }
+export const SHORTER = { minifyWhitespace: true, minifySyntax: true }
 /** Which of our modules has the page. */
 const PAGE_MODULE = '/controller/up/page-files.ts'
 /** Sources load noble when it is needed, with a require of their own; in the bundle that is esbuild's. */
@@ -45,13 +45,20 @@ export async function buildParts(root: string): Promise<ReadonlyMap<string, stri
     format: 'esm',
     ...SHORTER,
   })
-  const parts = outputFiles.map(async ({ path, text }) => {
-    const options = { format: 'cjs', platform: 'node', target: 'node20', ...SHORTER } as const
-    const module = text.replace(SHEBANG, '')
-    const { code } = await transform(module, { ...options, supported: SUPPORTED })
-    return [basename(path), partText(code)] as const
-  })
+  const parts = outputFiles.map(
+    async ({ path, text }) => [basename(path), partText(await scriptOf(text))] as const,
+  )
   return new Map(await Promise.all(parts))
+}
+
+/** The text of a module as that of a script. */
+export async function scriptOf(module: string): Promise<string> {
+  const options = { format: 'cjs', platform: 'node', target: 'node20', ...SHORTER } as const
+  const { code } = await transform(module.replace(SHEBANG, ''), {
+    ...options,
+    supported: SUPPORTED,
+  })
+  return code
 }
 
 /** What the executable runs first. */
