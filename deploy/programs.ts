@@ -4,7 +4,7 @@
  * takes twice as long to start; as so few modules, half as long again, because Node takes more steps to each.
  */
 
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { build } from 'esbuild'
 import { BANNER, SHORTER, scriptOf } from './script.ts'
@@ -47,7 +47,9 @@ for (const { path, text } of outputFiles) {
   const name = basename(path)
   written.add(name)
   const script = await scriptOf(text)
-  const start = Object.hasOwn(PROGRAMS, basename(name, '.js')) ? STARTED : ''
-  writeFileSync(path, `${start}${script.includes('bundleUrl') ? BANNER : ''}${script}`)
+  const isProgram = Object.hasOwn(PROGRAMS, basename(name, '.js'))
+  const banner = script.includes('bundleUrl') ? BANNER : ''
+  writeFileSync(path, `${isProgram ? STARTED : ''}${banner}${script}`)
+  chmodSync(path, isProgram ? 0o755 : 0o644)
 }
 for (const name of readdirSync(OUT)) if (!written.has(name)) rmSync(join(OUT, name))
