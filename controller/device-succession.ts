@@ -27,37 +27,49 @@ export const chainIn = (records: readonly RecordData[]): Uint8Array =>
  * believed. Fails with STATE_UNWRITABLE, STATE_LOCKED.
  */
 export async function followDevice(
-  { fleet, state, output, log }: Context,
-  { name, zone: before }: Device,
+  context: Context,
+  { name, zone }: Device,
   chain: Uint8Array,
 ): Promise<boolean> {
+  const { state, output, log } = context
   if (chain.length === 0) return false
-  const after = heirIn(chain, before)
-  if (!after) {
+  const keys = keysIn(chain, zone)
+  const after = keys?.at(-1)
+  if (!keys || !after) {
     log.note('warn', 'controller', 'succession not believed', { device: name })
     return false
   }
-  const files = [statusFile, auditHeadFile, desiredFile]
-  const isNew = await fleet.succeed(before, after, () => {
-    for (const fileOf of files) copy(state, fileOf(before), fileOf(after))
-    withZone(state, before, after)
-  })
-  await new RoomBook(state).succeed(before, after)
-  if (!isNew) return false
-  // Until here a crash leaves what was: it is heard of again.
-  await state.exclusively(() => {
-    for (const fileOf of files) state.remove(fileOf(before))
-  })
-  output.remark(`${name} has a new key, signed by the one before.`)
-  return true
+  let isNew = false
+  // We may know it by one between by now: an older notice, which led there, is heard of beside this one.
+  for (const before of keys.slice(0, -1)) {
+    isNew = await succeed(context, before, after)
+    await new RoomBook(state).succeed(before, after)
+    if (!isNew) continue
+    // Until here a crash leaves what was: it is heard of again.
+    await state.exclusively(() => {
+      for (const fileOf of FILES) state.remove(fileOf(before))
+    })
+    break
+  }
+  if (isNew) output.remark(`${name} has a new key, signed by the one before.`)
+  return isNew
 }
 
-/** The key at the end of what leads on from `before`; null where nothing does. */
-function heirIn(chain: Uint8Array, before: ZoneKey): ZoneKey | null {
+/** What is kept of a device by its key. */
+const FILES = [statusFile, auditHeadFile, desiredFile]
+
+const succeed = ({ fleet, state }: Context, before: ZoneKey, after: ZoneKey): Promise<boolean> =>
+  fleet.succeed(before, after, () => {
+    for (const fileOf of FILES) copy(state, fileOf(before), fileOf(after))
+    withZone(state, before, after)
+  })
+
+/** The keys that lead on from `before`, with it; null where none does. */
+function keysIn(chain: Uint8Array, before: ZoneKey): readonly ZoneKey[] | null {
   try {
     const links = readSuccessionChain(chain, null)
-    const isOurs = links.some(link => equalBytes(link.before, before))
-    return isOurs ? links.at(-1)!.after : null
+    const at = links.findIndex(link => equalBytes(link.before, before))
+    return at < 0 ? null : [before, ...links.slice(at).map(link => link.after)]
   } catch (error) {
     if (error instanceof BoxError) return null
     throw error

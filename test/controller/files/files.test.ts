@@ -283,7 +283,7 @@ describe('without box up', () => {
 describe('a file for a room', () => {
   const DEFAULTS = {
     ...{ words: [], on: undefined, as: undefined, open: false, last: 50, listen: false },
-    ...{ forget: false },
+    ...{ forget: false, deniable: false },
   }
   const inRoom = (who: Person, action: string, name: string, more: object = {}) =>
     run(who, room as unknown as Runnable, { ...DEFAULTS, action, room: name, ...more })
