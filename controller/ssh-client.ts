@@ -180,11 +180,12 @@ export class SshSession {
       term: terminal.kind,
     }
     const env = { ...environment }
-    const channel = await new Promise<ClientChannel>((resolve, reject) => {
+    const started = await new Promise<RemoteProcess>((resolve, reject) => {
       const started = (error: Error | undefined, channel: ClientChannel) => {
         this.client.off('close', lost)
         if (error) reject(new BoxError('NOT_PERMITTED', 'The device starts nothing.', error))
-        else resolve(channel)
+        // At once: the exit may be in the same packet as the beginning.
+        else resolve(new RemoteProcess(channel))
       }
       const lost = () => reject(new BoxError('CHANNEL_LOST'))
       this.client.once('close', lost)
@@ -196,7 +197,6 @@ export class SshSession {
         reject(new BoxError('CHANNEL_LOST', undefined, cause))
       }
     })
-    const started = new RemoteProcess(channel)
     this.running.add(started)
     const ended = () => void this.running.delete(started)
     started.ended.then(ended, ended)
