@@ -122,6 +122,7 @@ export class RoomBook {
     await this.state.exclusively(() => {
       const before = this.rooms()
       const rooms = edit(before)
+      if (rooms === before) return
       for (const mode of ['provable', 'deniable'] as const) {
         const text = format(rooms.filter(room => roomMode(room) === mode))
         const isSame = text === format(before.filter(room => roomMode(room) === mode))

@@ -2,7 +2,7 @@
 
 import { tell } from './api.ts'
 import { h } from './dom.ts'
-import { working } from './views.ts'
+import { labelled, working } from './views.ts'
 
 export interface Reach {
   readonly scope: Readonly<Record<string, readonly string[] | null>>
@@ -65,8 +65,8 @@ export function grantForm(path: string, said: HTMLElement, done: () => void): HT
     'form',
     { class: 'panel form', on: { submit } },
     h('h2', {}, 'Let somebody in'),
-    label('Their key, as box id shows it to them', person),
-    label('What to call them', called),
+    labelled('Their key, as box id shows it to them', person),
+    labelled('What to call them', called),
     h(
       'fieldset',
       {},
@@ -74,7 +74,7 @@ export function grantForm(path: string, said: HTMLElement, done: () => void): HT
       ...RIGHTS.map((right, i) => h('label', { class: 'check' }, boxes[i]!, right)),
     ),
     reach.element,
-    label('Until the end of (empty: until you end it)', until),
+    labelled('Until the end of (empty: until you end it)', until),
     h('div', { class: 'actions' }, button),
   )
 }
@@ -85,7 +85,7 @@ function reachFields() {
     const field = h('textarea', {
       ...{ rows: 2, spellcheck: 'false', class: 'mono', placeholder: example },
     })
-    return { name, field, element: label(`${text}, one a line`, field) }
+    return { name, field, element: labelled(`${text}, one a line`, field) }
   })
   const recorded = h('input', { type: 'checkbox' })
   const approved = h('input', { type: 'checkbox' })
@@ -125,5 +125,3 @@ const linesOf = (text: string): readonly string[] =>
     .split('\n')
     .map(line => line.trim())
     .filter(line => line !== '')
-
-const label = (text: string, one: HTMLElement) => h('label', {}, h('span', {}, text), one)

@@ -2,7 +2,7 @@
 
 import { ask, reasonOf, tell, tellLines } from './api.ts'
 import { h, replace } from './dom.ts'
-import { heading, load, note, type Place, working } from './views.ts'
+import { heading, labelled, load, note, type Place, working } from './views.ts'
 
 const ZONE = /^000G[0-9A-Z]{54}$/i
 
@@ -103,13 +103,12 @@ function typing(_place: Place): HTMLElement {
       return null
     })
   }
-  const label = (text: string, one: HTMLElement) => h('label', {}, h('span', {}, text), one)
   return h(
     'form',
     { class: 'panel form', on: { submit } },
     h('h2', {}, 'They have shown you a code, or sent you their key'),
-    label('Code or key', given),
-    label('What to call them', name),
+    labelled('Code or key', given),
+    labelled('What to call them', name),
     h('div', { class: 'actions' }, button),
     said,
   )

@@ -92,6 +92,10 @@ export function sayForm(where: string, say: (text: string) => Promise<unknown>):
   return h('div', {}, said, h('form', { class: 'say', on: { submit } }, input, button))
 }
 
+/** A field with what it is for. */
+export const labelled = (text: string, field: HTMLElement): HTMLElement =>
+  h('label', {}, h('span', {}, text), field)
+
 /** One thing that is told, and done at once. */
 export function oneField(
   label: string,
@@ -105,12 +109,7 @@ export function oneField(
     event.preventDefault()
     void working(button, said, () => done(input.value.trim()))
   }
-  return h(
-    'form',
-    { class: 'inline', on: { submit } },
-    h('label', {}, h('span', {}, label), input),
-    button,
-  )
+  return h('form', { class: 'inline', on: { submit } }, labelled(label, input), button)
 }
 
 /** A table that can be scrolled by keyboard where it is wider than its place. */
