@@ -1,5 +1,6 @@
 /** The SSH server of an agent, and who its shells belong to that it finds where an agent before has left them. */
 
+import type { ZoneKey } from '../src/base/ids.ts'
 import type { GrantBook } from '../src/box/grant.ts'
 import type { AgentParts } from './agent.ts'
 import type { ApprovalDesk } from './approval-desk.ts'
@@ -7,6 +8,7 @@ import type { AuditNotes } from './audit-notes.ts'
 import type { Account } from './environment.ts'
 import type { Custody } from './lasting-shells.ts'
 import type { Recorder } from './recorder.ts'
+import { goOnRecording } from './session-recording.ts'
 import { SshServer } from './ssh-server.ts'
 
 const MINUTE_MS = 60_000
@@ -36,18 +38,23 @@ export function sshServerOf(
 }
 
 /** Shells that are found belong to whoever opened them; what that may do now, the grants say. */
-const custodyOf = (
+function custodyOf(
   { keeper, clock }: Parts,
-  { grants, audit }: Pick<Rules, 'grants' | 'audit'>,
-): Custody | null =>
-  keeper
-    ? {
-        keeper,
-        ownerOf: ({ zone, key, user }) => ({
-          zone,
-          name: grants.find(zone, clock.now())?.holder ?? '',
-          allows: right => grants.allows(zone, right, clock.now()),
-          note: audit.by(zone, key, user),
-        }),
-      }
-    : null
+  { grants, audit, recorder }: Pick<Rules, 'grants' | 'audit' | 'recorder'>,
+): Custody | null {
+  if (!keeper) return null
+  const namesOf = (zone: ZoneKey) => {
+    const { holder: name = '', deviceName = '' } = grants.find(zone, clock.now()) ?? {}
+    return { name, deviceName }
+  }
+  return {
+    keeper,
+    ownerOf: ({ zone, key, user }) => ({
+      zone,
+      name: namesOf(zone).name,
+      allows: right => grants.allows(zone, right, clock.now()),
+      note: audit.by(zone, key, user),
+    }),
+    record: label => goOnRecording(label, recorder, namesOf(label.zone)),
+  }
+}

@@ -34,6 +34,9 @@ export interface WindowSize {
   readonly rows: number
 }
 
+/** Of a shell that an agent before has opened, until somebody looks at it. */
+export const UNKNOWN_SIZE: WindowSize = { columns: 80, rows: 24 }
+
 /** Why a view ended before the program did. */
 export type Parting = 'lost' | 'taken over'
 

@@ -13,24 +13,36 @@ import type { KeptShells } from '../src/box/kept-shells.ts'
 import { sshKeyMark } from '../src/box/ssh-key.ts'
 import type { EndedShell } from './keeper/ended-shells.ts'
 import type { LeftShell, ShellKeeper } from './keeper/shell-keeper.ts'
-import { formatShellLabel, parseShellLabel, type ShellLabel } from './keeper/shell-label.ts'
-import { LastingShell, type ShellOwner, type TerminalProgram } from './lasting-shell.ts'
+import {
+  formatShellLabel,
+  parseShellLabel,
+  type RecordedShell,
+  type ShellLabel,
+} from './keeper/shell-label.ts'
+import {
+  LastingShell,
+  type ShellOwner,
+  type TerminalProgram,
+  UNKNOWN_SIZE,
+} from './lasting-shell.ts'
 import type { OpenScreens } from './open-screens.ts'
 import { resultOf } from './program.ts'
 import type { TerminalRequest } from './pty.ts'
+import { recordedTerminal } from './recorded-program.ts'
+import type { Recording } from './recording.ts'
 import type { Caller } from './ssh-server.ts'
 
 /** Of one person: more windows on one device are opened on purpose, and then by tmux. */
 const SHELLS_PER_ZONE_MAX = 8
 /** Each may hold the 64 KB of its screen, and a shell. The keeper holds as many. */
 const SHELLS_MAX = 32
-/** Of a shell that an agent before has opened, until somebody looks at it. */
-const UNKNOWN_SIZE = { columns: 80, rows: 24 }
 
 /** Where shells go that outlive this process, and whose those are that it finds there. */
 export interface Custody {
   readonly keeper: ShellKeeper
   readonly ownerOf: (label: ShellLabel) => ShellOwner
+  /** Goes on recording one in a recording of its own. Throws BoxError where it cannot: then the shell must not go on. */
+  readonly record: (label: ShellLabel & { recorded: RecordedShell }) => Recording
 }
 
 export interface LastingShellsOptions {
@@ -51,7 +63,8 @@ const userOf = ({ user }: Seated): string | null => (user?.identity ? user.name 
 
 interface OpenOptions {
   readonly here: (request: TerminalRequest) => TerminalProgram
-  readonly mayLeave: boolean
+  /** Null where it is not recorded. */
+  readonly recording: Recording | null
 }
 
 export class LastingShells {
@@ -89,23 +102,24 @@ export class LastingShells {
 
   /** Somebody who is known is about to open one: what holds it takes a moment to start. */
   prepare(caller: Caller): void {
-    if (this.options.keepMs === 0 || caller.isRecorded() || !caller.allows('shell')) return
+    if (this.options.keepMs === 0 || !caller.allows('shell')) return
     this.options.custody?.keeper.prepare()
   }
 
-  /** Opens one: with the keeper where it may leave this process, or `here` where not, or that is not to be had. Fails as `here`. */
+  /** Opens one: with the keeper, or `here` where that is not to be had. Fails as `here`. */
   async open(
     id: string,
     owner: Caller,
     request: TerminalRequest,
-    { here, mayLeave }: OpenOptions,
+    { here, recording }: OpenOptions,
   ): Promise<LastingShell> {
     const place = { id, zone: owner.zone }
     this.opening.add(place)
     try {
-      const held = mayLeave ? await this.elsewhere(id, owner, request) : null
-      const program = held ?? here(request)
       const { clock, screens } = this.options
+      const held = await this.elsewhere(id, owner, request, recording)
+      const bare = held ?? here(request)
+      const program = recording ? recordedTerminal(bare, recording, clock) : bare
       const screen = screens.openFor(program, owner.name, request)
       const shell = new LastingShell({ id, owner, user: userOf(owner), program, screen, clock })
       this.shells.set(shell, null)
@@ -176,13 +190,16 @@ export class LastingShells {
     id: string,
     caller: Caller,
     request: TerminalRequest,
+    recording: Recording | null,
   ): Promise<TerminalProgram | null> {
     const { custody, log } = this.options
     if (!custody) return null
     try {
       const { zone, publicKey } = caller
       const key = sshKeyMark(publicKey)
-      const label = formatShellLabel({ id, zone, key, user: userOf(caller) })
+      const { file: shell, env } = request
+      const recorded = recording && { recording: recording.id, shell, term: env.TERM ?? '' }
+      const label = formatShellLabel({ id, zone, key, user: userOf(caller), recorded })
       return await custody.keeper.open(request, label)
     } catch (error) {
       if (!(error instanceof BoxError)) throw error
@@ -214,10 +231,11 @@ export class LastingShells {
   }
 
   /** The shells of an agent before, and what became of others meanwhile. */
-  private takeOver({ keeper, ownerOf }: Custody): void {
+  private takeOver(custody: Custody): void {
+    const { keeper, ownerOf } = custody
     for (const ended of keeper.endedShells()) this.noteEnded(ended, ownerOf)
     keeper.forgetEndedShells()
-    for (const left of keeper.left) this.adopt(left, keeper, ownerOf)
+    for (const left of keeper.left) this.adopt(left, custody)
     this.review()
   }
 
@@ -226,11 +244,7 @@ export class LastingShells {
     if (known) ownerOf(known).note('shell', known.id, exit ? resultOf(exit) : 'let go', at)
   }
 
-  private adopt(
-    { held, program }: LeftShell,
-    keeper: ShellKeeper,
-    ownerOf: Custody['ownerOf'],
-  ): void {
+  private adopt({ held, program: left }: LeftShell, { keeper, ownerOf, record }: Custody): void {
     const label = this.labelOf(held.label)
     if (!label) {
       keeper.giveUp(held.shell)
@@ -238,12 +252,34 @@ export class LastingShells {
     }
     const { id, user } = label
     const owner = ownerOf(label)
+    const program = this.recorded(label, left, record)
+    if (program instanceof BoxError) {
+      owner.note('shell', id, `let go: not recorded, ${program.code}`)
+      keeper.giveUp(held.shell)
+      return
+    }
     const { clock, screens } = this.options
     const screen = screens.openFor(program, owner.name, UNKNOWN_SIZE)
     const shell = new LastingShell({ id, owner, user, program, screen, clock, before: held })
     if (held.cutOffAt !== null) owner.note('shell', id, 'kept', held.cutOffAt)
-    program.see(false)
+    left.see(false)
     this.endAfter(shell, Math.max(0, this.options.keepMs - held.silentMs))
+  }
+
+  /** What an agent before has recorded is recorded on. */
+  private recorded(
+    label: ShellLabel,
+    left: TerminalProgram,
+    record: Custody['record'],
+  ): TerminalProgram | BoxError {
+    const { recorded } = label
+    if (!recorded) return left
+    try {
+      return recordedTerminal(left, record({ ...label, recorded }), this.options.clock)
+    } catch (error) {
+      if (!(error instanceof BoxError)) throw error
+      return error
+    }
   }
 
   private labelOf(text: string): ShellLabel | null {

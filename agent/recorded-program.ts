@@ -5,12 +5,14 @@
 
 import { pipeline, type Readable, Transform, type Writable } from 'node:stream'
 import type { Clock } from '../src/base/clock.ts'
-import type { TerminalProgram } from './lasting-shell.ts'
+import type { Keeping, TerminalProgram } from './lasting-shell.ts'
 import { type Program, resultOf } from './program.ts'
 import type { Recording, StreamName } from './recording.ts'
 
 /** A program that was hung up and goes on nonetheless shows nothing any more. */
 const LINGER_MS = 2_000
+/** How a recording ends where its program does not. */
+const LEFT = 'the agent has ended, the shell goes on'
 
 export function recordedProgram(program: Program, recording: Recording, clock: Clock): Program {
   const output = tapped(program.output, recording, 'output')
@@ -35,16 +37,31 @@ export function recordedProgram(program: Program, recording: Recording, clock: C
   }
 }
 
-/** As `recordedProgram`, with what is particular to a terminal. */
-export const recordedTerminal = (
+/** As `recordedProgram`, with what is particular to a terminal; where it is left, its recording ends here. */
+export function recordedTerminal(
   program: TerminalProgram,
   recording: Recording,
   clock: Clock,
-): TerminalProgram => ({
-  ...recordedProgram(program, recording, clock),
-  resize: (columns, rows) => {
-    recording.resize(columns, rows)
-    program.resize(columns, rows)
+): TerminalProgram {
+  const { keeping } = program
+  return {
+    ...recordedProgram(program, recording, clock),
+    resize: (columns, rows) => {
+      recording.resize(columns, rows)
+      program.resize(columns, rows)
+    },
+    ...(keeping && { keeping: recordedKeeping(keeping, recording) }),
+  }
+}
+
+const recordedKeeping = (keeping: Keeping, recording: Recording): Keeping => ({
+  get endedAt() {
+    return keeping.endedAt
+  },
+  see: isSeen => keeping.see(isSeen),
+  leave: () => {
+    recording.end(LEFT)
+    keeping.leave()
   },
 })
 

@@ -5,6 +5,8 @@ import { BoxError } from '../src/base/errors.ts'
 import type { RecordedKind } from '../src/box/recording.ts'
 import { asUser } from './audit-notes.ts'
 import type { Account } from './environment.ts'
+import type { RecordedShell, ShellLabel } from './keeper/shell-label.ts'
+import { UNKNOWN_SIZE } from './lasting-shell.ts'
 import { messageOfTheDay } from './motd.ts'
 import type { Recorder } from './recorder.ts'
 import type { Recording } from './recording.ts'
@@ -43,6 +45,19 @@ export function recordingOrWhy(session: SessionToRecord): Recording | null | Box
     if (error instanceof BoxError) return error
     throw error
   }
+}
+
+/** Goes on with a shell that an agent before has recorded. Throws BoxError where it cannot: then the shell must not go on. */
+export function goOnRecording(
+  { zone, user, recorded }: ShellLabel & { recorded: RecordedShell },
+  recorder: Recorder | null,
+  { name: who, deviceName }: Pick<Caller, 'name' | 'deviceName'>,
+): Recording {
+  if (!recorder) throw new BoxError('STATE_UNWRITABLE', 'This device cannot record.')
+  const { recording, shell, term } = recorded
+  const detail = asUser(user, `goes on from ${recording}`)
+  const terminal = { ...UNKNOWN_SIZE, term }
+  return recorder.begin({ zone, who, what: 'shell', detail, deviceName, shell, terminal })
 }
 
 /** For whoever logs in (RFC 4252 section 5.4): every client shows it, apart from what programs print. */

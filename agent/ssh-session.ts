@@ -230,6 +230,7 @@ export class SshSession {
       caller.note(right, detail, beginning === 'asked' ? 'begun' : beginning)
       work(channel).then(ended, (error: unknown) => {
         ended(null)
+        this.recording?.end(resultOf(null))
         if (this.left.signal.aborted) return // There is nobody to tell.
         log.note('warn', 'ssh', 'session failed', { reason: String(error) })
         tellExit(channel, { code: EXIT_NOT_STARTED })
@@ -300,13 +301,12 @@ export class SshSession {
 
   /** A shell that is kept where the connection is lost. */
   private async runLasting(channel: ServerChannel, id: string): Promise<Outcome> {
-    const { account, caller, heardAt, shells } = this.options
+    const { account, caller, clock, heardAt, shells } = this.options
     const asked = this.terminal!
     const request = terminalRequest(this.options, asked, ['-l'], this.variables)
-    const here = (one: TerminalRequest) => this.newPty(one)
-    // What is recorded is recorded by this process, and ends with it.
-    const mayLeave = this.recording === null
-    const shell = await shells.open(id, caller, request, { here, mayLeave })
+    const { recording } = this
+    const here = (one: TerminalRequest) => new Pty({ ...one, clock })
+    const shell = await shells.open(id, caller, request, { here, recording })
     if (this.left.signal.aborted) {
       shells.remove(shell)
       shell.hangUp()

@@ -20,7 +20,7 @@ import { option, printTable, runRounds } from './lib/table.mjs'
 
 const SUBJECTS = ['box-50', 'ssh2-50', 'ansible-50', 'pssh-50', 'box-200']
 const COMMAND = 'echo here'
-const STEP_MS = 280_000
+const STEP_MS = 900_000
 /** What of a fleet is known after its first time is not known before. */
 const WARM = 2
 const TIMES = 5

@@ -13,6 +13,8 @@ import { ShellKeeper } from '../../agent/keeper/shell-keeper.ts'
 import { KeeperReader, wordsMessage } from '../../agent/keeper/words.ts'
 import type { Custody } from '../../agent/lasting-shells.ts'
 import { Pty } from '../../agent/pty.ts'
+import type { Recorder } from '../../agent/recorder.ts'
+import { goOnRecording } from '../../agent/session-recording.ts'
 import { type Caller, SshServer } from '../../agent/ssh-server.ts'
 import type { Log } from '../../src/base/log.ts'
 import { keeperSocket } from '../../src/sys/paths.ts'
@@ -98,6 +100,8 @@ export interface SimulatedAgentOptions {
   readonly keepMs?: number
   /** What the grants say. */
   readonly allows?: () => boolean
+  /** Absent: it can record nothing. */
+  readonly recorder?: Recorder | null
 }
 
 /** What a device's agent has to do with shells. */
@@ -110,11 +114,11 @@ export class SimulatedAgent {
 
   static async start(
     house: KeeperHouse,
-    { log, keepMs = KEEP_MS, allows = () => true }: SimulatedAgentOptions,
+    { log, keepMs = KEEP_MS, allows = () => true, recorder = null }: SimulatedAgentOptions,
   ): Promise<SimulatedAgent> {
     const { directory, clock, start } = house
     const keeper = await ShellKeeper.find({ directory, keepMs, clock, log, start })
-    return new SimulatedAgent(keeper, { clock, log, keepMs, allows })
+    return new SimulatedAgent(keeper, { clock, log, keepMs, allows, recorder })
   }
 
   private constructor(
@@ -124,6 +128,7 @@ export class SimulatedAgent {
       log,
       keepMs: keepShellsMs,
       allows,
+      recorder,
     }: Required<SimulatedAgentOptions> & { clock: SkippingClock },
   ) {
     const notes: string[] = []
@@ -135,6 +140,7 @@ export class SimulatedAgent {
     const custody: Custody = {
       keeper,
       ownerOf: ({ zone }) => ({ zone, name: 'ada', allows, note }),
+      record: label => goOnRecording(label, recorder, { name: 'ada', deviceName: 'kitchen' }),
     }
     this.server = new SshServer({
       ...{
@@ -144,7 +150,7 @@ export class SimulatedAgent {
         log,
         keepShellsMs,
         custody,
-        recorder: null,
+        recorder,
         approvals: NOBODY,
       },
     })

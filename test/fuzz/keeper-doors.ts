@@ -7,11 +7,16 @@ import { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import { utf8 } from '../vectors.ts'
 import { type ByteDoor, random, type TextDoor } from './doors.ts'
 
-const label = formatShellLabel({
+const whose = {
   id: 'aaaaaaaa',
   zone: ZoneSecret.generate('EDKEY', random).zone,
   key: '4TQ0W9ZR4TQ0W9ZR',
   user: 'ada',
+}
+const label = formatShellLabel({ ...whose, recorded: null })
+const recordedLabel = formatShellLabel({
+  ...whose,
+  recorded: { recording: '0123456789abc', shell: '/bin/sh', term: 'xterm' },
 })
 const program = {
   ...{ file: '/bin/bash', args: ['-l'], env: { TERM: 'xterm' }, cwd: '/root' },
@@ -57,7 +62,7 @@ export const KEEPER_TEXT_DOORS: readonly TextDoor[] = [
   {
     name: 'whose shell it is',
     of: ['parseShellLabel'],
-    right: [label],
+    right: [label, recordedLabel],
     read: parseShellLabel,
   },
   {
