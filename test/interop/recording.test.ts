@@ -178,6 +178,32 @@ describe.skipIf(skipped)('a person who is recorded', { timeout: 300_000 }, () =>
     expect((await guest.box('grant', 'hut', me, 'shell', '--as', 'ada')).code).toBe(77)
   })
 
+  test('has a shell that outlives the agent, and the next one goes on recording it', async () => {
+    const line = guest.command('ssh', 'hut').join(' ')
+    const screen = new Screen('outlived', [80, 24], `${line}; echo "status $?"; exec sleep 600`)
+    screens.push(screen)
+    await screen.until(/[$#] ?$/m, 120_000)
+    screen.type("PS1='>> '; word=4711; echo bef''ore", 'Enter')
+    await screen.until(/^before/m)
+    await new Promise(resolve => setTimeout(resolve, 3_000))
+    home.device.program.kill('SIGKILL')
+    await home.device.program.ended()
+    home.device.restart()
+    await home.device.linked()
+    // It comes back by itself.
+    await screen.until(/Looking for your shell/, 90_000)
+    screen.type('clear', 'Enter')
+    screen.type('echo "<$word>"', 'Enter')
+    await screen.until(/^<4711>/m, 90_000)
+    screen.type('exit 5', 'Enter')
+    await screen.until(/status 5/)
+    const { id, state } = (await list()).filter(({ detail }) => detail === '').at(-1)!
+    expect(state).toBe('cut')
+    const { out } = await played('shell', `goes on from ${id}`)
+    expect(out).toMatch(/before[\s\S]*<4711>/)
+    expect(out).toMatch(/exit 5/)
+  })
+
   test('leaves a recording that is seen to be cut where the agent is killed, or somebody cuts it', async () => {
     const session = new Program(guest.command('ssh', 'hut', '--', 'echo here; sleep 600'))
     await session.until(/here/)
