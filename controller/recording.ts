@@ -59,13 +59,13 @@ export function recordingValue({ id, state, parts, bytes, endedAt, about }: Reco
   }
 }
 
-/** Begins to read one. Fails with RECORDING_UNKNOWN, SIGNATURE_INVALID, and as SshSession.hear. */
+/** Begins to read one, of whoever has, or had, one of these zones. Fails with RECORDING_UNKNOWN, SIGNATURE_INVALID, and as SshSession.hear. */
 export async function openRecordingOf(
   ssh: SshSession,
-  device: ZoneKey,
+  devices: readonly ZoneKey[],
   id: string,
 ): Promise<PlayedRecording> {
-  const lines = linesOf(ssh, device, id)
+  const lines = linesOf(ssh, devices, id)
   const first = await lines.next()
   if (first.done) throw new BoxError('RECORDING_UNKNOWN')
   return { about: parseRecordingAbout(first.value), events: eventsOf(lines) }
@@ -83,10 +83,10 @@ async function* eventsOf(
 
 async function* linesOf(
   ssh: SshSession,
-  device: ZoneKey,
+  devices: readonly ZoneKey[],
   id: string,
 ): AsyncGenerator<string, RecordingProof> {
-  const reader = new RecordingReader(device, id)
+  const reader = new RecordingReader(devices, id)
   const pieces = ssh.hear(`${RECORDING_SUBSYSTEM}${id}`)
   for (;;) {
     const next = await pieces.next()

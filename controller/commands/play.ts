@@ -12,6 +12,7 @@ import { SequenceReader } from '../../src/wire/terminal-sequences.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
 import { openShell } from '../device-shell.ts'
+import { zonesOf } from '../fleet.ts'
 import { openRecordingOf, type PlayedRecording, type RecordingProof } from '../recording.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
 
@@ -62,14 +63,13 @@ export const play = command<Arguments>({
       throw new BoxError('INPUT_INVALID', `"${args.id}" is no recording: see box recordings.`)
     if (!(speed > 0) || (idle !== undefined && !(idle >= 0)))
       throw new BoxError('INPUT_INVALID', '--speed and --idle take numbers above 0.')
-    const device = fleet.device(name)
     const progress = output.progress(`looking for ${name}`)
     const options = { timeoutMs: timeoutMs(args.timeout) }
-    const { ssh } = await openShell(context, device, options).finally(progress.end)
+    const { ssh } = await openShell(context, fleet.device(name), options).finally(progress.end)
     const end = () => ssh.destroy()
     context.signal.addEventListener('abort', end, { once: true })
     try {
-      const recording = await openRecordingOf(ssh, device.zone, id)
+      const recording = await openRecordingOf(ssh, zonesOf(fleet.device(name)), id)
       await told(context, args, recording)
     } catch (error) {
       context.signal.throwIfAborted()

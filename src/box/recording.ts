@@ -160,17 +160,19 @@ export class RecordingSigner {
   }
 }
 
-/** Reads the stream of one recording, and believes nothing that its device has not signed. */
+/** Reads the stream of one recording, and believes nothing that its device has not signed, all with one key. */
 export class RecordingReader {
-  private readonly device: ZoneKey
+  /** Those it may be signed by; after the first part the one that it is. */
+  private devices: readonly ZoneKey[]
   private readonly id: Uint8Array
   private pending: Uint8Array = new Uint8Array(0)
   private number = 0
   private before: Uint8Array = new Uint8Array(HASH_SIZE)
   private isOver = false
 
-  constructor(device: ZoneKey, id: string) {
-    this.device = device
+  /** `devices`: the zone of the device and those it had before. */
+  constructor(devices: readonly ZoneKey[], id: string) {
+    this.devices = devices
     this.id = idBytes(id)
   }
 
@@ -205,13 +207,13 @@ export class RecordingReader {
 
   private check(signed: Uint8Array): RecordingPart {
     if (this.isOver) throw this.broken('comes after the last one')
-    const { part, fields } = this.decoded(signed)
-    const { version, device, recording, number, flags, at, before, content } = fields
+    const { part, device, fields } = this.decoded(signed)
+    const { version, recording, number, flags, at, before, content } = fields
     if (version !== VERSION || !equalBytes(recording, this.id)) throw this.broken('is of another')
-    if (!equalBytes(device, this.device)) throw this.broken('is by another device')
     if (number !== this.number || !equalBytes(before, this.before))
       throw this.broken('does not follow from the one before')
     this.number++
+    this.devices = [device]
     this.before = sha256(part)
     this.isOver = (flags & LAST) !== 0
     return { number, at: Number(at), isLast: this.isOver, content: content.slice() }
@@ -220,9 +222,12 @@ export class RecordingReader {
   private decoded(signed: Uint8Array) {
     try {
       const { signature, part } = Signed.decode(signed)
-      if (!verifyZoneSignature(this.device, RECORDING_SIGNATURE, part, signature))
+      const fields = Part.decode(part)
+      const device = this.devices.find(one => equalBytes(one, fields.device))
+      if (!device) throw this.broken('is by another device')
+      if (!verifyZoneSignature(device, RECORDING_SIGNATURE, part, signature))
         throw this.broken('is not signed by the device')
-      return { part, fields: Part.decode(part) }
+      return { part, device, fields }
     } catch (error) {
       if (error instanceof WireError) throw this.broken('is of another kind', error)
       throw error

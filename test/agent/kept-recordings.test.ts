@@ -83,7 +83,7 @@ async function all(agent: SimulatedAgent) {
   const ssh = await owner(agent)
   const found = []
   for (const { id, state } of await recordingsOn(ssh)) {
-    const { about, events } = await openRecordingOf(ssh, device.zone, id)
+    const { about, events } = await openRecordingOf(ssh, [device.zone], id)
     let text = ''
     let last = ''
     for await (const [, kind, data] of events) {

@@ -82,7 +82,7 @@ async function recorded(): Promise<{ events: CastEvent[]; text: string; about: o
     .poll(async () => (await recordingsOn(owner)).map(one => one.state))
     .toEqual(['whole'])
   const [entry] = await recordingsOn(owner)
-  const { about, events } = await openRecordingOf(owner, device.zone, entry!.id)
+  const { about, events } = await openRecordingOf(owner, [device.zone], entry!.id)
   const all: CastEvent[] = []
   for await (const event of events) all.push(event)
   const text = all
@@ -278,7 +278,7 @@ describe('an owner', () => {
       const options = { stream: near, user: 'x', privateKey: KEYS.private, accepts: () => true }
       const session = await loginAsBox(options)
       try {
-        const { events } = await openRecordingOf(session, device.zone, id)
+        const { events } = await openRecordingOf(session, [device.zone], id)
         for await (const _ of events);
         return 'whole'
       } catch (error) {
@@ -300,7 +300,7 @@ describe('an owner', () => {
   })
 
   test('is told where there is no such recording', async () => {
-    await expect(openRecordingOf(owner, device.zone, '06fzv8k2m0a4g')).rejects.toMatchObject({
+    await expect(openRecordingOf(owner, [device.zone], '06fzv8k2m0a4g')).rejects.toMatchObject({
       code: 'RECORDING_UNKNOWN',
     })
   })

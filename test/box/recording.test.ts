@@ -25,7 +25,7 @@ const partsOf = (own = device, recording = id): Uint8Array[] => {
   )
 }
 const read = (...stream: Uint8Array[]): { parts: RecordingPart[]; reader: RecordingReader } => {
-  const reader = new RecordingReader(device.zone, id)
+  const reader = new RecordingReader([device.zone], id)
   return { parts: stream.flatMap(piece => reader.take(piece)), reader }
 }
 const broken = expect.objectContaining({ code: 'SIGNATURE_INVALID' })
@@ -93,6 +93,22 @@ test('parts of another recording, or of another device, are none of this one', (
   expect(() => read(...partsOf(device, other))).toThrow(broken)
   const stranger = ZoneSecret.generate('EDKEY', random)
   expect(() => read(...partsOf(stranger))).toThrow(broken)
+})
+
+test('what was signed with a key that the device had before is read, all of it with that one', () => {
+  const before = ZoneSecret.generate('EDKEY', random)
+  const zones = [device.zone, before.zone]
+  const [one, two, three] = partsOf(before) as [Uint8Array, Uint8Array, Uint8Array]
+  const reader = new RecordingReader(zones, id)
+  expect([one, two, three].flatMap(part => reader.take(part))).toHaveLength(3)
+  expect(reader.isWhole).toBe(true)
+  // The other key may not take over in the middle.
+  const signer = new RecordingSigner(before, id)
+  const mixed = new RecordingReader(zones, id)
+  mixed.take(signer.next(utf8('one'), { at: NOW, isLast: false }))
+  Object.assign(signer, { own: device })
+  const taken = signer.next(utf8('two'), { at: NOW, isLast: true })
+  expect(() => mixed.take(taken)).toThrow(/is by another device/)
 })
 
 test('a length that no part has is not waited for', () => {

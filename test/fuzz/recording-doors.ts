@@ -43,14 +43,14 @@ export const RECORDING_BYTE_DOORS: readonly ByteDoor[] = [
     name: 'recording as it travels',
     of: [],
     right: [concat(...parts), parts[0]!],
-    read: bytes => new RecordingReader(zone.zone, id).take(bytes),
+    read: bytes => new RecordingReader([zone.zone], id).take(bytes),
     isSlow: true,
   },
   {
     name: 'part of a recording that a device signed',
     of: [],
     right: [parts[0]!.slice(SIGNED_FROM)],
-    read: part => new RecordingReader(zone.zone, id).take(signedAnew(part)),
+    read: part => new RecordingReader([zone.zone], id).take(signedAnew(part)),
     isSlow: true,
   },
   {
