@@ -39,7 +39,8 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: ['test/interop/**'],
-          testTimeout: 20_000,
+          // Of arithmetic and files, on a machine that may have much else to do.
+          testTimeout: 60_000,
           expect,
           // Without it a machine of two cores has one.
           maxWorkers: Math.max(2, availableParallelism() - 1),
