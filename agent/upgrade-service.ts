@@ -89,6 +89,7 @@ export class UpgradeService {
   ): Promise<void> {
     switch (kind) {
       case 'version':
+        this.startWhatIsCurrent()
         return upgrading.talk.answer(this.state())
       case 'release':
         return await this.offer(upgrading, body)
@@ -112,6 +113,18 @@ export class UpgradeService {
       awaiting: upgrader.isAwaiting(),
       taking: this.taking,
     }
+  }
+
+  /** An agent was killed while a release was put in place, and that was finished nevertheless: we are still the one before. */
+  private startWhatIsCurrent(): void {
+    if (this.taking || !this.options.upgrader.isOvertaken()) return
+    this.taking = true
+    this.restartSoon()
+  }
+
+  private restartSoon(): void {
+    const { clock, upgrader } = this.options
+    clock.after(RESTART_AFTER_MS, () => upgrader.restart())
   }
 
   private async offer(upgrading: Upgrading, { downgrade, head, size }: Json): Promise<void> {
@@ -142,7 +155,7 @@ export class UpgradeService {
   }
 
   private async take(upgrading: Upgrading, zone: ZoneKey): Promise<void> {
-    const { upgrader, clock } = this.options
+    const { upgrader } = this.options
     const { talk, version, downgrade } = upgrading
     this.mustBeFree()
     this.note(zone, version, 'begun')
@@ -155,7 +168,7 @@ export class UpgradeService {
       const before = await upgrader.take(path, { downgrade }).finally(() => upgrader.drop())
       this.note(zone, version, 'on trial')
       talk.answer({ before })
-      clock.after(RESTART_AFTER_MS, () => upgrader.restart())
+      this.restartSoon()
     } catch (error) {
       this.taking = false
       throw error

@@ -16,6 +16,7 @@ import {
   endTrial,
   failedVersion,
   giveWay,
+  isOvertaken,
   maySettle,
   type Trial,
   trialOf,
@@ -42,6 +43,8 @@ export interface Upgrader {
   failed(): string | null
   /** Whether the process that runs waits for an owner's word. */
   isAwaiting(): boolean
+  /** Whether another version is to be started than runs, and nobody has: see versions.ts. */
+  isOvertaken(): boolean
   /** Makes the release in this file the current version, on trial; returns the one before. Fails with RELEASE_REFUSED. */
   take(path: string, options: { readonly downgrade: boolean }): Promise<string>
   /** Forgets what was put together. */
@@ -67,6 +70,7 @@ export function machineUpgrader(state: string, now: number, restart: () => void)
     trial: () => (versions === null ? null : trialOf(versions)),
     failed: () => (versions === null ? null : failedVersion(versions)),
     isAwaiting: () => versions !== null && awaitsHere(versions),
+    isOvertaken: () => versions !== null && isOvertaken(versions, VERSION),
     take: async (path, { downgrade }) => {
       mustHaveRoom(versions!, sizeOf(path))
       const words = ['upgrade', '--file', path, '--await-owner', '--json']

@@ -38,9 +38,11 @@ export interface UpgradeOptions {
   readonly downgrade: boolean
   /** The trial ends only with the word of an owner, over the mesh; see `awaitsOwner`. */
   readonly awaitOwner: boolean
-  /** Told before each step; for tests that cut it off there. */
-  readonly before?: (step: string) => void
+  /** Told before each step; where it throws, the current version stays what it was. */
+  readonly before?: (step: Step) => void
 }
+
+export type Step = 'unpack' | 'try' | 'put beside' | 'begin the trial' | 'switch' | 'end'
 
 /** The version that is started next. Throws STATE_UNREADABLE. */
 export const currentVersion = (directory: string): string =>
@@ -79,7 +81,12 @@ export function takeRelease({ directory, release, machine, ...rest }: UpgradeOpt
     if (awaitOwner) replaceText(directory, 'awaits', `${version}\n`)
     else rmSync(join(directory, 'awaits'), { force: true })
     replaceText(directory, 'trial', `${version} ${before} 0\n`)
-    step('switch')
+    try {
+      step('switch')
+    } catch (error) {
+      endTrial(directory)
+      throw error
+    }
     switchTo(directory, version)
     syncDirectory(directory)
     step('end')
@@ -156,6 +163,16 @@ export function endTrial(directory: string): void {
 /** Whether the trial of this version ends only when an owner has reached it and says so. */
 export const awaitsOwner = (directory: string, version: string): boolean =>
   textOf(directory, 'awaits') === version
+
+/**
+ * Whether another version than this process is current, and waits for an owner: whoever made it so has outlived the
+ * agent that asked for it, and nobody has started it.
+ */
+export function isOvertaken(directory: string, running: string): boolean {
+  const trial = trialOf(directory)
+  if (!trial || trial.version === running || !awaitsOwner(directory, trial.version)) return false
+  return currentVersion(directory) === trial.version
+}
 
 /** The version that gave way last, by the launcher's word; null where none did since the last trial began. */
 export const failedVersion = (directory: string): string | null => textOf(directory, 'failed')

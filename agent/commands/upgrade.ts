@@ -8,7 +8,7 @@ import { command } from '../command.ts'
 import { openRelease, pinnedKeys } from '../release.ts'
 import { SERVICES } from '../systemd-unit.ts'
 import { TRIAL_MS } from '../trial.ts'
-import { currentVersion, takeRelease, trialOf } from '../versions.ts'
+import { currentVersion, type Step, takeRelease, trialOf } from '../versions.ts'
 
 const LOOK_EVERY_MS = 500
 /** All tries of a version that does not come up, and the way back. */
@@ -48,7 +48,8 @@ export const upgrade = command({
     let before: string
     try {
       const machine = `${process.platform}-${process.arch}`
-      before = takeRelease({ directory, release, machine, downgrade, awaitOwner })
+      const goOn = awaitOwner ? mustHaveParent(process.ppid) : () => {}
+      before = takeRelease({ directory, release, machine, downgrade, awaitOwner, before: goOn })
     } finally {
       release.close()
     }
@@ -63,6 +64,14 @@ export const upgrade = command({
     })
   },
 })
+
+/** Nobody would start what is made current once the agent that asked for it is gone; the next one is asked again. */
+const mustHaveParent =
+  (agent: number) =>
+  (step: Step): void => {
+    if (step !== 'end' && process.ppid !== agent)
+      throw new BoxError('RELEASE_REFUSED', 'The agent that asked for it has ended.')
+  }
 
 /** Waits until the trial is over. Fails with RELEASE_REFUSED where the version has given way. */
 async function verdict(directory: string, version: string, signal: AbortSignal): Promise<void> {

@@ -57,11 +57,13 @@ export async function upgradeDevice(
   try {
     release = suiting(releases, state)
     const { version } = release.manifest
-    if (state.version !== version) {
+    if (state.version === version) {
+      if (!state.awaiting) return { is: 'unchanged', version }
+    } else if (state.trial?.version !== version) {
       const before = await handOver(context, device, release, downgrade, following)
       if (before === null) return interrupted()
-      note('waiting for the new version')
-    } else if (!state.awaiting) return { is: 'unchanged', version }
+    }
+    note('waiting for the new version')
     return await proveAnew(context, device, { version, before: beforeOf(state) }, note)
   } catch (error) {
     return failure(context, error, 'lost')

@@ -17,7 +17,14 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { TRIES_MAX } from '../../agent/launcher.ts'
 import { openRelease, pinnedKeys } from '../../agent/release.ts'
 import { TRIAL_MS, watchTrial } from '../../agent/trial.ts'
-import { currentVersion, endTrial, takeRelease, trialOf } from '../../agent/versions.ts'
+import {
+  currentVersion,
+  endTrial,
+  isOvertaken,
+  takeRelease,
+  trialOf,
+} from '../../agent/versions.ts'
+import { BoxError } from '../../src/base/errors.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { compareVersions, releaseHead } from '../../src/box/executable-release.ts'
 import { SigningKey } from '../../src/crypto/signing.ts'
@@ -151,6 +158,25 @@ test.for(STEPS)(
     take(directory, releaseFile('1.2.0'))
     expect(running()?.said).toBe('running 1.2.0')
     expect(readdirSync(directory).filter(name => name.startsWith('.'))).toEqual([])
+  },
+)
+
+test.for(STEPS.slice(0, -1))(
+  'given up before "%s", because nobody would start it, the version before stays, and nothing is on trial',
+  step => {
+    const { directory, running } = machine()
+    const release = openRelease(releaseFile('1.1.0'), [KEY.publicKey])
+    const before = (next: string) => {
+      if (next === step) throw new BoxError('RELEASE_REFUSED', 'The agent has ended.')
+    }
+    const options = { machine: 'linux-x64', downgrade: false, awaitOwner: true, before }
+    expect(() => takeRelease({ directory, release, ...options })).toThrow(refused)
+    release.close()
+    expect([trialOf(directory), isOvertaken(directory, '1.0.0')]).toEqual([null, false])
+    expect(running()?.said).toBe('running 1.0.0')
+    expect(take(directory, releaseFile('1.2.0'), { awaitOwner: true })).toBe('1.0.0')
+    expect(isOvertaken(directory, '1.0.0')).toBe(true)
+    expect(isOvertaken(directory, '1.2.0')).toBe(false)
   },
 )
 

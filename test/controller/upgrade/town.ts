@@ -12,6 +12,7 @@ import {
   endTrial,
   failedVersion,
   giveWay,
+  isOvertaken,
   takeRelease,
   trialOf,
 } from '../../../agent/versions.ts'
@@ -58,6 +59,17 @@ export class UpgradeTown {
     return this.running.get(name)
   }
 
+  /** What an agent began that was killed: the release is current, and the agent before runs again. */
+  outlive(name: string, file: string): void {
+    const release = openRelease(file, [KEY.publicKey])
+    try {
+      const options = { machine: 'linux-x64', downgrade: false, awaitOwner: true }
+      takeRelease({ directory: this.versions(name), release, ...options })
+    } finally {
+      release.close()
+    }
+  }
+
   /** Where the versions lie. */
   versions(name: string): string {
     return this.machines.get(name)!.directory
@@ -83,6 +95,7 @@ export class UpgradeTown {
       trial: () => trialOf(versions),
       failed: () => failedVersion(versions),
       isAwaiting: () => trialOf(versions)?.version === version && awaitsOwner(versions, version),
+      isOvertaken: () => isOvertaken(versions, version),
       take: async (path, { downgrade }) => {
         this.taken.push(name)
         const release = openRelease(path, [KEY.publicKey])

@@ -90,6 +90,20 @@ test.for([
   },
 )
 
+test('a version that was made current by what its agent left behind is started, and proven', {
+  timeout: 60_000,
+}, async () => {
+  await town.device('attic')
+  const file = release('1.1.0')
+  town.outlive('attic', file)
+  expect(town.version('attic')).toBe('1.0.0')
+  expect(await run()).toEqual({
+    ...{ code: 0, err: '' },
+    out: 'attic  1.1.0 has proven itself; before it was 1.0.0\n',
+  })
+  expect(town.version('attic')).toBe('1.1.0')
+})
+
 test('what is not to be taken is refused before anything is written', {
   timeout: 60_000,
 }, async () => {
