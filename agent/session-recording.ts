@@ -37,10 +37,18 @@ export function beginRecording(session: SessionToRecord): Recording | null {
   })
 }
 
-/** As `beginRecording`, with the reason in place of a failure. */
-export function recordingOrWhy(session: SessionToRecord): Recording | null | BoxError {
+/** As `beginRecording`, with the reason in place of a failure. Whoever was not told at the login is told on standard error. */
+export function recordingOrWhy(
+  session: SessionToRecord & { readonly isToldOfRecording: boolean },
+  errors: { write(text: string): unknown },
+): Recording | null | BoxError {
+  const { isToldOfRecording, what, terminal } = session
   try {
-    return beginRecording(session)
+    const recording = beginRecording(session)
+    // Connections are kept: the grant may have changed since the login. Terminals say it anyway, and files have no words.
+    if (recording && !isToldOfRecording && !terminal && what !== 'files')
+      errors.write(`${RECORDED_BANNER}\n`)
+    return recording
   } catch (error) {
     if (error instanceof BoxError) return error
     throw error

@@ -52,6 +52,8 @@ export class SshConnection {
   private readonly shells: LastingShells
   private readonly screens: OpenScreens
   private readonly pipes: PipeShelf
+  /** Whether its person was told at the login that all of it is recorded. */
+  private readonly isToldOfRecording: boolean
   private readonly sessions = new Set<SshSession>()
   private forwarding: Forwarding | null = null
   private timer: Timer
@@ -72,6 +74,7 @@ export class SshConnection {
     this.heardAt = options.clock.elapsed()
     this.carrier = carrier
     this.caller = caller
+    this.isToldOfRecording = caller.isRecorded()
     this.account = caller.user ?? options.account
     this.options = options
     this.timer = options.clock.after(LOGIN_MS, () => this.giveUp('login took too long'))
@@ -92,7 +95,7 @@ export class SshConnection {
       algorithms: { compress: ['none'] },
       keepaliveInterval: KEEPALIVE_MS,
       keepaliveCountMax: KEEPALIVES_MISSED_MAX,
-      ...(caller.isRecorded() && { banner: RECORDED_BANNER }),
+      ...(this.isToldOfRecording && { banner: RECORDED_BANNER }),
     } as ssh2.ServerConfig)
     server.on('connection', (client, { header }) => this.greet(client, header.comments))
     // Any Duplex will do (packaging: tried with OpenSSH); the types ask for a socket.
@@ -174,11 +177,11 @@ export class SshConnection {
 
   private open(session: ssh2.Session): void {
     const { clock, log, recorder, approvals } = this.options
-    const { account, caller, carrier, shells, screens, pipes } = this
+    const { account, caller, carrier, shells, screens, pipes, isToldOfRecording } = this
     const heardAt = () => this.heardAt
     const opened = new SshSession(session, {
       ...{ account, caller, carrier, clock, log, recorder, approvals },
-      ...{ shells, screens, pipes, heardAt },
+      ...{ shells, screens, pipes, heardAt, isToldOfRecording },
     })
     this.sessions.add(opened)
     this.rest()

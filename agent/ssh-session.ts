@@ -64,6 +64,7 @@ export interface SshSessionOptions {
   readonly pipes: PipeShelf
   /** By clock.elapsed, when anything last came over the connection. */
   readonly heardAt: () => number
+  readonly isToldOfRecording: boolean
 }
 
 interface Verdict {
@@ -259,7 +260,7 @@ export class SshSession {
   ): boolean {
     const { terminal, options } = this
     const about = detailFor(options.account, what === 'exec' ? detail : '')
-    const begun = recordingOrWhy({ ...options, what, detail: about, terminal })
+    const begun = recordingOrWhy({ ...options, what, detail: about, terminal }, channel.stderr)
     this.recording = begun instanceof BoxError ? null : begun
     if (!(begun instanceof BoxError)) return true
     options.caller.note(what, detail, `refused: not recorded, ${begun.code}`)

@@ -304,14 +304,33 @@ async function openOutput(args: readonly string[], { out, err }: Surroundings): 
   return new Output({ json, out, err, clock: systemClock })
 }
 
-function processSurroundings(): Surroundings {
-  const sink = (stream: NodeJS.WriteStream): Sink => ({
+/** A pipe that nobody reads takes what is written all the same, into our memory. */
+function processSink(stream: NodeJS.WriteStream): Sink {
+  let catchingUp: Promise<void> | null = null
+  const caughtUp = () =>
+    new Promise<void>(resolve => {
+      const done = () => {
+        stream.off('drain', done).off('close', done)
+        catchingUp = null
+        resolve()
+      }
+      stream.once('drain', done).once('close', done)
+    })
+  return {
     isTerminal: stream.isTTY === true,
     write: bytes => void stream.write(bytes),
-  })
+    behind: () => {
+      if (!stream.writableNeedDrain || stream.destroyed) return null
+      catchingUp ??= caughtUp()
+      return catchingUp
+    },
+  }
+}
+
+function processSurroundings(): Surroundings {
   return {
-    out: sink(process.stdout),
-    err: sink(process.stderr),
+    out: processSink(process.stdout),
+    err: processSink(process.stderr),
     context: async (common, output, commands) =>
       (await import('./context.ts')).openContext(common, output, commands),
   }

@@ -25,6 +25,7 @@ import { stateDirectory, surroundings } from '../src/sys/paths.ts'
 import { systemRandom } from '../src/sys/random.ts'
 import type { Common } from './command.ts'
 import { type Ego, egoIn, egoText } from './ego.ts'
+import type { DialErrand } from './errands/errand.ts'
 import { Fleet } from './fleet.ts'
 import { readHubs } from './hubs.ts'
 import { EXIT_INTERRUPTED, Interrupted, type Output } from './output.ts'
@@ -32,6 +33,8 @@ import { directoryState, type State } from './state.ts'
 
 /** Where a running `box up` lends its peer to other commands, in the state directory. */
 export const LOAN_SOCKET = 'mesh.sock'
+/** Where it takes commands that are to be run on devices. */
+export const ERRAND_SOCKET = 'errands.sock'
 /** Hubs that are dialled at the start: enough that one answers, few enough for a phone line. */
 const HUBS_DIALLED_MAX = 8
 
@@ -86,6 +89,8 @@ export interface Context {
   readonly ego: () => Ego
   /** Our peer in the mesh, with the hubs we know of introduced to it. */
   readonly mesh: () => Promise<ControllerMesh>
+  /** The way to a `box up` of the same state that runs commands on devices for us; null where there is none. */
+  readonly errands: () => Promise<DialErrand | null>
   /** What goes on beside the command; its end is waited for. Where it fails, only the log says so. */
   readonly meanwhile: (work: Promise<void>) => void
   /** What is to be closed before the mesh is. */
@@ -96,15 +101,26 @@ export interface Context {
   readonly close: () => Promise<void>
 }
 
-type Made = 'fleet' | 'ego' | 'mesh' | 'meanwhile' | 'ending' | 'revocationBits' | 'close'
+type Made =
+  | 'fleet'
+  | 'ego'
+  | 'mesh'
+  | 'errands'
+  | 'meanwhile'
+  | 'ending'
+  | 'revocationBits'
+  | 'close'
 export type ContextParts = Omit<Context, Made> & {
   readonly startMesh: StartMesh
+  /** Absent: there is none. */
+  readonly errands?: () => Promise<DialErrand | null>
   readonly revocationBits?: number
 }
 
 /** Puts a context together; what costs time is made when it is first needed. */
 export function createContext({
   startMesh,
+  errands = async () => null,
   revocationBits = DIFFICULTY,
   ...parts
 }: ContextParts): Context {
@@ -123,6 +139,7 @@ export function createContext({
   }
   return {
     ...parts,
+    errands,
     revocationBits,
     fleet,
     ego: () => {
@@ -207,6 +224,7 @@ export async function openContext(
     commands,
     engine,
     revocationBits: revocationBits(process.env),
+    errands: () => (engine.mesh === 'embedded' ? errandsIn(directory) : Promise.resolve(null)),
     startMesh: async parts => {
       const borrowed = engine.mesh === 'embedded' ? await borrowFrom(directory, parts) : null
       return borrowed ?? (await import('./engine.ts')).startEngine(engine, parts)
@@ -229,6 +247,14 @@ async function borrowFrom(
   if (!mesh) return null
   log.note('info', 'controller', 'uses the peer of box up')
   return Object.assign(mesh, { isLent: true as const })
+}
+
+/** To a `box up` on the same state, where one runs, or has run. */
+async function errandsIn(directory: string): Promise<DialErrand | null> {
+  const path = join(directory, ERRAND_SOCKET)
+  if (!existsSync(path)) return null
+  const { dialUnix } = await import('../src/sys/unix-socket.ts')
+  return events => dialUnix(path, events)
 }
 
 /** What was typed, or BOX_MESH and BOX_GNUNET_CONF say. Throws INPUT_INVALID. */

@@ -28,6 +28,13 @@ export interface ShellOptions extends Pick<ReachOptions, 'timeoutMs' | 'forget'>
   readonly user?: string | null
   /** A shell that is to be kept is about to be opened. */
   readonly opensShell?: boolean
+  /** What the device says to everybody who logs in, cut to a sentence or two; absent: told at once. */
+  readonly greeted?: (text: string) => void
+}
+
+/** Tells whoever runs something on a device what that says at a login. */
+export function tellGreeting({ output }: Context, { name }: Device, text: string): void {
+  output.remark(`${name}: ${text.trim()}`)
 }
 
 /** A channel on which the device's SSH server will take our key. Fails as `reach`. */
@@ -99,8 +106,9 @@ async function enterOnce(
   options: ShellOptions,
 ): Promise<Entered> {
   dialHubs(context)
+  const { greeted = text => tellGreeting(context, device, text), ...reaching } = options
   const key = await readSshKey(context.state)
-  const session = await reachSsh(context, device, key, options)
+  const session = await reachSsh(context, device, key, reaching)
   let hostKey = new Uint8Array(0)
   const ssh = await login({
     stream: asDuplex(session.channel, context.clock),
@@ -108,7 +116,7 @@ async function enterOnce(
     privateKey: key.privateKey,
     opensShell: options.opensShell ?? false,
     signal: context.signal,
-    greeted: text => context.output.remark(`${device.name}: ${text.slice(0, GREETING_MAX).trim()}`),
+    greeted: text => greeted(text.slice(0, GREETING_MAX)),
     accepts: seen => {
       hostKey = seen.slice()
       return equalBytes(sha256(hostKey), session.record.hostKey)

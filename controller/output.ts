@@ -17,6 +17,8 @@ const PROGRESS_AFTER_MS = 1_000
 export interface Sink {
   readonly isTerminal: boolean
   write(bytes: string | Uint8Array): void
+  /** Resolves when whoever reads has caught up; null where nobody has to wait. Absent: nobody ever has to. */
+  behind?(): Promise<void> | null
 }
 
 export interface Progress {
@@ -56,6 +58,11 @@ export class Output {
   raw(bytes: Uint8Array, to: 'out' | 'err'): void {
     this.hide()
     this[to].write(bytes)
+  }
+
+  /** For whoever has much to say: resolves when whoever reads it has caught up; undefined where that need not wait. */
+  behind(): Promise<void> | undefined {
+    return this.out.behind?.() ?? this.err.behind?.() ?? undefined
   }
 
   /** A remark for people beside the result. Nothing with --json. */

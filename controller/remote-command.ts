@@ -11,8 +11,8 @@ import type { SshSession } from './ssh-client.ts'
 export interface RemoteCommand {
   /** For the device's shell. */
   readonly line: string
-  /** All of its standard input. */
-  readonly input: Uint8Array
+  /** All of its standard input; a stream is read as the device takes it. */
+  readonly input: Uint8Array | Readable
   /** How long the device may take to be reached. */
   readonly timeoutMs: number
   /** Seconds that the command may take; null: any. */
@@ -26,11 +26,14 @@ export interface RemoteCommand {
 /** An SSH connection to a device, for one command. */
 export interface LentShell {
   readonly ssh: SshSession
+  /** What the device said at the login, where nobody has been told yet. */
+  readonly greetings: readonly string[]
   /** It is needed no more; over one that is not whole nothing is begun any more. */
   giveBack(isWhole: boolean): void
 }
 
-type Lend = (
+/** A way to a device. Fails as `openShell`. */
+export type Lend = (
   context: Context,
   device: Device,
   options: { readonly timeoutMs: number; readonly user: string | null },
@@ -39,7 +42,7 @@ type Lend = (
 /** One of its own, which ends with it. */
 const ownShell: Lend = async (context, device, options) => {
   const { ssh } = await openShell(context, device, options)
-  return { ssh, giveBack: () => ssh.destroy() }
+  return { ssh, greetings: [], giveBack: () => ssh.destroy() }
 }
 
 /** What became of it. Expected failures are in it. */
@@ -87,10 +90,16 @@ export async function runCommand(
       // Also one that begins only now: others may go on to use the connection.
       cutOff.catch(() => starting.then(remote => remote.close())).catch(() => {})
       const remote = await Promise.race([starting, cutOff])
-      remote.input.end(input)
-      passOn(remote.output, piece => heard('out', piece))
-      passOn(remote.errors, piece => heard('err', piece))
-      exitCode = await Promise.race([remote.ended, cutOff])
+      if (input instanceof Uint8Array) remote.input.end(input)
+      else input.pipe(remote.input)
+      const passed = [
+        passOn(remote.output, piece => heard('out', piece)),
+        passOn(remote.errors, piece => heard('err', piece)),
+      ]
+      const code = await Promise.race([remote.ended, cutOff])
+      // Its end may overtake what whoever listens has not taken yet.
+      await Promise.race([Promise.all(passed), cutOff])
+      exitCode = code
     } finally {
       timer?.cancel()
       signal.removeEventListener('abort', end)
@@ -107,11 +116,16 @@ export async function runCommand(
   return { exit_code: exitCode, error, ms: Math.round(clock.elapsed() - begun), begun: isBegun }
 }
 
-function passOn(from: Readable, heard: (piece: Uint8Array) => Promise<void> | void): void {
+/** Resolves when all of it has been handed on. */
+function passOn(from: Readable, heard: (piece: Uint8Array) => Promise<void> | void): Promise<void> {
   from.on('data', (piece: Uint8Array) => {
     const taken = heard(piece)
     if (!taken) return
     from.pause()
-    void taken.then(() => from.resume())
+    const goOn = () => void from.resume()
+    void taken.then(goOn, goOn)
+  })
+  return new Promise(resolve => {
+    for (const end of ['end', 'close']) from.once(end, () => resolve())
   })
 }

@@ -155,6 +155,27 @@ export class SshSession {
     return code
   }
 
+  /** Whether the device answers over it within so long: a connection that is lost need not look so. */
+  answers(clock: Clock, withinMs: number): Promise<boolean> {
+    return new Promise(resolve => {
+      const timer = clock.after(withinMs, () => told(false))
+      const told = (isThere: boolean) => {
+        timer.cancel()
+        this.client.off('close', lost)
+        resolve(isThere)
+      }
+      const lost = () => told(false)
+      // Before those who wait for answers hear of it.
+      this.client.once('close', lost)
+      try {
+        // Nothing listens there for us, and it says so.
+        this.client.unforwardIn('', 0, () => told(true))
+      } catch {
+        told(false)
+      }
+    })
+  }
+
   private ask<T>(
     refusal: string,
     begin: (done: (error: Error | undefined, value: T) => void) => void,

@@ -65,6 +65,7 @@ const bundles = await import('./fuzz/bundle-doors.ts')
 const keys = await import('./fuzz/key-doors.ts')
 const jobs = await import('./fuzz/job-doors.ts')
 const keeper = await import('./fuzz/keeper-doors.ts')
+const errands = await import('./fuzz/errand-doors.ts')
 const recordings = await import('./fuzz/recording-doors.ts')
 const machine = await import('./fuzz/machine-doors.ts')
 const alerts = await import('./fuzz/alert-doors.ts')
@@ -83,6 +84,7 @@ const EXACT_BYTE_DOORS = [
   ...machine.RELEASE_BYTE_DOORS,
   ...keys.KEY_BYTE_DOORS,
   ...keeper.KEEPER_BYTE_DOORS,
+  ...errands.ERRAND_BYTE_DOORS,
 ]
 const EXACT_TEXT_DOORS = [
   ...psyc.PSYC_TEXT_DOORS,
@@ -95,6 +97,7 @@ const EXACT_TEXT_DOORS = [
   ...machine.MACHINE_TEXT_DOORS,
   ...machine.RELEASE_TEXT_DOORS,
   ...keeper.KEEPER_TEXT_DOORS,
+  ...errands.ERRAND_TEXT_DOORS,
 ]
 const BYTE_DOORS: readonly ByteDoor[] = [
   ...mesh.BYTE_DOORS,

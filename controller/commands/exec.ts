@@ -8,12 +8,13 @@ import { WAITING_WORDS } from '../../src/box/approval.ts'
 import { mustFitJob } from '../../src/box/job-statement.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
+import { runThere } from '../errands/errand.ts'
 import type { Device } from '../fleet.ts'
 import { letWait, mustLast, schedule } from '../jobs/later.ts'
 import { LinePrefix } from '../line-prefix.ts'
 import type { Output } from '../output.ts'
 import { inParallel } from '../parallel.ts'
-import { type CommandEnd, runCommand } from '../remote-command.ts'
+import type { CommandEnd } from '../remote-command.ts'
 import { select } from '../selector.ts'
 import { commandLine } from '../shell-words.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
@@ -197,7 +198,7 @@ async function runOn(
   const heard = new Hearing(context, device.name, width)
   const limits = { timeoutMs: timeoutMs(timeout), limitS: limit ?? null }
   const job = { line, input, user, ...limits, approved: two }
-  const end = await runCommand(context, device, job, (from, piece) => heard.take(from, piece))
+  const end = await runThere(context, device, job, (from, piece) => heard.take(from, piece))
   return { name: device.name, ...end, ...heard.end() }
 }
 
@@ -217,13 +218,17 @@ class Hearing {
     this.lines = output.json ? null : { out: printing('out'), err: printing('err') }
   }
 
-  take(stream: 'out' | 'err', piece: Uint8Array): void {
-    this.lines?.[stream].take(piece)
-    if (this.lines) return
+  /** Resolves when whoever reads us has caught up. */
+  take(stream: 'out' | 'err', piece: Uint8Array): Promise<void> | undefined {
+    if (this.lines) {
+      this.lines[stream].take(piece)
+      return this.output.behind()
+    }
     if (stream === 'err' && this.size.err === 0) this.tellWaiting(piece)
     const room = KEPT_MAX - this.size[stream]
     if (room > 0) this.kept[stream].push(piece.slice(0, room))
     this.size[stream] += piece.length
+    return undefined
   }
 
   /** With --json nothing else would be seen before the end. */

@@ -3,10 +3,11 @@
 import { BoxError, ERRORS, EXIT_CODES } from '../../src/base/errors.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
+import { type Job, runThere } from '../errands/errand.ts'
 import type { Device } from '../fleet.ts'
 import { LinePrefix } from '../line-prefix.ts'
 import { inParallel } from '../parallel.ts'
-import { type CommandEnd, runCommand } from '../remote-command.ts'
+import type { CommandEnd } from '../remote-command.ts'
 import { select } from '../selector.ts'
 import { commandLine } from '../shell-words.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
@@ -103,12 +104,7 @@ export const logs = command<Arguments>({
 })
 
 /** Nothing that stands in a log steers the terminal. */
-function listen(
-  context: Context,
-  device: Device,
-  job: Parameters<typeof runCommand>[2],
-  width: number,
-): Promise<CommandEnd> {
+function listen(context: Context, device: Device, job: Job, width: number): Promise<CommandEnd> {
   const { output } = context
   const decoder = new TextDecoder()
   const prefix = width > 0 ? `${device.name.padEnd(width)} | ` : ''
@@ -119,9 +115,10 @@ function listen(
   const errors = new LinePrefix('', bytes =>
     output.remark(`${device.name}: ${decoder.decode(bytes.subarray(0, -1))}`),
   )
-  return runCommand(context, device, job, (from, piece) =>
-    (from === 'out' ? lines : errors).take(piece),
-  ).finally(() => {
+  return runThere(context, device, job, (from, piece) => {
+    ;(from === 'out' ? lines : errors).take(piece)
+    return output.behind()
+  }).finally(() => {
     lines.end()
     errors.end()
   })

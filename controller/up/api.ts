@@ -36,6 +36,7 @@ import { eventRoute, execRoute } from './streams.ts'
 import type { TalkHall } from './talk-hall.ts'
 import { talkRoutes } from './talk-routes.ts'
 import { terminalSockets } from './terminal-sockets.ts'
+import type { WarmShells } from './warm-shells.ts'
 
 /** The input of a command is the largest. */
 const BODY_MAX = 1_048_576
@@ -63,6 +64,8 @@ export interface ApiParts {
   readonly hall: RoomHall
   readonly talk: TalkHall
   readonly mesh: Mesh
+  /** Whoever made them closes them. */
+  readonly shells: WarmShells
   readonly token: string
   /** Of the page. */
   readonly files: PageFiles
@@ -75,6 +78,7 @@ export async function createApi({
   hall,
   talk,
   mesh,
+  shells,
   token,
   files,
   alerts,
@@ -110,7 +114,7 @@ export async function createApi({
     fleetRoutes(routes, context, { watch, texts, mesh })
     deviceRoutes(routes, context)
     eventRoute(routes, context, { watch, talk, texts })
-    execRoute(routes, context)
+    execRoute(routes, context, shells)
     pushRoutes(routes, context)
     grantRoutes(routes, context)
     approvalRoutes(routes, context, watch)

@@ -4,10 +4,12 @@ import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { BoxError } from '../../src/base/errors.ts'
 import { LOANS_MAX, lender } from '../../src/mesh/loan/lender.ts'
+import type { Mesh } from '../../src/mesh/mesh.ts'
 import { listenUnix } from '../../src/sys/unix-socket.ts'
 import { AlertSight } from '../alerts/alert-sight.ts'
 import { AlertWatch } from '../alerts/alert-watch.ts'
-import { type Context, LOAN_SOCKET } from '../context.ts'
+import { type Context, ERRAND_SOCKET, LOAN_SOCKET } from '../context.ts'
+import { ERRANDS_MAX, errandDesk } from '../errands/desk.ts'
 import { watchJobs } from '../jobs/job-watch.ts'
 import { Output } from '../output.ts'
 import { keepPublished } from '../publication.ts'
@@ -18,6 +20,7 @@ import { pageFiles } from './page-files.ts'
 import { RoomHall } from './room-hall.ts'
 import { TalkHall } from './talk-hall.ts'
 import { ownToken, TOKEN_FILE } from './token.ts'
+import { WarmShells } from './warm-shells.ts'
 
 const LOOPBACK = '127.0.0.1'
 
@@ -34,8 +37,8 @@ export async function stayUp(
   const sight = new AlertSight(quiet)
   if (sight.fault !== null) throw new BoxError('ALERT_INVALID', sight.fault)
   const mesh = await context.mesh()
-  const socket = join(state.directory, LOAN_SOCKET)
-  const lending = await listenUnix(socket, lender(mesh), { connectionsMax: LOANS_MAX })
+  const shells = new WarmShells(context)
+  const sockets = await openSockets(quiet, mesh, shells)
   await dropAddress(state)
   const watch = new FleetWatch(quiet, sight, followDevice)
   const alerts = new AlertWatch(quiet, {
@@ -54,7 +57,7 @@ export async function stayUp(
   ])
   try {
     const app = await createApi({
-      ...{ context: quiet, watch, hall, talk, mesh, token, files: pageFiles() },
+      ...{ context: quiet, watch, hall, talk, mesh, shells, token, files: pageFiles() },
       alerts: { sight, deliveries: () => alerts.deliveries },
     })
     try {
@@ -70,10 +73,35 @@ export async function stayUp(
       await app.close()
     }
   } finally {
-    lending.close()
+    sockets.close()
     end.abort()
+    shells.close()
     await beside
     await watch.close()
+  }
+}
+
+/** By which other commands of the same state use our peer, and our connections. Fails with ADDRESS_IN_USE. */
+async function openSockets(
+  context: Context,
+  mesh: Mesh,
+  shells: WarmShells,
+): Promise<{ close(): void }> {
+  const pathOf = (name: string) => join(context.state.directory, name)
+  const lending = await listenUnix(pathOf(LOAN_SOCKET), lender(mesh), { connectionsMax: LOANS_MAX })
+  try {
+    const errands = await listenUnix(pathOf(ERRAND_SOCKET), errandDesk(context, shells.take), {
+      connectionsMax: ERRANDS_MAX,
+    })
+    return {
+      close: () => {
+        errands.close()
+        lending.close()
+      },
+    }
+  } catch (error) {
+    lending.close()
+    throw error
   }
 }
 

@@ -3,8 +3,8 @@
  * are some fifty milliseconds of arithmetic on either side. The device asks its grants at each command, as ever, and
  * closes the connection of whoever has none any more.
  *
- * Over what has once failed, or was cut off, nothing more is begun. Nothing is said twice: where a command may have
- * begun, its failure is told.
+ * Over what has once failed, or was cut off, nothing more is begun; what has been silent for a while is asked first
+ * whether it is there still. Nothing is said twice: where a command may have begun, its failure is told.
  */
 
 import type { Clock, Timer } from '../../src/base/clock.ts'
@@ -20,20 +20,29 @@ import type { SshSession } from '../ssh-client.ts'
  * most, and until then fails whatever is begun over it.
  */
 const KEPT_MS = 60_000
+/** Within a burst nobody asks: a device that goes just then is one that goes while a command runs. */
+const FRESH_MS = 2_000
+/** A few round trips through hubs on a slow line. A new connection takes longer. */
+const ANSWER_MS = 3_000
 /** A device lets ten sessions be open over one connection. */
 const USES_MAX = 4
+/** What a device says at a login is one thing. */
+const GREETINGS_MAX = 4
 
 interface Kept {
   readonly ssh: SshSession
+  readonly greetings: readonly string[]
   uses: number
   /** Over it nothing more is begun. */
   isSpent: boolean
   timer: Timer | null
+  /** By clock.elapsed, when it last was as it should be. */
+  wholeAt: number
 }
 
 export class WarmShells {
   private readonly clock: Clock
-  /** By the user and the zone of the device: who has logged in as one user is no other. */
+  /** By the user, the name and the zone of the device: who has logged in as one user is no other. */
   private readonly kept = new Map<string, Kept>()
 
   constructor({ clock }: { readonly clock: Clock }) {
@@ -46,11 +55,22 @@ export class WarmShells {
     device: Device,
     options: { readonly timeoutMs: number; readonly user: string | null },
   ): Promise<LentShell> => {
-    const name = `${options.user ?? ''}@${zoneToText(device.zone)}`
+    const name = `${options.user ?? ''}@${device.name}@${zoneToText(device.zone)}`
     const known = this.kept.get(name)
-    if (known && known.uses < USES_MAX) return this.lend(name, known)
-    const { ssh } = await openShell(context, device, options)
-    const made: Kept = { ssh, uses: 0, isSpent: this.kept.has(name), timer: null }
+    if (known && known.uses < USES_MAX) {
+      const lent = this.lend(name, known)
+      if (this.isFresh(known)) return lent
+      if (await known.ssh.answers(this.clock, Math.min(ANSWER_MS, options.timeoutMs))) return lent
+      lent.giveBack(false)
+    }
+    const greetings: string[] = []
+    const greeted = (text: string) => {
+      if (greetings.length < GREETINGS_MAX) greetings.push(text)
+    }
+    const { ssh } = await openShell(context, device, { ...options, greeted })
+    const wholeAt = this.clock.elapsed()
+    const isSpent = this.kept.has(name)
+    const made: Kept = { ssh, greetings, uses: 0, isSpent, timer: null, wholeAt }
     if (!made.isSpent) this.kept.set(name, made)
     void ssh.closed.then(() => this.spend(name, made))
     return this.lend(name, made)
@@ -61,14 +81,20 @@ export class WarmShells {
     for (const [name, one] of this.kept) this.spend(name, one)
   }
 
+  private isFresh({ wholeAt }: Kept): boolean {
+    return this.clock.elapsed() - wholeAt < FRESH_MS
+  }
+
   private lend(name: string, one: Kept): LentShell {
     one.uses += 1
     one.timer?.cancel()
     one.timer = null
     return {
       ssh: one.ssh,
+      greetings: one.greetings,
       giveBack: isWhole => {
         one.uses -= 1
+        if (isWhole) one.wholeAt = this.clock.elapsed()
         if (!isWhole) this.spend(name, one)
         else if (one.isSpent) this.end(one)
         else if (one.uses === 0) one.timer = this.clock.after(KEPT_MS, () => this.spend(name, one))

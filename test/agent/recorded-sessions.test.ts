@@ -112,6 +112,22 @@ describe('whoever is recorded', () => {
     expect(told).toEqual([expect.stringMatching(/records what you do/)])
   })
 
+  test('is told with each command where the grant has changed since the login', async () => {
+    let isRecorded = false
+    const client = await enter({}, { isRecorded: () => isRecorded })
+    expect((await run(client, 'true')).err.toString()).toBe('')
+    isRecorded = true
+    for (let round = 0; round < 2; round += 1) {
+      const { out, err } = await run(client, 'echo out; echo err >&2')
+      expect(out.toString()).toBe('out\n')
+      expect(err.toString()).toMatch(/^This device records what you do.*\nerr\n$/)
+    }
+    client.end()
+    const told = await enter()
+    expect((await run(told, 'true')).err.toString()).toBe('')
+    told.end()
+  })
+
   test('has their shell recorded, with its sizes and its end, and not what is typed unseen', async () => {
     const client = await enter()
     const channel = await shell(client, { cols: 90, rows: 20 })

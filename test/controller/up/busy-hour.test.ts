@@ -14,6 +14,7 @@ import { FleetWatch, type FollowDevice } from '../../../controller/up/fleet-watc
 import { RoomHall } from '../../../controller/up/room-hall.ts'
 import { TalkHall } from '../../../controller/up/talk-hall.ts'
 import { ownToken } from '../../../controller/up/token.ts'
+import { WarmShells } from '../../../controller/up/warm-shells.ts'
 import { silentLog } from '../../../src/base/log.ts'
 import { NO_ALERTS } from '../../../src/box/alert/report.ts'
 import { ZoneSecret } from '../../../src/crypto/zone-key.ts'
@@ -64,7 +65,7 @@ async function busyHouse() {
   const mesh = await context.mesh()
   const app = await createApi({
     ...{ context, watch, hall: new RoomHall(context), talk: new TalkHall(context) },
-    ...{ mesh, token, files: new Map() },
+    ...{ mesh, token, shells: new WarmShells(context), files: new Map() },
     alerts: { sight, deliveries: () => ({ waiting: 0, failed: 0 }) },
   })
   const url = await app.listen({ host: '127.0.0.1', port: 0 })

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
+import type { AgentConfig } from '../../../agent/config.ts'
 import { AlertSight } from '../../../controller/alerts/alert-sight.ts'
 import { type Context, createContext } from '../../../controller/context.ts'
 import { keepEgo, newEgo } from '../../../controller/ego.ts'
@@ -16,6 +17,7 @@ import { FleetWatch } from '../../../controller/up/fleet-watch.ts'
 import { RoomHall } from '../../../controller/up/room-hall.ts'
 import { TalkHall } from '../../../controller/up/talk-hall.ts'
 import { ownToken } from '../../../controller/up/token.ts'
+import { WarmShells } from '../../../controller/up/warm-shells.ts'
 import { silentLog } from '../../../src/base/log.ts'
 import { systemClock as clock } from '../../../src/sys/clock.ts'
 import { systemRandom as random } from '../../../src/sys/random.ts'
@@ -27,14 +29,15 @@ export class House {
   readonly end = new AbortController()
   context!: Context
   watch!: FleetWatch
+  shells!: WarmShells
   talk!: TalkHall
   app!: FastifyInstance
   token!: string
   private talking!: Promise<void>
 
   /** A device called kitchen, paired; its controller up. */
-  async start(): Promise<void> {
-    await this.home.start()
+  async start(config: Partial<AgentConfig> = {}): Promise<void> {
+    await this.home.start(config)
     const paired = await this.home.pair()
     const state = directoryState(this.directory, clock)
     const nowhere = { isTerminal: false, write: () => {} }
@@ -61,14 +64,15 @@ export class House {
     this.talk = new TalkHall(this.context)
     this.talking = this.talk.run(this.end.signal)
     this.token = await ownToken(state, random)
-    const { context, watch, token } = this
+    this.shells = new WarmShells(this.context)
+    const { context, watch, shells, token } = this
     const files = new Map([
       ['index.html', { type: 'text/html; charset=utf-8', text: '<!doctype html>' }],
       ['part-AB12CD34.js', { type: 'text/javascript; charset=utf-8', text: 'export {}' }],
       ['page.js', { type: 'text/javascript; charset=utf-8', text: 'go()' }],
     ])
     this.app = await createApi({
-      ...{ context, watch, hall: new RoomHall(context), talk: this.talk, token, files },
+      ...{ context, watch, hall: new RoomHall(context), talk: this.talk, shells, token, files },
       mesh: await context.mesh(),
       alerts: { sight, deliveries: () => ({ waiting: 0, failed: 0 }) },
     })
@@ -76,6 +80,7 @@ export class House {
 
   async stop(): Promise<void> {
     await this.app.close()
+    this.shells.close()
     this.end.abort(new Error('the test is over'))
     await this.talking
     await this.watch.close()
