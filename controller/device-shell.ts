@@ -8,14 +8,13 @@ import { asDuplex } from '../src/mesh/duplex.ts'
 import type { Context } from './context.ts'
 import { type DeviceSession, type ReachOptions, reach } from './device-session.ts'
 import type { Device } from './fleet.ts'
+import { GREETING_MAX, tellGreeting } from './greeting.ts'
 import { hasOpenJobs } from './jobs/job-names.ts'
 import { login, type SshSession } from './ssh-client.ts'
 import { readSshKey, type SshKey } from './ssh-key.ts'
 
 /** As whom sessions run is announced with our key: the name that SSH carries counts for nothing. */
 const USER = 'box'
-/** What a device says at a login is a sentence or two. */
-const GREETING_MAX = 500
 
 export interface DeviceShell {
   readonly session: DeviceSession
@@ -30,11 +29,6 @@ export interface ShellOptions extends Pick<ReachOptions, 'timeoutMs' | 'forget'>
   readonly opensShell?: boolean
   /** What the device says to everybody who logs in, cut to a sentence or two; absent: told at once. */
   readonly greeted?: (text: string) => void
-}
-
-/** Tells whoever runs something on a device what that says at a login. */
-export function tellGreeting({ output }: Context, { name }: Device, text: string): void {
-  output.remark(`${name}: ${text.trim()}`)
 }
 
 /** A channel on which the device's SSH server will take our key. Fails as `reach`. */

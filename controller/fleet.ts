@@ -58,6 +58,8 @@ export const hasZone = (device: Device, zone: ZoneKey): boolean =>
 
 export class Fleet {
   private readonly state: State
+  /** Read once: a `box up` is asked for its devices with every command on each of them. */
+  private known: { readonly text: string; readonly devices: readonly Device[] } | null = null
 
   constructor(state: State) {
     this.state = state
@@ -68,7 +70,8 @@ export class Fleet {
     const text = this.state.readText(FLEET_FILE)
     if (text === null) return []
     try {
-      return parse(JSON.parse(text))
+      if (this.known?.text !== text) this.known = { text, devices: parse(JSON.parse(text)) }
+      return this.known.devices
     } catch (cause) {
       throw new BoxError(
         'STATE_UNREADABLE',

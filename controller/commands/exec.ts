@@ -10,7 +10,6 @@ import { command } from '../command.ts'
 import type { Context } from '../context.ts'
 import { runThere } from '../errands/errand.ts'
 import type { Device } from '../fleet.ts'
-import { letWait, mustLast, schedule } from '../jobs/later.ts'
 import { LinePrefix } from '../line-prefix.ts'
 import type { Output } from '../output.ts'
 import { inParallel } from '../parallel.ts'
@@ -105,24 +104,28 @@ export const exec = command<Arguments>({
     if (!Number.isInteger(args.parallel) || args.parallel < 1)
       throw new BoxError('INPUT_INVALID', '--parallel takes a whole number from 1.')
     mustFit(args)
+    const isLater = args.queue || args.every !== undefined
+    // Loaded here: most commands are run at once. Before anything runs anywhere.
+    const jobs = isLater ? await import('../jobs/later.ts') : null
+    jobs?.mustLast({ every: args.every ?? null, expires: args.expires })
     const { user, name } = userAt(args.selector ?? '')
-    if (user !== null && (args.queue || args.every !== undefined))
+    if (user !== null && isLater)
       throw new BoxError('INPUT_INVALID', 'What waits runs as whoever the agent there runs as.')
     const devices = select(fleet.devices(), name || undefined, { all: args.all })
     const width = Math.max(...devices.map(({ name }) => name.length))
     const line = args.script === undefined ? commandLine(words) : scriptLine(words)
     const input = await inputOf(context, args)
     const later = { line, input, limit: args.limit, every: args.every ?? null }
-    if (args.queue || args.every !== undefined) mustFitJob(later)
-    if (args.every !== undefined) return await schedule(context, devices, later, args)
+    if (jobs) mustFitJob(later)
+    if (jobs && args.every !== undefined) return await jobs.schedule(context, devices, later, args)
     const outcomes = await inParallel(devices, args.parallel, async device => {
       const outcome = await runOn(context, device, { line, input, width, user, ...args })
       if (output.json && !(args.queue && isAway(outcome))) output.result('', outcome)
       return outcome
     })
-    if (!args.queue) return conclude(context, outcomes)
+    if (!jobs) return conclude(context, outcomes)
     const away = devices.filter((_, i) => isAway(outcomes[i]!))
-    await letWait(context, away, later, args)
+    await jobs.letWait(context, away, later, args)
     const done = outcomes.filter(outcome => !isAway(outcome))
     return done.length > 0 ? conclude(context, done) : 0
   },
@@ -139,8 +142,6 @@ function mustFit({ queue, every, expires, two }: Arguments): void {
     throw new BoxError('INPUT_INVALID', 'What comes again waits for its device anyway: no --queue.')
   if (expires !== undefined && !queue && every === undefined)
     throw new BoxError('INPUT_INVALID', '--expires goes with --queue or --every.')
-  // Before anything runs anywhere.
-  mustLast({ every: every ?? null, expires })
 }
 
 /** Never begun, because there was no way to the device. */

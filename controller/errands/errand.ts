@@ -9,14 +9,9 @@ import { BoxError } from '../../src/base/errors.ts'
 import type { Stream, StreamEvents } from '../../src/base/stream.ts'
 import { WireError } from '../../src/wire/layout.ts'
 import type { Context } from '../context.ts'
-import { tellGreeting } from '../device-shell.ts'
 import type { Device } from '../fleet.ts'
-import {
-  type CommandEnd,
-  type Heard as Hear,
-  type RemoteCommand,
-  runCommand,
-} from '../remote-command.ts'
+import { tellGreeting } from '../greeting.ts'
+import type { CommandEnd, Heard as Hear, RemoteCommand } from '../remote-command.ts'
 import {
   type Answer,
   ErrandReader,
@@ -50,9 +45,13 @@ export async function runThere(
   const dial = await context.errands()
   const end =
     (dial && (await new GivenErrand(context, device, job, hear).give(dial))) ??
-    (await runCommand(context, device, job, hear))
+    (await runByOurselves(context, device, job, hear))
   return { ...end, ms: Math.round(clock.elapsed() - since) }
 }
+
+/** Loaded here: it is half of the program, and a `box up` has it already. */
+const runByOurselves = async (...job: Parameters<typeof runThere>): Promise<CommandEnd> =>
+  await (await import('../remote-command.ts')).runCommand(...job)
 
 class GivenErrand {
   private readonly context: Context

@@ -20,6 +20,10 @@ import { keysOf } from '../agent/only-key.ts'
 import { utf8 } from '../vectors.ts'
 import { type Controller, deviceOf, Rig, type RigDevice } from './rig.ts'
 
+// What exec loads when it needs it: the time of a World does not wait for that.
+import '../../controller/remote-command.ts'
+import '../../controller/jobs/later.ts'
+
 const DAY_MS = 24 * 3_600_000
 const TIMEOUT_MS = 5_000
 
