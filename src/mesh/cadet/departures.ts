@@ -1,7 +1,7 @@
 /**
- * What leaves a tunnel, and in which order: acknowledgements travel with data where there is any, and
- * otherwise together at the end of the turn, since each encrypted message costs some fifteen HMACs.
- * Channels that have more than the way out can take stand in line.
+ * What leaves a tunnel, and in which order. Each encrypted message costs some fifteen HMACs, so what is small waits
+ * for the end of the turn and travels together, and acknowledgements travel with data where there is any, or will be
+ * soon. Channels that have more than the way out can take stand in line.
  */
 
 import { concat } from '../../base/bytes.ts'
@@ -15,6 +15,12 @@ import type { Sealed } from './tunnel-keys.ts'
 /** What CORE takes in one message (GNUNET_CONSTANTS_MAX_ENCRYPTED_MESSAGE_SIZE), less our envelope. */
 const BODY_MAX = 63 * 1_024 - 112
 const ACKNOWLEDGEMENT_SIZE = 20
+
+/**
+ * Ours: with so much together a message goes at once: another hash for each of so many bytes costs little, and the
+ * hops on the way give turns by messages.
+ */
+const TOGETHER_BYTES = 16 * 1_024
 
 /** Ours: ends of channels to be told once there is a way; a peer we cannot tell finds out by asking. */
 const FAREWELLS_MAX = 1_024
@@ -35,6 +41,10 @@ export class Departures implements Claimant {
   private readonly waiting = new Set<CadetChannel>()
   private readonly acknowledging = new Set<CadetChannel>()
   private readonly farewells = new Set<number>()
+  /** What travels together at the end of this turn, and over which connection. */
+  private together: Uint8Array[] = []
+  private togetherBytes = 0
+  private via: Connection | null = null
   private turn: Timer | null = null
   private idle: Timer | null = null
 
@@ -51,17 +61,15 @@ export class Departures implements Claimant {
   /** Sends data, with the acknowledgements that fit beside it. Only where `canSend`. */
   sendData(wire: Uint8Array): Connection {
     const best = this.exit.best()!
-    this.send(best, this.withAcknowledgements(wire))
-    this.endTurn()
+    this.add(best, wire)
     return best
   }
 
-  /** Sends a small message at once, busy or not; false where there is no way or no key. */
+  /** Sends a small message in this turn, busy or not; false where there is no way or no key. */
   say(wire: Uint8Array): boolean {
     const best = this.exit.best()
     if (!best || !this.exit.usable()) return false
-    this.send(best, this.withAcknowledgements(wire))
-    this.endTurn()
+    this.add(best, wire)
     return true
   }
 
@@ -120,7 +128,9 @@ export class Departures implements Claimant {
     this.send(connection, concat(...parts))
   }
 
+  /** Sends what was said last, and nothing more. */
   close(): void {
+    this.leave()
     this.turn?.cancel()
     this.idle?.cancel()
     this.turn = null
@@ -144,15 +154,34 @@ export class Departures implements Claimant {
   }
 
   private flush(): void {
+    this.leave()
     const best = this.exit.best()
     if (!best || !this.exit.usable()) return
     while (this.acknowledging.size > 0)
       this.send(best, concat(...this.takeAcknowledgements(BODY_MAX)))
   }
 
-  private withAcknowledgements(wire: Uint8Array): Uint8Array {
-    if (this.acknowledging.size === 0) return wire
-    return concat(...this.takeAcknowledgements(BODY_MAX - wire.length), wire)
+  private add(via: Connection, wire: Uint8Array): void {
+    if (this.via && (this.via !== via || this.togetherBytes + wire.length > BODY_MAX)) this.leave()
+    if (!this.via) via.outlet.atTurnsEnd(() => this.leave())
+    this.via = via
+    this.together.push(wire)
+    this.togetherBytes += wire.length
+    if (this.togetherBytes >= TOGETHER_BYTES) this.leave()
+    this.endTurn()
+  }
+
+  /** Sends what has come together. Without keys it is lost, as on the way: what matters is said again. */
+  private leave(): void {
+    const { via, together, togetherBytes } = this
+    if (!via) return
+    this.via = null
+    this.together = []
+    this.togetherBytes = 0
+    const way = via.state === 'closed' ? this.exit.best() : via
+    if (!way || !this.exit.usable()) return
+    const parts = [...this.takeAcknowledgements(BODY_MAX - togetherBytes), ...together]
+    this.send(way, parts.length === 1 ? parts[0]! : concat(...parts))
   }
 
   private takeAcknowledgements(room: number): Uint8Array[] {

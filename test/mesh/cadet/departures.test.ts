@@ -1,0 +1,82 @@
+/** What leaves a tunnel together: how many encrypted messages it takes, and that nothing is lost or out of order by it. */
+
+import { expect, test } from 'vitest'
+import { TunnelEncrypted } from '../../../src/mesh/cadet/messages.ts'
+import { messageType } from '../../../src/wire/dispatch.ts'
+import { Listener, numbered, Opening } from './ends.ts'
+import { CadetWorld, type LinkOptions } from './world.ts'
+
+/** Two neighbours with an open channel, and how many encrypted messages went between them. */
+function pair(seed: number, options: LinkOptions = {}) {
+  const mesh = new CadetWorld(seed)
+  const [a, b] = mesh.peers('a', 'b')
+  mesh.link(a, b, options)
+  const listener = new Listener(b, 'sink')
+  const opening = new Opening(a, b, 'sink')
+  mesh.until(() => opening.channel !== null, 2_000)
+  mesh.run(1_000)
+  const count = { encrypted: 0 }
+  mesh.carried = message => {
+    if (messageType(message) === TunnelEncrypted.type) count.encrypted++
+  }
+  return { mesh, a, b, listener, channel: opening.channel!, inbox: listener.last.inbox, count }
+}
+
+test('what is small and said in one turn travels in one encrypted message', () => {
+  const { mesh, channel, inbox, count } = pair(201)
+  for (let n = 0; n < 10; n++) channel.send(numbered(n, 300))
+  // One there, one back.
+  mesh.run(60)
+  expect(inbox.numbers).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+  expect(count.encrypted).toBe(2)
+})
+
+test('what is large is sent at once, with the small things before it', () => {
+  const { mesh, channel, inbox } = pair(202)
+  const sizes: number[] = []
+  mesh.carried = message => void sizes.push(message.length)
+  channel.send(numbered(0, 300))
+  channel.send(numbered(1, 60_000))
+  expect(sizes).toHaveLength(1)
+  expect(sizes[0]).toBeGreaterThan(60_300)
+  channel.send(numbered(2, 60_000))
+  channel.send(numbered(3, 300))
+  expect(sizes).toHaveLength(2)
+  mesh.run(60)
+  expect(inbox.numbers).toEqual([0, 1, 2, 3])
+})
+
+test('the end of a channel goes behind what was said on it in the same turn', () => {
+  const { mesh, channel, inbox } = pair(203)
+  channel.send(numbered(1))
+  channel.send(numbered(2))
+  channel.close()
+  mesh.run(60)
+  expect(inbox.numbers).toEqual([1, 2])
+  expect(inbox.reason?.code).toBe('CHANNEL_CLOSED')
+})
+
+test('what was said in the turn in which the engine closes is told', () => {
+  const { mesh, a, channel, inbox } = pair(204)
+  channel.send(numbered(1))
+  a.cadet.close()
+  mesh.run(60)
+  expect(inbox.numbers).toEqual([1])
+  expect(inbox.reason?.code).toBe('CHANNEL_CLOSED')
+})
+
+test('what was to travel over a connection that is cut in the same turn goes another way', () => {
+  const mesh = new CadetWorld(205)
+  const [a, b, hub] = mesh.peers('a', 'b', 'hub')
+  mesh.link(a, b)
+  mesh.link(a, hub)
+  mesh.link(hub, b)
+  const listener = new Listener(b, 'sink')
+  const opening = new Opening(a, b, 'sink')
+  mesh.until(() => opening.channel !== null, 2_000)
+  mesh.run(1_000)
+  for (let n = 0; n < 5; n++) opening.channel!.send(numbered(n))
+  mesh.cut(a, b)
+  mesh.run(2_000)
+  expect(listener.last.inbox.numbers).toEqual([0, 1, 2, 3, 4])
+})
