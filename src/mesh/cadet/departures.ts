@@ -11,6 +11,7 @@ import type { Connection } from './connection.ts'
 import { ChannelDestroy, ChannelKeepalive, TunnelEncrypted } from './messages.ts'
 import type { Claimant } from './outlet.ts'
 import type { Sealed } from './tunnel-keys.ts'
+import { ACKNOWLEDGED_WITHIN_MS } from './window-size.ts'
 
 /** What CORE takes in one message (GNUNET_CONSTANTS_MAX_ENCRYPTED_MESSAGE_SIZE), less our envelope. */
 const BODY_MAX = 63 * 1_024 - 112
@@ -40,6 +41,8 @@ export class Departures implements Claimant {
   private readonly exit: Exit
   private readonly waiting = new Set<CadetChannel>()
   private readonly acknowledging = new Set<CadetChannel>()
+  /** Those that need no acknowledgement of their own yet. */
+  private readonly later = new Set<CadetChannel>()
   private readonly farewells = new Set<number>()
   /** What travels together at the end of this turn, and over which connection. */
   private together: Uint8Array[] = []
@@ -47,6 +50,7 @@ export class Departures implements Claimant {
   private via: Connection | null = null
   private turn: Timer | null = null
   private idle: Timer | null = null
+  private late: Timer | null = null
 
   constructor(exit: Exit) {
     this.exit = exit
@@ -85,14 +89,22 @@ export class Departures implements Claimant {
     this.exit.best()?.outlet.claim(this)
   }
 
-  acknowledge(channel: CadetChannel): void {
-    this.acknowledging.add(channel)
-    this.endTurn()
+  acknowledge(channel: CadetChannel, when: 'now' | 'soon'): void {
+    if (when === 'now') {
+      this.acknowledging.add(channel)
+      this.endTurn()
+      return
+    }
+    this.later.add(channel)
+    this.late ??= this.exit.clock.after(ACKNOWLEDGED_WITHIN_MS, () => {
+      this.late = null
+      for (const one of this.later) this.acknowledge(one, 'now')
+    })
   }
 
   forget(channel: CadetChannel): void {
     this.waiting.delete(channel)
-    this.acknowledging.delete(channel)
+    this.forgetDue(channel)
   }
 
   serve(): boolean {
@@ -133,10 +145,13 @@ export class Departures implements Claimant {
     this.leave()
     this.turn?.cancel()
     this.idle?.cancel()
+    this.late?.cancel()
     this.turn = null
     this.idle = null
+    this.late = null
     this.waiting.clear()
     this.acknowledging.clear()
+    this.later.clear()
     this.farewells.clear()
   }
 
@@ -186,12 +201,18 @@ export class Departures implements Claimant {
 
   private takeAcknowledgements(room: number): Uint8Array[] {
     const parts: Uint8Array[] = []
-    for (const channel of this.acknowledging) {
-      if ((parts.length + 1) * ACKNOWLEDGEMENT_SIZE > room) break
-      this.acknowledging.delete(channel)
-      parts.push(channel.acknowledgement())
-    }
+    for (const due of [this.acknowledging, this.later])
+      for (const channel of due) {
+        if ((parts.length + 1) * ACKNOWLEDGEMENT_SIZE > room) return parts
+        this.forgetDue(channel)
+        parts.push(channel.acknowledgement())
+      }
     return parts
+  }
+
+  private forgetDue(channel: CadetChannel): void {
+    this.acknowledging.delete(channel)
+    this.later.delete(channel)
   }
 
   private send(connection: Connection, plain: Uint8Array): void {

@@ -8,7 +8,7 @@
 import type { Connection } from './connection.ts'
 import { FlightLimit } from './flight-limit.ts'
 import type { Received } from './receive-window.ts'
-import { WINDOW_BYTES, WINDOW_GNUNET } from './window-size.ts'
+import { ACKNOWLEDGED_WITHIN_MS, WINDOW_BYTES, WINDOW_GNUNET } from './window-size.ts'
 
 /** Ours: a gap is a loss once so many later messages have arrived (as TCP, RFC 5681 section 3.2). */
 const OVERTAKEN_MAX = 3
@@ -71,6 +71,11 @@ export class SendWindow {
   /** Whether something could be sent if only the peer's client took what it has. */
   get blocked(): boolean {
     return this.unsent > 0 && this.missing === 0
+  }
+
+  /** Whether the peer is one of ours, which acknowledges late and waits for late acknowledgements. */
+  get isPatient(): boolean {
+    return this.window > WINDOW_GNUNET
   }
 
   /** The peer has said how many messages ahead it keeps. */
@@ -153,7 +158,8 @@ export class SendWindow {
   silentAt(): number {
     const oldest = this.oldest()
     if (!oldest?.via) return Number.POSITIVE_INFINITY
-    return Math.max(this.newsAt, oldest.sentAt) + oldest.via.roundTrip.timeoutMs()
+    const late = this.isPatient ? ACKNOWLEDGED_WITHIN_MS : 0
+    return Math.max(this.newsAt, oldest.sentAt) + oldest.via.roundTrip.timeoutMs() + late
   }
 
   /**

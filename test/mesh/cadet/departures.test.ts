@@ -1,9 +1,14 @@
 /** What leaves a tunnel together: how many encrypted messages it takes, and that nothing is lost or out of order by it. */
 
 import { expect, test } from 'vitest'
-import { TunnelEncrypted } from '../../../src/mesh/cadet/messages.ts'
+import { hashCode, peerId } from '../../../src/base/ids.ts'
+import { CadetChannel } from '../../../src/mesh/cadet/channel.ts'
+import { OPTIONS_RELIABLE, TunnelEncrypted } from '../../../src/mesh/cadet/messages.ts'
+import { Budget } from '../../../src/mesh/cadet/receive-window.ts'
+import { OPEN_OPTIONS } from '../../../src/mesh/cadet/window-size.ts'
 import { messageType } from '../../../src/wire/dispatch.ts'
-import { Listener, numbered, Opening } from './ends.ts'
+import { World } from '../../sim/world.ts'
+import { Inbox, Listener, numbered, Opening, portOf } from './ends.ts'
 import { CadetWorld, type LinkOptions } from './world.ts'
 
 /** Two neighbours with an open channel, and how many encrypted messages went between them. */
@@ -63,6 +68,62 @@ test('what was said in the turn in which the engine closes is told', () => {
   mesh.run(60)
   expect(inbox.numbers).toEqual([1])
   expect(inbox.reason?.code).toBe('CHANNEL_CLOSED')
+})
+
+test('an acknowledgement waits a little for data to travel with', () => {
+  const { mesh, channel, listener, count } = pair(206)
+  channel.send(numbered(1))
+  mesh.run(15)
+  expect(count.encrypted).toBe(1)
+  listener.last.channel.send(numbered(2))
+  mesh.run(300)
+  // The answer, and what acknowledges it.
+  expect(count.encrypted).toBe(3)
+})
+
+test('few small messages after each other need one acknowledgement, and none is repeated', () => {
+  const { mesh, channel, inbox, count } = pair(207, { latencyMs: 40 })
+  for (let n = 0; n < 40; n++) {
+    channel.send(numbered(n))
+    mesh.run(10)
+  }
+  mesh.run(1_000)
+  expect(inbox.numbers).toHaveLength(40)
+  expect(count.encrypted).toBeLessThanOrEqual(40 + 40 / 2)
+})
+
+test('what is much, or out of order, is acknowledged at once', () => {
+  const { mesh, channel, inbox, count } = pair(208)
+  for (let n = 0; n < 4; n++) channel.send(numbered(n))
+  mesh.run(5)
+  expect(count.encrypted).toBe(2)
+  channel.send(numbered(4, 20_000))
+  mesh.run(5)
+  expect(count.encrypted).toBe(4)
+  expect(inbox.numbers).toEqual([0, 1, 2, 3, 4])
+})
+
+test('a peer that keeps four messages ahead, as GNUnet, is never made to wait for an acknowledgement', () => {
+  const told = (options: number) => {
+    const world = new World(209)
+    const when: string[] = []
+    const carrier = {
+      ...{ peer: peerId(new Uint8Array(32)), path: () => null, canSend: () => false },
+      ...{ say: () => true, wait: () => {}, doubt: () => {}, ended: () => {} },
+      sendData: () => expect.unreachable('there is nothing to send'),
+      acknowledge: (_channel: unknown, how: string) => void when.push(how),
+    }
+    const [hashedPort, budget] = [hashCode(new Uint8Array(64)), new Budget(1_000_000)]
+    const clock = world
+    const channel = new CadetChannel({ clock, carrier, budget, number: 1, hashedPort, options })
+    channel.bind(portOf('sink'))
+    channel.attach(new Inbox())
+    for (let sequence = 1; sequence <= 5; sequence++)
+      channel.receivedData(sequence, numbered(sequence))
+    return when
+  }
+  expect(told(OPTIONS_RELIABLE)).toEqual(['now', 'now', 'now', 'now', 'now'])
+  expect(told(OPEN_OPTIONS)).toEqual(['soon', 'soon', 'soon', 'now', 'now'])
 })
 
 test('what was to travel over a connection that is cut in the same turn goes another way', () => {
