@@ -26,6 +26,8 @@ const OPEN_RETRY_MAX_MS = 2_000
 /** Ours: a window that stays closed is asked about so often, in case its opening was lost. */
 const PROBE_MS = 250
 const PROBE_MAX_MS = 3_000
+/** Ours: whoever was late himself, because he was busy, waits as long for the other side, up to this. */
+const LATE_MAX_MS = 250
 /** Ours: messages and bytes taken from a client that does not wait for `drained`. */
 const UNSENT_MAX = 4_096
 const UNSENT_BYTES_MAX = 16 * 1_024 * 1_024
@@ -351,6 +353,12 @@ export class CadetChannel implements Channel {
     if (this.timer && this.timer.at <= at) return
     this.timer?.handle.cancel()
     const wait = Math.max(1, at - this.clock.elapsed())
+    this.timer = { at, handle: this.clock.after(wait, () => this.timeIsUp(at)) }
+  }
+
+  /** What came while this process did something else is read first: our being late is no silence of the peer. */
+  private timeIsUp(at: number): void {
+    const wait = Math.min(Math.max(0, this.clock.elapsed() - at), LATE_MAX_MS)
     this.timer = { at, handle: this.clock.after(wait, () => this.onTimer()) }
   }
 

@@ -3,8 +3,10 @@
 import { expect, test } from 'vitest'
 import { hashCode, peerId } from '../../../src/base/ids.ts'
 import { CadetChannel } from '../../../src/mesh/cadet/channel.ts'
+import type { Connection } from '../../../src/mesh/cadet/connection.ts'
 import { OPTIONS_RELIABLE, TunnelEncrypted } from '../../../src/mesh/cadet/messages.ts'
 import { Budget } from '../../../src/mesh/cadet/receive-window.ts'
+import { RoundTrip } from '../../../src/mesh/cadet/round-trip.ts'
 import { OPEN_OPTIONS } from '../../../src/mesh/cadet/window-size.ts'
 import { messageType } from '../../../src/wire/dispatch.ts'
 import { World } from '../../sim/world.ts'
@@ -124,6 +126,47 @@ test('a peer that keeps four messages ahead, as GNUnet, is never made to wait fo
   }
   expect(told(OPTIONS_RELIABLE)).toEqual(['now', 'now', 'now', 'now', 'now'])
   expect(told(OPEN_OPTIONS)).toEqual(['soon', 'soon', 'soon', 'now', 'now'])
+})
+
+test('a peer is not taken for silent because we were busy ourselves', () => {
+  let time = 0
+  const timers = new Set<{ readonly at: number; readonly run: () => void }>()
+  const after = (ms: number, run: () => void) => {
+    const timer = { at: time + ms, run }
+    timers.add(timer)
+    return { cancel: () => void timers.delete(timer) }
+  }
+  /** What is due by then is done then, and not before. */
+  const wake = (at: number) => {
+    time = at
+    for (const timer of [...timers]) if (timer.at <= time && timers.delete(timer)) timer.run()
+  }
+  const silences: number[] = []
+  const via = { roundTrip: new RoundTrip(), confirm: () => {} } as unknown as Connection
+  const channel = new CadetChannel({
+    clock: { now: () => time, elapsed: () => time, after },
+    carrier: {
+      ...{ peer: peerId(new Uint8Array(32)), path: () => null, canSend: () => true },
+      ...{ say: () => true, wait: () => {}, ended: () => {}, acknowledge: () => {} },
+      sendData: () => via,
+      doubt: (_connection, times) => void silences.push(times),
+    },
+    budget: new Budget(1_000_000),
+    ...{ number: 1, hashedPort: hashCode(new Uint8Array(64)), options: OPEN_OPTIONS },
+  })
+  channel.bind(portOf('sink'))
+  channel.attach(new Inbox())
+  channel.send(numbered(1))
+  // The timer is run first, and then what had come meanwhile is read.
+  wake(2_000)
+  channel.receivedDataAck({ expected: 2, futuresHigh: 0, futuresLow: 0 })
+  wake(3_000)
+  expect(silences).toEqual([])
+  // It is silent indeed.
+  channel.send(numbered(2))
+  wake(12_000)
+  wake(12_300)
+  expect(silences).toEqual([1])
 })
 
 test('what was to travel over a connection that is cut in the same turn goes another way', () => {
