@@ -11,7 +11,13 @@ import type { Connection } from './connection.ts'
 import { ChannelData, ChannelDataAck, ChannelOpen, ChannelOpenAck } from './messages.ts'
 import { type Budget, type Received, ReceiveWindow } from './receive-window.ts'
 import { SendWindow } from './send-window.ts'
-import { OPEN_OPTIONS, WINDOW_OURS, windowOf } from './window-size.ts'
+import {
+  OPEN_OPTIONS,
+  UNACKNOWLEDGED_BYTES_MAX,
+  UNACKNOWLEDGED_MAX,
+  WINDOW_OURS,
+  windowOf,
+} from './window-size.ts'
 
 /** First repetition of CHANNEL_OPEN, then doubled (CADET_INITIAL_RETRANSMIT_TIME). */
 const OPEN_RETRY_MS = 250
@@ -20,6 +26,8 @@ const OPEN_RETRY_MAX_MS = 2_000
 /** Ours: a window that stays closed is asked about so often, in case its opening was lost. */
 const PROBE_MS = 250
 const PROBE_MAX_MS = 3_000
+/** Ours: whoever was late himself, because he was busy, waits as long for the other side, up to this. */
+const LATE_MAX_MS = 250
 /** Ours: messages and bytes taken from a client that does not wait for `drained`. */
 const UNSENT_MAX = 4_096
 const UNSENT_BYTES_MAX = 16 * 1_024 * 1_024
@@ -38,8 +46,8 @@ export interface Carrier {
   say(wire: Uint8Array): boolean
   /** Calls `channel.pump` when data can be sent again. */
   wait(channel: CadetChannel): void
-  /** Sends an acknowledgement with the next data, or at the end of this turn. */
-  acknowledge(channel: CadetChannel): void
+  /** Sends an acknowledgement with the next data, or at the end of this turn; 'soon': a little later. */
+  acknowledge(channel: CadetChannel, when: 'now' | 'soon'): void
   /** Nothing came back for a while that went over this connection. */
   doubt(connection: Connection | null, times: number): void
   /** The channel has ended; `tell` where the peer does not know. */
@@ -90,6 +98,8 @@ export class CadetChannel implements Channel {
   private paused = false
   private delivering = false
   private heldBack = false
+  /** What the client took since the last acknowledgement. */
+  private readonly unacknowledged = { messages: 0, bytes: 0 }
   private timer: { readonly at: number; readonly handle: Timer } | null = null
   private openTries = 0
   private probes = 0
@@ -197,9 +207,12 @@ export class CadetChannel implements Channel {
       return
     }
     this.used = true
-    if (payload.length > 0) this.incoming.accept(sequence, payload)
-    this.carrier.acknowledge(this)
+    const isNew = payload.length > 0 && this.incoming.accept(sequence, payload)
     this.deliver()
+    // What is repeated, asked for, out of order or not taken is told at once; for the rest see `taken`.
+    const isTold = isNew && this.incoming.isEmpty
+    if (!isTold && (this.is === 'open' || this.is === 'opening'))
+      this.carrier.acknowledge(this, 'now')
   }
 
   receivedDataAck(received: Received): void {
@@ -213,6 +226,8 @@ export class CadetChannel implements Channel {
 
   /** What the peer must know now of what it has sent. */
   acknowledgement(): Uint8Array {
+    this.unacknowledged.messages = 0
+    this.unacknowledged.bytes = 0
     return ChannelDataAck.encode({ channel: this.number, ...this.incoming.received() })
   }
 
@@ -298,7 +313,7 @@ export class CadetChannel implements Channel {
       ) {
         const payload = this.incoming.take()
         if (payload) {
-          if (this.state.is === 'open') this.carrier.acknowledge(this)
+          if (this.state.is === 'open') this.taken(payload.length)
           this.events.message(payload)
         } else if (this.state.is === 'over') {
           const { reason } = this.state
@@ -311,6 +326,16 @@ export class CadetChannel implements Channel {
     } finally {
       this.delivering = false
     }
+  }
+
+  /** The client takes a message: the sender is to know, at once where it waits for that. */
+  private taken(size: number): void {
+    const { unacknowledged } = this
+    const messages = ++unacknowledged.messages
+    unacknowledged.bytes += size
+    const isMuch =
+      messages >= UNACKNOWLEDGED_MAX || unacknowledged.bytes >= UNACKNOWLEDGED_BYTES_MAX
+    this.carrier.acknowledge(this, isMuch || !this.outgoing.isPatient ? 'now' : 'soon')
   }
 
   /** Sets the timer to what is due next. A timer that comes too early only looks again. */
@@ -328,6 +353,12 @@ export class CadetChannel implements Channel {
     if (this.timer && this.timer.at <= at) return
     this.timer?.handle.cancel()
     const wait = Math.max(1, at - this.clock.elapsed())
+    this.timer = { at, handle: this.clock.after(wait, () => this.timeIsUp(at)) }
+  }
+
+  /** What came while this process did something else is read first: our being late is no silence of the peer. */
+  private timeIsUp(at: number): void {
+    const wait = Math.min(Math.max(0, this.clock.elapsed() - at), LATE_MAX_MS)
     this.timer = { at, handle: this.clock.after(wait, () => this.onTimer()) }
   }
 

@@ -1,7 +1,7 @@
 /**
- * What leaves a tunnel, and in which order: acknowledgements travel with data where there is any, and
- * otherwise together at the end of the turn, since each encrypted message costs some fifteen HMACs.
- * Channels that have more than the way out can take stand in line.
+ * What leaves a tunnel, and in which order. Each encrypted message costs some fifteen HMACs, so what is small waits
+ * for the end of the turn and travels together, and acknowledgements travel with data where there is any, or will be
+ * soon. Channels that have more than the way out can take stand in line.
  */
 
 import { concat } from '../../base/bytes.ts'
@@ -11,10 +11,17 @@ import type { Connection } from './connection.ts'
 import { ChannelDestroy, ChannelKeepalive, TunnelEncrypted } from './messages.ts'
 import type { Claimant } from './outlet.ts'
 import type { Sealed } from './tunnel-keys.ts'
+import { ACKNOWLEDGED_WITHIN_MS } from './window-size.ts'
 
 /** What CORE takes in one message (GNUNET_CONSTANTS_MAX_ENCRYPTED_MESSAGE_SIZE), less our envelope. */
 const BODY_MAX = 63 * 1_024 - 112
 const ACKNOWLEDGEMENT_SIZE = 20
+
+/**
+ * Ours: with so much together a message goes at once: another hash for each of so many bytes costs little, and the
+ * hops on the way give turns by messages.
+ */
+const TOGETHER_BYTES = 16 * 1_024
 
 /** Ours: ends of channels to be told once there is a way; a peer we cannot tell finds out by asking. */
 const FAREWELLS_MAX = 1_024
@@ -34,9 +41,16 @@ export class Departures implements Claimant {
   private readonly exit: Exit
   private readonly waiting = new Set<CadetChannel>()
   private readonly acknowledging = new Set<CadetChannel>()
+  /** Those that need no acknowledgement of their own yet. */
+  private readonly later = new Set<CadetChannel>()
   private readonly farewells = new Set<number>()
+  /** What travels together at the end of this turn, and over which connection. */
+  private together: Uint8Array[] = []
+  private togetherBytes = 0
+  private via: Connection | null = null
   private turn: Timer | null = null
   private idle: Timer | null = null
+  private late: Timer | null = null
 
   constructor(exit: Exit) {
     this.exit = exit
@@ -51,17 +65,15 @@ export class Departures implements Claimant {
   /** Sends data, with the acknowledgements that fit beside it. Only where `canSend`. */
   sendData(wire: Uint8Array): Connection {
     const best = this.exit.best()!
-    this.send(best, this.withAcknowledgements(wire))
-    this.endTurn()
+    this.add(best, wire)
     return best
   }
 
-  /** Sends a small message at once, busy or not; false where there is no way or no key. */
+  /** Sends a small message in this turn, busy or not; false where there is no way or no key. */
   say(wire: Uint8Array): boolean {
     const best = this.exit.best()
     if (!best || !this.exit.usable()) return false
-    this.send(best, this.withAcknowledgements(wire))
-    this.endTurn()
+    this.add(best, wire)
     return true
   }
 
@@ -77,14 +89,22 @@ export class Departures implements Claimant {
     this.exit.best()?.outlet.claim(this)
   }
 
-  acknowledge(channel: CadetChannel): void {
-    this.acknowledging.add(channel)
-    this.endTurn()
+  acknowledge(channel: CadetChannel, when: 'now' | 'soon'): void {
+    if (when === 'now') {
+      this.acknowledging.add(channel)
+      this.endTurn()
+      return
+    }
+    this.later.add(channel)
+    this.late ??= this.exit.clock.after(ACKNOWLEDGED_WITHIN_MS, () => {
+      this.late = null
+      for (const one of this.later) this.acknowledge(one, 'now')
+    })
   }
 
   forget(channel: CadetChannel): void {
     this.waiting.delete(channel)
-    this.acknowledging.delete(channel)
+    this.forgetDue(channel)
   }
 
   serve(): boolean {
@@ -120,13 +140,18 @@ export class Departures implements Claimant {
     this.send(connection, concat(...parts))
   }
 
+  /** Sends what was said last, and nothing more. */
   close(): void {
+    this.leave()
     this.turn?.cancel()
     this.idle?.cancel()
+    this.late?.cancel()
     this.turn = null
     this.idle = null
+    this.late = null
     this.waiting.clear()
     this.acknowledging.clear()
+    this.later.clear()
     this.farewells.clear()
   }
 
@@ -144,25 +169,50 @@ export class Departures implements Claimant {
   }
 
   private flush(): void {
+    this.leave()
     const best = this.exit.best()
     if (!best || !this.exit.usable()) return
     while (this.acknowledging.size > 0)
       this.send(best, concat(...this.takeAcknowledgements(BODY_MAX)))
   }
 
-  private withAcknowledgements(wire: Uint8Array): Uint8Array {
-    if (this.acknowledging.size === 0) return wire
-    return concat(...this.takeAcknowledgements(BODY_MAX - wire.length), wire)
+  private add(via: Connection, wire: Uint8Array): void {
+    if (this.via && (this.via !== via || this.togetherBytes + wire.length > BODY_MAX)) this.leave()
+    if (!this.via) via.outlet.atTurnsEnd(() => this.leave())
+    this.via = via
+    this.together.push(wire)
+    this.togetherBytes += wire.length
+    if (this.togetherBytes >= TOGETHER_BYTES) this.leave()
+    this.endTurn()
+  }
+
+  /** Sends what has come together. Without keys it is lost, as on the way: what matters is said again. */
+  private leave(): void {
+    const { via, together, togetherBytes } = this
+    if (!via) return
+    this.via = null
+    this.together = []
+    this.togetherBytes = 0
+    const way = via.state === 'closed' ? this.exit.best() : via
+    if (!way || !this.exit.usable()) return
+    const parts = [...this.takeAcknowledgements(BODY_MAX - togetherBytes), ...together]
+    this.send(way, parts.length === 1 ? parts[0]! : concat(...parts))
   }
 
   private takeAcknowledgements(room: number): Uint8Array[] {
     const parts: Uint8Array[] = []
-    for (const channel of this.acknowledging) {
-      if ((parts.length + 1) * ACKNOWLEDGEMENT_SIZE > room) break
-      this.acknowledging.delete(channel)
-      parts.push(channel.acknowledgement())
-    }
+    for (const due of [this.acknowledging, this.later])
+      for (const channel of due) {
+        if ((parts.length + 1) * ACKNOWLEDGEMENT_SIZE > room) return parts
+        this.forgetDue(channel)
+        parts.push(channel.acknowledgement())
+      }
     return parts
+  }
+
+  private forgetDue(channel: CadetChannel): void {
+    this.acknowledging.delete(channel)
+    this.later.delete(channel)
   }
 
   private send(connection: Connection, plain: Uint8Array): void {

@@ -2,7 +2,7 @@
  * From how many bytes of a channel under way nothing more is sent, so that what is said next does not wait behind
  * them for long: as many as the way carries in its shortest round trip, and a queue of some milliseconds (as BBR
  * does, where RFC 5681's window would fill every buffer on the way first). Who types while a file is copied notices
- * no more than that.
+ * no more than that. The same holds for what has arrived and waits for a client that takes less than comes.
  */
 
 import { WINDOW_BYTES } from './window-size.ts'

@@ -39,6 +39,11 @@ export class Outlet {
     if (!this.neighbour.send(message)) this.busy = true
   }
 
+  /** Calls `run` at the end of this turn, before CORE seals what was sent in it. */
+  atTurnsEnd(run: () => void): void {
+    this.neighbour.atTurnsEnd(run)
+  }
+
   /** Stands in line until the link has room. */
   claim(claimant: Claimant): void {
     this.waiting.add(claimant)

@@ -51,6 +51,11 @@ export class ReceiveWindow {
     this.budget = budget
   }
 
+  /** Whether all that came was in order, and the client has it: then there is nothing that the sender must know now. */
+  get isEmpty(): boolean {
+    return this.here.size === 0
+  }
+
   /** Takes message `sequence`; false where it was here before or there is no room: the sender repeats it. */
   accept(sequence: number, payload: Uint8Array): boolean {
     const ahead = (sequence - this.expected) >>> 0

@@ -8,7 +8,7 @@
 import type { Connection } from './connection.ts'
 import { FlightLimit } from './flight-limit.ts'
 import type { Received } from './receive-window.ts'
-import { WINDOW_BYTES, WINDOW_GNUNET } from './window-size.ts'
+import { ACKNOWLEDGED_WITHIN_MS, WINDOW_BYTES, WINDOW_GNUNET } from './window-size.ts'
 
 /** Ours: a gap is a loss once so many later messages have arrived (as TCP, RFC 5681 section 3.2). */
 const OVERTAKEN_MAX = 3
@@ -39,6 +39,8 @@ export class SendWindow {
   private missing = 0
   private missingBytes = 0
   private readonly flight = new FlightLimit()
+  /** The same for all the way to the peer's client, which may take less than arrives. */
+  private readonly appetite = new FlightLimit()
   private allowance = Number.POSITIVE_INFINITY
   private next = 1
   private newsAt = 0
@@ -71,6 +73,11 @@ export class SendWindow {
   /** Whether something could be sent if only the peer's client took what it has. */
   get blocked(): boolean {
     return this.unsent > 0 && this.missing === 0
+  }
+
+  /** Whether the peer is one of ours, which acknowledges late and waits for late acknowledgements. */
+  get isPatient(): boolean {
+    return this.window > WINDOW_GNUNET
   }
 
   /** The peer has said how many messages ahead it keeps. */
@@ -121,7 +128,7 @@ export class SendWindow {
     for (let i = 0; i < advance; i++) {
       const message = this.messages[i]!
       this.arrived(message, now)
-      this.sentBytes -= message.size
+      this.taken(message, now)
     }
     this.messages.splice(0, advance)
     this.sent -= advance
@@ -153,7 +160,8 @@ export class SendWindow {
   silentAt(): number {
     const oldest = this.oldest()
     if (!oldest?.via) return Number.POSITIVE_INFINITY
-    return Math.max(this.newsAt, oldest.sentAt) + oldest.via.roundTrip.timeoutMs()
+    const late = this.isPatient ? ACKNOWLEDGED_WITHIN_MS : 0
+    return Math.max(this.newsAt, oldest.sentAt) + oldest.via.roundTrip.timeoutMs() + late
   }
 
   /**
@@ -188,6 +196,11 @@ export class SendWindow {
     if (this.sent === 0) return true
     if (this.sent >= this.window || this.missing >= this.allowance) return false
     if (this.sentBytes + fresh.size > WINDOW_BYTES) return false
+    // The first that is not taken has arrived: it waits for the client, and all others behind it.
+    if (this.messages[0]!.wire === null && this.sentBytes >= this.appetite.current) {
+      this.appetite.reached()
+      return false
+    }
     if (this.missingBytes < this.flight.current) return true
     this.flight.reached()
     return false
@@ -208,6 +221,12 @@ export class SendWindow {
     }
     if (roundTrip.leastMs < Number.POSITIVE_INFINITY)
       this.flight.arrived(message.size, tripMs, roundTrip.leastMs, now)
+  }
+
+  private taken({ size, sentAt, via }: Outgoing, now: number): void {
+    this.sentBytes -= size
+    const leastMs = via?.roundTrip.leastMs ?? Number.POSITIVE_INFINITY
+    if (leastMs < Number.POSITIVE_INFINITY) this.appetite.arrived(size, now - sentAt, leastMs, now)
   }
 
   /** A message is lost where enough that went out after it, the same way, have arrived. */

@@ -301,8 +301,8 @@ export class Tunnel implements ConnectionsEvents, Carrier, Exit, ExchangeEvents 
     this.departures.wait(channel)
   }
 
-  acknowledge(channel: CadetChannel): void {
-    this.departures.acknowledge(channel)
+  acknowledge(channel: CadetChannel, when: 'now' | 'soon'): void {
+    this.departures.acknowledge(channel, when)
   }
 
   started(): void {
@@ -332,7 +332,7 @@ export class Tunnel implements ConnectionsEvents, Carrier, Exit, ExchangeEvents 
 
   /** Finds out whether the peer still has our channels: it says so where not, and takes no harm where it has. */
   private ask(): void {
-    for (const channel of this.channels.open()) this.departures.acknowledge(channel)
+    for (const channel of this.channels.open()) this.departures.acknowledge(channel, 'now')
   }
 
   private resume(): void {

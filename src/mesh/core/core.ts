@@ -14,6 +14,8 @@ export interface Neighbour {
   understands(type: number): boolean
   /** Takes one whole message, at most 63 KiB, whose bytes must not change afterwards. False: the backlog is high, wait for `drained`. */
   send(message: Uint8Array): boolean
+  /** Calls `run` at the end of this turn, before what was sent in it is sealed. */
+  atTurnsEnd(run: () => void): void
 }
 
 export interface NeighbourEvents {

@@ -202,7 +202,9 @@ export class CadetWorld {
   }
 
   private neighbour(peer: Peer, send: (message: Uint8Array) => boolean): Neighbour {
-    return { peer: peer.id, key: keyOf(peer.id), address: '', understands: () => true, send }
+    const atTurnsEnd = (run: () => void) => void this.world.after(0, run)
+    const key = keyOf(peer.id)
+    return { peer: peer.id, key, address: '', understands: () => true, send, atTurnsEnd }
   }
 
   private search(peer: Peer, query: DhtQuery, found: (result: DhtResult) => void): Listening {

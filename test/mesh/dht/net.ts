@@ -147,6 +147,7 @@ export class Net {
       key: keyOf(to.pid),
       address: to.name,
       understands: speaks,
+      atTurnsEnd: () => {},
       send: message => {
         this.messages++
         this.bytes += message.length

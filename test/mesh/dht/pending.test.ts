@@ -158,6 +158,7 @@ describe('an outbox', () => {
       key: '',
       address: '',
       understands: () => true,
+      atTurnsEnd: () => {},
       send: message => {
         sent.push(keyOf(DhtCore.decode(message).inner))
         return --link.takes > 0

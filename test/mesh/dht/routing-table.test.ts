@@ -16,6 +16,7 @@ const neighbourOf = (peer: PeerId): Neighbour => ({
   key: keyOf(peer),
   address: '',
   understands: () => true,
+  atTurnsEnd: () => {},
   send: () => true,
 })
 

@@ -42,6 +42,8 @@ export interface ConversationSurroundings {
   ownTypes(): TypeMap
   /** Has `flush` called at the end of this turn. */
   soon(conversation: Conversation): void
+  /** Has `run` called before any of them. */
+  beforeThat(run: () => void): void
   up(neighbour: Neighbour): void
   received(neighbour: Neighbour, type: number, message: Uint8Array): void
   drained(neighbour: Neighbour): void
@@ -70,6 +72,10 @@ class CoreNeighbour implements Neighbour {
 
   send(message: Uint8Array): boolean {
     return this.conversation.send(this, message)
+  }
+
+  atTurnsEnd(run: () => void): void {
+    this.conversation.atTurnsEnd(run)
   }
 }
 
@@ -151,6 +157,10 @@ export class Conversation {
     if (this.neighbour !== neighbour) return true
     this.around.soon(this)
     return this.outbox.add(message)
+  }
+
+  atTurnsEnd(run: () => void): void {
+    this.around.beforeThat(run)
   }
 
   /** Seals and sends what has gathered, as far as link and keys allow. */

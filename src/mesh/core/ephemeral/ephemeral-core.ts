@@ -36,6 +36,8 @@ export class EphemeralCore implements Core {
   private readonly listeners = new Set<NeighbourEvents>()
   /** Conversations with something to send at the end of this turn. */
   private readonly busy = new Set<Conversation>()
+  /** What others do at the end of this turn, first. */
+  private before: (() => void)[] = []
   private turn: Timer | null = null
   private idle: Timer | null = null
   private types: TypeMap | null = null
@@ -52,6 +54,7 @@ export class EphemeralCore implements Core {
       self: peerId(key.publicKey),
       ownTypes: () => this.ownTypes(),
       soon: conversation => this.soon(conversation),
+      beforeThat: run => this.beforeThat(run),
       up: neighbour => this.up(neighbour),
       received: (neighbour, type, message) => this.deliver(neighbour, type, message),
       drained: neighbour => {
@@ -103,6 +106,7 @@ export class EphemeralCore implements Core {
     for (const conversation of this.conversations.values()) conversation.close()
     this.conversations.clear()
     this.busy.clear()
+    this.before = []
   }
 
   private receive(link: Link, message: Uint8Array): void {
@@ -131,7 +135,15 @@ export class EphemeralCore implements Core {
     this.turn ??= this.options.clock.after(0, () => this.endTurn())
   }
 
+  private beforeThat(run: () => void): void {
+    this.before.push(run)
+    this.turn ??= this.options.clock.after(0, () => this.endTurn())
+  }
+
   private endTurn(): void {
+    // One of them may add another, and all of them what there is to seal.
+    for (const run of this.before) run()
+    this.before = []
     this.turn = null
     const busy = [...this.busy]
     this.busy.clear()
