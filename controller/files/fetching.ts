@@ -20,6 +20,7 @@ import { WireError } from '../../src/wire/layout.ts'
 import type { Context } from '../context.ts'
 import { search } from '../device-search.ts'
 import { openResolver } from '../names.ts'
+import { canHandFiles } from './file-keys.ts'
 import type { PartFile } from './part-file.ts'
 
 /** Asked at once who of a room is there. */
@@ -240,7 +241,7 @@ async function thank({ clock }: Context, channel: Channel, { over }: Received): 
   channel.close()
 }
 
-/** Those of a list of zones, without ourselves and without one twice. */
+/** Those of a list of zones who can hand out files, without ourselves and without one twice. */
 export function holdersOf(
   context: Context,
   zones: readonly ZoneKey[],
@@ -248,8 +249,7 @@ export function holdersOf(
 ): readonly Holder[] {
   const own = context.ego().secret.zone
   return zones
-    .filter(
-      (zone, at) => !equalBytes(zone, own) && at === zones.findIndex(one => equalBytes(one, zone)),
-    )
+    .filter(zone => !equalBytes(zone, own) && canHandFiles(zone))
+    .filter((zone, at, all) => at === all.findIndex(one => equalBytes(one, zone)))
     .map(zone => ({ zone, known: knownOf(zone) }))
 }
