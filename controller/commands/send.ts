@@ -2,11 +2,11 @@
 
 import { pause } from '../../src/base/clock.ts'
 import { BoxError, EXIT_CODES } from '../../src/base/errors.ts'
-import { Bond } from '../../src/social/bond.ts'
 import { offerId, offerModifiers, offerText } from '../../src/social/file-offer.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
 import type { HeldFile } from '../files/file-book.ts'
+import { mustFetchFiles, mustHandFiles } from '../files/file-keys.ts'
 import { takeForOffer } from '../files/offering.ts'
 import { type KnownRoom, RoomBook } from '../room/book.ts'
 import { FILE_METHOD, ID_SHOWN } from '../room/lines.ts'
@@ -77,8 +77,9 @@ function waitOf(seconds: number | undefined): number | null {
   throw new BoxError('INPUT_INVALID', `--wait takes seconds, up to ${WAIT_SECONDS_MAX}.`)
 }
 
-/** Fails with CONTACT_UNKNOWN, INPUT_INVALID where it is both. */
+/** Fails with CONTACT_UNKNOWN, INPUT_INVALID where it is both, and where we or they cannot have to do with files. */
 async function targetOf(context: Context, to: string): Promise<Target> {
+  mustHandFiles(context.ego().secret.zone)
   const contacts = new ContactBook(await SealedState.open(context.state, context.random))
   const contact = ifKnown('CONTACT_UNKNOWN', () => contacts.contact(to))
   const room = ifKnown('ROOM_UNKNOWN', () => new RoomBook(context.state).room(to))
@@ -88,7 +89,7 @@ async function targetOf(context: Context, to: string): Promise<Target> {
       `${to} is a contact and a room: say the key of the one, or the address of the other.`,
     )
   if (contact) {
-    new Bond(context.ego().secret, contact.zone)
+    mustFetchFiles(contact)
     return { is: 'contact', contact }
   }
   if (room) return { is: 'room', room }
@@ -141,16 +142,17 @@ async function tell(
   const progress = context.output.progress(`telling ${name}`)
   try {
     desk.listsChanged()
-    if (target.is === 'contact') {
-      await desk.say(target.contact, { is: 'file', offer })
-      const whither = await desk.deliver(target.contact)
-      return whither === 'heard' ? 'said' : whither
-    }
-    await tellRoom(context, target.room, offer, ms)
-    return 'said'
+    if (target.is === 'contact') await desk.say(target.contact, { is: 'file', offer })
+    else await tellRoom(context, target.room, offer, ms)
   } catch (error) {
-    if (target.is === 'room') await desk.files.forget(offerId(offer))
+    progress.end()
+    await desk.files.forget(offerId(offer))
     throw error
+  }
+  try {
+    if (target.is === 'room') return 'said'
+    const whither = await desk.deliver(target.contact)
+    return whither === 'heard' ? 'said' : whither
   } finally {
     progress.end()
   }

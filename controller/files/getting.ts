@@ -13,6 +13,7 @@ import { ContactBook } from '../talk/contact-book.ts'
 import type { SealedState } from '../talk/sealed-state.ts'
 import { fetchFile, type Holder, holdersOf } from './fetching.ts'
 import { FileBook, type HeldFile } from './file-book.ts'
+import { mustHandFiles } from './file-keys.ts'
 import { type Offered, zoneIn } from './offers.ts'
 import { PartFile, removeParts } from './part-file.ts'
 
@@ -29,7 +30,7 @@ export interface Got {
   readonly isNew: boolean
 }
 
-/** Fails as fetchFile, and with FILE_EXISTS, FILE_UNUSABLE, INPUT_INVALID where it is our own, STATE_LOCKED. */
+/** Fails as fetchFile, and with FILE_EXISTS, FILE_UNUSABLE, INPUT_INVALID where it is our own or we cannot fetch, STATE_LOCKED. */
 export async function getFile(
   context: Context,
   sealed: SealedState,
@@ -37,6 +38,7 @@ export async function getFile(
   options: GetOptions,
 ): Promise<Got> {
   const { offer } = offered
+  mustHandFiles(context.ego().secret.zone)
   if (offered.by === null)
     throw new BoxError('INPUT_INVALID', `${offer.name} is offered by yourself.`)
   const files = new FileBook(sealed)
@@ -99,11 +101,12 @@ async function holdersFor(
   { circle, by }: Offered,
 ): Promise<readonly Holder[]> {
   const contacts = new ContactBook(sealed)
-  const zones: ZoneKey[] = by ? [by] : []
+  // Who offered it may have another key since.
+  const zones: ZoneKey[] = by ? [contacts.findEver(by)?.zone ?? by] : []
   const room = circle.is === 'room' ? new RoomBook(context.state).find(circle.place) : null
   if (room)
     for (const { nym } of (await keptRoom(context, room)).members) zones.push(...zoneOf(nym))
-  return holdersOf(context, zones, zone => contacts.find(zone)?.where ?? null)
+  return holdersOf(context, zones, zone => contacts.find(zone))
 }
 
 function zoneOf(nym: string): readonly ZoneKey[] {
