@@ -15,7 +15,7 @@ import type { FleetTexts } from './fleet-texts.ts'
 import type { FleetWatch } from './fleet-watch.ts'
 import { about, options, streamed } from './schemas.ts'
 import type { TalkHall } from './talk-hall.ts'
-import { WarmShells } from './warm-shells.ts'
+import type { WarmShells } from './warm-shells.ts'
 
 /** Each holds a connection. */
 const LISTENERS_MAX = 32
@@ -142,9 +142,7 @@ interface ExecBody {
 }
 
 /** Lines of `{ name, stream, data }` as it is printed, and one `{ name, exit_code, error, ms }` a device. */
-export function execRoute(app: FastifyInstance, context: Context): void {
-  const shells = new WarmShells(context)
-  app.addHook('onClose', async () => shells.close())
+export function execRoute(app: FastifyInstance, context: Context, shells: WarmShells): void {
   const seconds = { type: 'number', exclusiveMinimum: 0, maximum: DAY_S }
   const text = { type: 'string', minLength: 1, maxLength: COMMAND_MAX }
   const body = options(
