@@ -36,7 +36,7 @@ import { roomRoutes } from './room-routes.ts'
 import { rotationRoute } from './rotation-route.ts'
 import { ALERT, CONTACT, DEVICE, ERROR } from './schemas.ts'
 import { Sessions } from './sessions.ts'
-import { eventRoute, execRoute } from './streams.ts'
+import { eventRoute, execRoute, tellingAll } from './streams.ts'
 import type { TalkHall } from './talk-hall.ts'
 import { talkRoutes } from './talk-routes.ts'
 import { terminalSockets } from './terminal-sockets.ts'
@@ -119,7 +119,8 @@ export async function createApi({
     const sftp = new DeviceSftp(context, shells)
     fleetRoutes(routes, context, { watch, texts, mesh })
     deviceRoutes(routes, context)
-    eventRoute(routes, context, { watch, talk, texts })
+    const tellAll = tellingAll(context, { watch, talk, texts })
+    eventRoute(routes, tellAll)
     execRoute(routes, context, shells)
     fileRoutes(routes, sftp)
     fileBytesRoutes(routes, sftp, context)
@@ -135,7 +136,7 @@ export async function createApi({
     mapRoute(routes, context, { watch, mesh })
     alertRoutes(routes, context, { watch, ...alerts })
     metricsRoute(routes, context, { watch, ...alerts })
-    pageRoutes(routes, files, { sessions, texts })
+    pageRoutes(routes, files, { sessions, texts, tellAll })
   })
   const hidden = { schema: { hide: true } }
   app.get('/openapi.json', hidden, async () => app.swagger())
