@@ -13,6 +13,7 @@ const VIEWS: Readonly<Record<string, () => Promise<View>>> = {
   device: async () => deviceView,
   'device push': async () => (await import('./push-view.ts')).pushView,
   'device access': async () => (await import('./access-view.ts')).accessView,
+  'device files': async () => (await import('./files-view.ts')).filesView,
   'device command': async () => (await import('./command-view.ts')).commandView,
   approvals: async () => (await import('./approvals-view.ts')).approvalsView,
   push: async () => (await import('./push-view.ts')).pushView,
