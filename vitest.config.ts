@@ -40,6 +40,8 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/interop/**'],
           testTimeout: 20_000,
+          // Of those that start an agent and an API.
+          hookTimeout: 60_000,
           expect,
           // Without it a machine of two cores has one.
           maxWorkers: Math.max(2, availableParallelism() - 1),
