@@ -41,6 +41,8 @@ export default defineConfig({
           exclude: ['test/interop/**'],
           // Of arithmetic and files, on a machine that may have much else to do.
           testTimeout: 60_000,
+          // Of those that start an agent and an API.
+          hookTimeout: 60_000,
           expect,
           // Without it a machine of two cores has one.
           maxWorkers: Math.max(2, availableParallelism() - 1),

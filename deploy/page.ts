@@ -45,9 +45,11 @@ export async function buildPage(root: string): Promise<ReadonlyMap<string, strin
 function withPreloads(html: string, { outputs }: Metafile): string {
   const first = Object.keys(outputs).find(path => basename(path) === 'page.js')!
   const needed = outputs[first]!.imports.filter(({ kind }) => kind === 'import-statement')
-  const links = needed.map(({ path }) => `<link rel="modulepreload" href="/${basename(path)}">`)
-  const mark = '    <script type="module"'
-  return html.replace(mark, `${links.map(link => `    ${link}\n`).join('')}${mark}`)
+  const links = needed.map(
+    ({ path }) => `    <link rel="modulepreload" href="/${basename(path)}">\n`,
+  )
+  const mark = '    <link rel="modulepreload" href="/page.js">\n'
+  return html.replace(mark, `${mark}${links.join('')}`)
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -7,7 +7,7 @@
  * refused. What changes something has to say where it comes from.
  */
 
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import { BoxError } from '../../src/base/errors.ts'
 import { isLocalHost } from '../../src/sys/http-server.ts'
@@ -51,13 +51,17 @@ export function admitOnly(app: FastifyInstance, admission: Admission): void {
       if (admitted === 'token') void reply.header('www-authenticate', 'Bearer')
       throw refusal(admitted)
     }
-    // What is under way ends with the session: events, too.
     const { session } = admitted
     request.session = session
-    const cut = () => void reply.raw.destroy()
-    session?.signal.addEventListener('abort', cut, { once: true })
-    reply.raw.once('close', () => session?.signal.removeEventListener('abort', cut))
+    if (session) endWith(session, reply.raw)
   })
+}
+
+/** What is under way ends with the session: events, too. */
+export function endWith({ signal }: Session, raw: ServerResponse): void {
+  const cut = () => void raw.destroy()
+  signal.addEventListener('abort', cut, { once: true })
+  raw.once('close', () => signal.removeEventListener('abort', cut))
 }
 
 const REASONS = {

@@ -15,8 +15,12 @@ import type { Context } from '../context.ts'
 import { admitOnly } from './access.ts'
 import { alertRoutes } from './alert-routes.ts'
 import { approvalRoutes } from './approval-routes.ts'
+import { limitArrival } from './arrival.ts'
 import { contactRoutes } from './contact-routes.ts'
 import { deviceRoutes } from './device-routes.ts'
+import { DeviceSftp } from './device-sftp.ts'
+import { fileBytesRoutes } from './file-bytes.ts'
+import { fileRoutes } from './file-routes.ts'
 import { metricsRoute } from './fleet-metrics.ts'
 import { fleetRoutes } from './fleet-routes.ts'
 import { FleetTexts } from './fleet-texts.ts'
@@ -32,7 +36,7 @@ import { roomRoutes } from './room-routes.ts'
 import { rotationRoute } from './rotation-route.ts'
 import { ALERT, CONTACT, DEVICE, ERROR } from './schemas.ts'
 import { Sessions } from './sessions.ts'
-import { eventRoute, execRoute } from './streams.ts'
+import { eventRoute, execRoute, tellingAll } from './streams.ts'
 import type { TalkHall } from './talk-hall.ts'
 import { talkRoutes } from './talk-routes.ts'
 import { terminalSockets } from './terminal-sockets.ts'
@@ -42,8 +46,10 @@ import type { WarmShells } from './warm-shells.ts'
 const BODY_MAX = 1_048_576
 /** Programs of one person; each may listen to events and do something beside it. */
 const CONNECTIONS_MAX = 128
-/** For all of a request to arrive: it comes from this machine. */
-const REQUEST_TIMEOUT_MS = 10_000
+/** For the head of a request; its body is timed by arrival.ts, which knows of files. */
+const HEAD_TIMEOUT_MS = 5_000
+/** How often that is looked at. */
+const LOOK_EVERY_MS = 1_000
 const IDLE_TIMEOUT_MS = 30_000
 const HEADERS_SIZE_MAX = 16_384
 
@@ -85,14 +91,13 @@ export async function createApi({
 }: ApiParts): Promise<FastifyInstance> {
   const app = fastify({
     bodyLimit: BODY_MAX,
-    requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: IDLE_TIMEOUT_MS,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 255 },
     http: {
       maxHeaderSize: HEADERS_SIZE_MAX,
-      headersTimeout: REQUEST_TIMEOUT_MS / 2,
-      connectionsCheckingInterval: REQUEST_TIMEOUT_MS / 10,
+      headersTimeout: HEAD_TIMEOUT_MS,
+      connectionsCheckingInterval: LOOK_EVERY_MS,
     },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
   })
@@ -100,6 +105,7 @@ export async function createApi({
   tellErrors(app, context)
   const sessions = new Sessions(context)
   app.addHook('onClose', async () => sessions.close())
+  limitArrival(app, context.clock)
   const openPaths = new Set(['/openapi.json', ...pagePaths(files)])
   const admission = { token, sessions, openPaths }
   admitOnly(app, admission)
@@ -111,10 +117,14 @@ export async function createApi({
   await app.register(swagger, { openapi: DOCUMENT, refResolver: { buildLocalReference: nameOf } })
   await app.register(async routes => {
     const texts = new FleetTexts(watch)
+    const sftp = new DeviceSftp(context, shells)
     fleetRoutes(routes, context, { watch, texts, mesh })
     deviceRoutes(routes, context)
-    eventRoute(routes, context, { watch, talk, texts })
+    const tellAll = tellingAll(context, { watch, talk, texts })
+    eventRoute(routes, tellAll)
     execRoute(routes, context, shells)
+    fileRoutes(routes, sftp)
+    fileBytesRoutes(routes, sftp, context)
     pushRoutes(routes, context)
     grantRoutes(routes, context)
     approvalRoutes(routes, context, watch)
@@ -127,7 +137,7 @@ export async function createApi({
     mapRoute(routes, context, { watch, mesh })
     alertRoutes(routes, context, { watch, ...alerts })
     metricsRoute(routes, context, { watch, ...alerts })
-    pageRoutes(routes, files, { sessions, texts })
+    pageRoutes(routes, files, { sessions, texts, tellAll })
   })
   const hidden = { schema: { hide: true } }
   app.get('/openapi.json', hidden, async () => app.swagger())

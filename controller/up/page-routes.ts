@@ -3,11 +3,13 @@
 import type { FastifyInstance } from 'fastify'
 import { sha256 } from '../../src/crypto/hash.ts'
 import { encodeBase32 } from '../../src/wire/base32.ts'
-import { cookieName, SESSION_PATH } from './access.ts'
+import { cookieName, endWith, SESSION_PATH } from './access.ts'
+import { eventText } from './fleet-news.ts'
 import type { FleetTexts } from './fleet-texts.ts'
 import type { PageFile } from './page-files.ts'
 import { about, ERROR_ANSWERS, LOGIN, LOGIN_LINK, options } from './schemas.ts'
-import { SESSION_LASTS_MS, type Sessions } from './sessions.ts'
+import { SESSION_LASTS_MS, type Session, type Sessions } from './sessions.ts'
+import type { TellAll } from './streams.ts'
 
 export type PageFiles = ReadonlyMap<string, PageFile>
 
@@ -29,6 +31,7 @@ export const pagePaths = (files: PageFiles): readonly string[] =>
 interface Parts {
   readonly sessions: Sessions
   readonly texts: FleetTexts
+  readonly tellAll: TellAll
 }
 
 export function pageRoutes(app: FastifyInstance, files: PageFiles, parts: Parts): void {
@@ -55,7 +58,7 @@ function serve(app: FastifyInstance, path: string, name: string, { type, text }:
   })
 }
 
-function loginRoutes(app: FastifyInstance, { sessions, texts }: Parts): void {
+function loginRoutes(app: FastifyInstance, { sessions, texts, tellAll }: Parts): void {
   app.post(
     '/v1/login-links',
     {
@@ -74,19 +77,30 @@ function loginRoutes(app: FastifyInstance, { sessions, texts }: Parts): void {
     },
   )
   const code = { type: 'string', minLength: 1, maxLength: 128 }
-  app.post<{ Body: { code: string } }>(
+  app.post<{ Body: { code: string; follow?: boolean } }>(
     SESSION_PATH,
     {
       schema: {
-        ...{ hide: true, body: options({ code }, ['code']) },
+        ...{ hide: true, body: options({ code, follow: { type: 'boolean' } }, ['code']) },
         response: { 200: LOGIN, ...ERROR_ANSWERS },
       },
     },
     async ({ raw, body }, reply) => {
-      const { cookie, key, expiresAt } = sessions.redeem(body.code)
-      const lasts = `Max-Age=${SESSION_LASTS_MS / 1_000}`
-      void reply.header('set-cookie', `${cookieName(raw)}=${cookie}; ${ATTRIBUTES}; ${lasts}`)
-      return { key, expires_at: new Date(expiresAt).toISOString() }
+      const begin = () => {
+        const session = sessions.redeem(body.code)
+        const lasts = `Max-Age=${SESSION_LASTS_MS / 1_000}`
+        const cookie = `${cookieName(raw)}=${session.cookie}`
+        void reply.header('set-cookie', `${cookie}; ${ATTRIBUTES}; ${lasts}`)
+        return session
+      }
+      // What the page asks for next comes along: one way there and back less until something is shown.
+      const first = () => {
+        const session = begin()
+        endWith(session, reply.raw)
+        return eventText('session', told(session))
+      }
+      if (body.follow && tellAll(reply, first)) return reply
+      return told(begin())
     },
   )
   app.delete(SESSION_PATH, { schema: { hide: true } }, async (request, reply) => {
@@ -97,5 +111,9 @@ function loginRoutes(app: FastifyInstance, { sessions, texts }: Parts): void {
     return reply.code(204).send()
   })
 }
+
+const told = ({ key, expiresAt }: Session) => ({
+  ...{ key, expires_at: new Date(expiresAt).toISOString() },
+})
 
 const ATTRIBUTES = 'Path=/; HttpOnly; SameSite=Strict'

@@ -217,6 +217,22 @@ export const RENAMED = object({ name: text, was: text, zone: text })
 export const ROTATED = object({ key: text, name: text, zone: text, was: text })
 export const FORGOTTEN = object({ name: text, zone: text })
 
+/** `mode` in octal digits. */
+const looks = {
+  kind: { ...text, enum: ['file', 'directory', 'link', 'other'] },
+  ...{ size: integer, mode: text, uid: integer, gid: integer, modified_at: time },
+}
+export const FILE = object({ path: text, ...looks })
+/** `next`: there are more behind this name; `is_whole` is false where there are more than are ever told. */
+export const FILES = object({
+  path: text,
+  entries: { type: 'array', items: object({ name: text, ...looks, leads_to: textOrNull }) },
+  next: textOrNull,
+  is_whole: truth,
+})
+export const FILE_DONE = object({ path: text })
+export const FILE_WRITTEN = object({ path: text, size: integer, sha256: text })
+
 export const NAME = object({
   name: text,
   zone: text,

@@ -33,13 +33,37 @@ interface EventSources {
   readonly talk: TalkHall
 }
 
-/** First one `device` for each device and one `contact` for each contact, then what changes. */
-export function eventRoute(
-  app: FastifyInstance,
-  { clock }: Context,
-  { watch, talk, texts }: EventSources,
-): void {
+/**
+ * Answers with one `device` for each device and one `contact` for each contact, then with what changes; before all of
+ * it, where there is something to tell, with that. Whether it does: so many may listen, and no more.
+ */
+export type TellAll = (reply: FastifyReply, first?: () => string) => boolean
+
+export function tellingAll({ clock }: Context, { watch, talk, texts }: EventSources): TellAll {
   let listeners = 0
+  return (reply, first = () => '') => {
+    if (listeners >= LISTENERS_MAX) return false
+    texts.by(reply)
+    const head = first()
+    listeners += 1
+    const { raw, ended } = eventStream(reply, clock)
+    if (head !== '') raw.write(head)
+    const write = (text: string) => raw.write(text)
+    const news = new FleetNews(clock, write, device => texts.of(device))
+    raw.on('drain', () => news.drained())
+    news.begin(watch.devices(), peopleOf(talk))
+    const listening = [watch.listen(news), talk.listen(news)]
+    const over = () => {
+      listeners -= 1
+      for (const one of listening) one.close()
+      news.close()
+    }
+    ended.addEventListener('abort', over, { once: true })
+    return true
+  }
+}
+
+export function eventRoute(app: FastifyInstance, tellAll: TellAll): void {
   app.get(
     '/v1/events',
     {
@@ -50,21 +74,7 @@ export function eventRoute(
       }),
     },
     async (_request, reply) => {
-      if (listeners >= LISTENERS_MAX) throw tooMany('Too many listen already.')
-      texts.by(reply)
-      listeners += 1
-      const { raw, ended } = eventStream(reply, clock)
-      const write = (text: string) => raw.write(text)
-      const news = new FleetNews(clock, write, device => texts.of(device))
-      raw.on('drain', () => news.drained())
-      news.begin(watch.devices(), peopleOf(talk))
-      const listening = [watch.listen(news), talk.listen(news)]
-      const over = () => {
-        listeners -= 1
-        for (const one of listening) one.close()
-        news.close()
-      }
-      ended.addEventListener('abort', over, { once: true })
+      if (!tellAll(reply)) throw tooMany('Too many listen already.')
       return reply
     },
   )

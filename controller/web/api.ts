@@ -2,6 +2,7 @@
 
 /** Per origin, port included; worth nothing without the cookie, which no script can read. */
 const KEY = 'box-key'
+const SESSION = '/session'
 
 export class Refused extends Error {
   readonly status: number
@@ -16,27 +17,59 @@ export class Refused extends Error {
 
 const AGAIN_MS = 2_000
 
-let whenOut = () => {}
+let whenOut = (_why?: string) => {}
 
 /** `out` is called when we are not logged in any more. */
-export const watchLogin = (out: () => void): void => {
+export const watchLogin = (out: (why?: string) => void): void => {
   whenOut = out
 }
 
 export const ownKey = (): string | null => localStorage.getItem(KEY)
 
-/** Exchanges the code of the address for a session. Fails with Refused. */
-export async function logIn(code: string): Promise<void> {
-  const answer = await send('POST', '/session', { code })
-  const { key } = (await answer.json()) as { key: string }
-  localStorage.setItem(KEY, key)
+/** While we log in, whoever asks for something waits for the key. */
+let loggingIn: Promise<void> | null = null
+
+/**
+ * Exchanges the code of the address for a session. The answer goes on as the events of the fleet, so that nothing
+ * has to be asked a second time. Fails with Refused, which is told to `out` as well.
+ */
+export async function logIn(code: string, each: Each, { signal }: Options): Promise<void> {
+  let loggedIn = () => {}
+  loggingIn = new Promise(resolve => {
+    loggedIn = resolve
+  })
+  const keep = ({ key }: { readonly key: string }) => {
+    localStorage.setItem(KEY, key)
+    loggingIn = null
+    loggedIn()
+  }
+  try {
+    const answer = await request('POST', SESSION, { code, follow: true }, { signal })
+    if (answer.headers.get('content-type')?.startsWith('application/json')) {
+      // There are too many listeners already; it is asked for again, as ever.
+      keep((await answer.json()) as { key: string })
+      return
+    }
+    await hear(answer, (event, data) =>
+      event === 'session' ? keep(data as { key: string }) : each(event, data),
+    )
+  } catch (error) {
+    if (error instanceof Refused) whenOut(error.message)
+    throw error
+  } finally {
+    loggingIn = null
+    loggedIn()
+  }
 }
 
 export async function logOut(): Promise<void> {
-  await send('DELETE', '/session').catch(() => {})
+  await send('DELETE', SESSION).catch(() => {})
   localStorage.removeItem(KEY)
   whenOut()
 }
+
+/** Told of each event, with its data. */
+type Each = (event: string, data: unknown) => void
 
 interface Options {
   readonly signal?: AbortSignal | undefined
@@ -49,6 +82,10 @@ export async function ask<T>(path: string, options: Options = {}): Promise<T> {
   return (await (await send('GET', path, undefined, options)).json()) as T
 }
 
+/** The answer itself, for whoever reads it piece by piece. Fails as `ask`. */
+export const fetched = (path: string, options: Options = {}): Promise<Response> =>
+  send('GET', path, undefined, options)
+
 export async function tell<T>(path: string, body: object, options: Options = {}): Promise<T> {
   const { method = 'POST' } = options
   return (await (await send(method, path, body, options)).json()) as T
@@ -58,7 +95,17 @@ async function send(
   method: string,
   path: string,
   body?: object,
-  { signal }: Options = {},
+  options: Options = {},
+): Promise<Response> {
+  await loggingIn
+  return await request(method, path, body, options)
+}
+
+async function request(
+  method: string,
+  path: string,
+  body: object | undefined,
+  { signal }: Options,
 ): Promise<Response> {
   const answer = await fetch(path, {
     method,
@@ -70,12 +117,22 @@ async function send(
     ...(signal && { signal }),
   })
   if (answer.ok) return answer
-  const said = (await answer.json().catch(() => null)) as {
-    error?: { code: string; message: string }
-  } | null
-  const { code = 'UNKNOWN', message: text = `It answers ${answer.status}.` } = said?.error ?? {}
-  if (answer.status === 401) whenOut()
-  throw new Refused(answer.status, code, text)
+  throw refusedOf(answer.status, await answer.text().catch(() => ''))
+}
+
+/** What an answer says that is none. */
+export function refusedOf(status: number, text: string): Refused {
+  const { code = 'UNKNOWN', message = `It answers ${status}.` } = errorIn(text)
+  if (status === 401) whenOut()
+  return new Refused(status, code, message)
+}
+
+function errorIn(text: string): { readonly code?: string; readonly message?: string } {
+  try {
+    return (JSON.parse(text) as { error?: object } | null)?.error ?? {}
+  } catch {
+    return {}
+  }
 }
 
 /** Calls for each JSON line of an answer until it ends. */
@@ -86,20 +143,21 @@ export async function tellLines<T>(
   options: Options = {},
 ): Promise<void> {
   const answer = await send('POST', path, body, options)
-  for await (const line of pieces(answer, '\n')) if (line !== '') each(JSON.parse(line) as T)
+  for await (const lines of pieces(answer, '\n'))
+    for (const line of lines) if (line !== '') each(JSON.parse(line) as T)
 }
 
 /** Calls for each server-sent event until it ends. */
-export async function listen(
-  path: string,
-  each: (event: string, data: unknown) => void,
-  options: Options = {},
-): Promise<void> {
-  const answer = await send('GET', path, undefined, options)
-  for await (const block of pieces(answer, '\n\n')) {
-    const [, event, data] = /^event: (\w+)\ndata: (.*)$/.exec(block) ?? []
-    if (event !== undefined) each(event, JSON.parse(data!))
-  }
+export async function listen(path: string, each: Each, options: Options = {}): Promise<void> {
+  await hear(await send('GET', path, undefined, options), each)
+}
+
+async function hear(answer: Response, each: Each): Promise<void> {
+  for await (const blocks of pieces(answer, '\n\n'))
+    for (const block of blocks) {
+      const [, event, data] = /^event: (\w+)\ndata: (.*)$/.exec(block) ?? []
+      if (event !== undefined) each(event, JSON.parse(data!))
+    }
 }
 
 interface Hearing {
@@ -137,16 +195,18 @@ export async function stayTuned(path: string, { hear, lost, signal }: Hearing): 
   }
 }
 
-async function* pieces({ body }: Response, end: string): AsyncGenerator<string> {
-  const reader = body!.pipeThrough(new TextDecoderStream()).getReader()
+/** What has become whole, as it comes: a fleet is a few pieces, and thousands of turns if each were awaited. */
+async function* pieces({ body }: Response, end: string): AsyncGenerator<readonly string[]> {
+  const reader = body!.getReader()
+  const decoder = new TextDecoder()
   let text = ''
   for (;;) {
     const { value, done } = await reader.read()
     if (done) return
-    text += value
+    text += decoder.decode(value, { stream: true })
     const whole = text.split(end)
     text = whole.pop()!
-    yield* whole
+    if (whole.length > 0) yield whole
   }
 }
 

@@ -50,7 +50,11 @@ export function approvalsView(place: Place): void {
   })
   main.append(heading('Approvals', button), said, list)
   load(list, place, { doing: 'Asking the devices', get }, show)
-  const timer = setInterval(() => shown !== '' && void again(), EVERY_MS)
+  // Nobody is asked for a view that nobody sees; whoever comes back sees what is so then.
+  const isSeen = () => document.visibilityState === 'visible'
+  const look = () => isSeen() && shown !== '' && void again()
+  const timer = setInterval(look, EVERY_MS)
+  document.addEventListener('visibilitychange', look, { signal })
   signal.addEventListener('abort', () => clearInterval(timer), { once: true })
 }
 

@@ -33,11 +33,12 @@ export function deviceView({ main, words, fleet, signal }: Place): void {
         { class: 'actions' },
         h('a', { class: 'button primary', href: `${path}/terminal` }, 'Terminal'),
         h('a', { class: 'button', href: `${path}/command` }, 'Command'),
+        h('a', { class: 'button', href: `${path}/files` }, 'Files'),
         h('a', { class: 'button', href: `${path}/push` }, 'Push'),
         h('a', { class: 'button', href: `${path}/access` }, 'Access and audit'),
       ),
     ),
-    ...[state, alerts, tags, readings, plots, settingsOf(name)],
+    ...[state, alerts, tags, readings, plots, settingsOf(name), keysOf(name)],
   )
   let shownTags: string | null = null
   const draw = () => {
@@ -115,6 +116,37 @@ function settingsOf(name: string): HTMLElement {
   })
   const actions = h('div', { class: 'actions' }, forget)
   return h('details', { class: 'panel' }, h('summary', {}, 'Name'), rename, actions, said)
+}
+
+/** Other keys for the device, which is not paired again. */
+function keysOf(name: string): HTMLElement {
+  const said = h('div', { 'aria-live': 'polite' })
+  const renew = (key: 'device' | 'host', word: string, means: string) => {
+    const button = h('button', { type: 'button', class: 'danger' }, word)
+    button.addEventListener('click', () => {
+      if (!confirm(`${word} for ${name}? ${means}`)) return
+      void working(button, said, async () => {
+        const path = `/v1/devices/${encodeURIComponent(name)}/rotate`
+        const { zone } = await tell<{ zone: string }>(path, { key })
+        return key === 'host' ? `${name} has a new host key.` : `${name} has the key ${zone} now.`
+      })
+    })
+    return h('div', { class: 'key' }, h('p', {}, means), button)
+  }
+  return h(
+    'details',
+    { class: 'panel' },
+    h('summary', {}, 'Keys'),
+    renew(
+      ...(['device', 'New zone key'] as const),
+      'Its identity becomes another one. Everybody else has 90 days in which they hear of it when they look for the device; after that they would have to pair it again. It cannot be undone.',
+    ),
+    renew(
+      ...(['host', 'New host key'] as const),
+      'What SSH knows it by. Your own ssh hears of it by itself; a known_hosts file that was copied elsewhere does not. It cannot be undone.',
+    ),
+    said,
+  )
 }
 
 function drawTags(into: HTMLElement, { name, tags }: Device): void {

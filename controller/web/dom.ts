@@ -74,3 +74,21 @@ export function oncePerFrame(draw: () => void): () => void {
     })
   }
 }
+
+/** Collects calls until nothing else is to be done, or has been for a moment: Safari does not say when. */
+export function onceAtLeisure(work: () => void): () => void {
+  let isDue = false
+  const run = () => {
+    isDue = false
+    work()
+  }
+  return () => {
+    if (isDue) return
+    isDue = true
+    if ('requestIdleCallback' in window) requestIdleCallback(run, { timeout: LEISURE_MS })
+    else setTimeout(run, LEISURE_MS / 4)
+  }
+}
+
+/** What is not in sight may wait so long, also where there is always something else to do. */
+const LEISURE_MS = 200

@@ -12,7 +12,7 @@ import {
   STATE_WORDS,
   stateOf,
 } from './device.ts'
-import { h, oncePerFrame, setClass, setText } from './dom.ts'
+import { h, onceAtLeisure, setClass, setText } from './dom.ts'
 import type { Fleet } from './fleet.ts'
 import { age, percent } from './text.ts'
 import { deviceLink } from './views.ts'
@@ -28,7 +28,9 @@ const COLUMNS = [
   'Pushed',
   'Seen',
 ] as const
-/** A screen of them takes a few milliseconds; so the first frame has no more of them. */
+/** The first frame has as many of them as a screen, and no more; this is less than any row is high. */
+const ROW_HEIGHT_MIN = 50
+/** Of the others, so many at a time, when there is nothing else to do. */
 const MADE_AT_ONCE = 24
 /** Nobody reads more; a search narrows them. */
 const ROWS_MAX = 1_000
@@ -55,7 +57,7 @@ export class FleetTable {
   private readonly inSight = new Set<Row>()
   private readonly byElement = new WeakMap<Element, Row>()
   private readonly sight: IntersectionObserver
-  private readonly goOn = oncePerFrame(() => this.signal.aborted || this.arrange())
+  private readonly goOn = onceAtLeisure(() => this.signal.aborted || this.arrange(MADE_AT_ONCE))
   private wanted: readonly Device[] = []
   private names: ReadonlySet<string> = new Set()
 
@@ -94,7 +96,7 @@ export class FleetTable {
       this.rows.delete(name)
     }
     this.element.hidden = devices.length === 0
-    this.arrange()
+    this.arrange(Math.ceil(innerHeight / ROW_HEIGHT_MIN))
   }
 
   /** What has changed in sight. */
@@ -109,13 +111,13 @@ export class FleetTable {
   }
 
   /** Rows that are there already are moved only where they stand elsewhere. */
-  private arrange(): void {
+  private arrange(atOnce: number): void {
     let made = 0
     let at = this.body.firstElementChild
     for (const { name } of this.wanted) {
       let row = this.rows.get(name)
       if (!row) {
-        if (made === MADE_AT_ONCE) {
+        if (made === atOnce) {
           this.goOn()
           return
         }

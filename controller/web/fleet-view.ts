@@ -54,6 +54,8 @@ export function fleetView({ main, fleet, signal }: Place): void {
   }
   search.addEventListener('input', () => choose(search.value))
   fleet.watch(name => {
+    // Of what comes first nothing is shown before all of it is there.
+    if (name !== null && fleet.connection === 'loading') return
     const device = name === null ? undefined : fleet.devices.get(name)
     // A search may let it in now, or not any more.
     if (!device || fits(device, search.value) !== table.has(device.name)) isAll = true

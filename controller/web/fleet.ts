@@ -1,6 +1,6 @@
 /** The fleet and who we talk to as they are now, kept up by the events of `box up`; where these break off, they are asked for again. */
 
-import { listen, Refused } from './api.ts'
+import { listen, logIn, Refused } from './api.ts'
 import { Contacts } from './contacts.ts'
 import type { Device } from './device.ts'
 
@@ -24,24 +24,28 @@ export class Fleet {
     signal.addEventListener('abort', () => this.listeners.delete(changed), { once: true })
   }
 
-  /** Until the signal, or until we are logged out. */
-  async follow(signal: AbortSignal): Promise<void> {
+  /** Until the signal, or until we are logged out. With a code, it logs in first. */
+  async follow(signal: AbortSignal, code: string | null): Promise<void> {
+    let login = code
     let wait = AGAIN_MS
     while (!signal.aborted) {
       const seen = new Set<string>()
       this.contacts.begin()
-      try {
-        await listen(
-          '/v1/events',
-          (event, data) => {
-            wait = AGAIN_MS
-            this.take(event, data, seen)
-          },
-          { signal },
-        )
-      } catch (error) {
-        if (signal.aborted || (error instanceof Refused && error.status === 401)) return
+      const take = (event: string, data: unknown) => {
+        wait = AGAIN_MS
+        this.take(event, data, seen)
       }
+      const isLogin = login !== null
+      try {
+        const following =
+          login === null ? listen('/v1/events', take, { signal }) : logIn(login, take, { signal })
+        login = null
+        await following
+      } catch (error) {
+        if (signal.aborted) return
+        if (error instanceof Refused && (isLogin || error.status === 401)) return
+      }
+      if (isLogin && this.connection === 'loading') continue
       this.become('lost')
       await new Promise(resolve => setTimeout(resolve, wait))
       wait = Math.min(2 * wait, AGAIN_MAX_MS)

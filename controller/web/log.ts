@@ -25,6 +25,22 @@ export class Log {
     else this.element.append(line)
   }
 
+  /** Before all that is there, in their order; what somebody reads stays where it is. How many there are of them that were not there. */
+  putBefore(lines: readonly (readonly [key: string, line: HTMLElement])[]): number {
+    const known = lines.findIndex(([key]) => this.lines.has(key))
+    const fresh = known < 0 ? lines : lines.slice(0, known)
+    for (const [key, line] of fresh) this.lines.set(key, line)
+    const { scrollHeight, scrollTop } = this.element
+    this.element.prepend(...fresh.map(([, line]) => line))
+    this.element.scrollTop = scrollTop + this.element.scrollHeight - scrollHeight
+    return fresh.length
+  }
+
+  /** How many lines there are. */
+  get size(): number {
+    return this.lines.size
+  }
+
   /** To the end with the next frame, if it is near now. */
   private follow(): void {
     if (this.isDue) return

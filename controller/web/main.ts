@@ -1,6 +1,6 @@
 /** The page: logs in with the code of its address, follows the fleet, and shows the view that the address names. */
 
-import { logIn, logOut, ownKey, reasonOf, watchLogin } from './api.ts'
+import { logOut, ownKey, watchLogin } from './api.ts'
 import { deviceView } from './device-view.ts'
 import { h, replace } from './dom.ts'
 import { Fleet } from './fleet.ts'
@@ -13,6 +13,7 @@ const VIEWS: Readonly<Record<string, () => Promise<View>>> = {
   device: async () => deviceView,
   'device push': async () => (await import('./push-view.ts')).pushView,
   'device access': async () => (await import('./access-view.ts')).accessView,
+  'device files': async () => (await import('./files-view.ts')).filesView,
   'device command': async () => (await import('./command-view.ts')).commandView,
   approvals: async () => (await import('./approvals-view.ts')).approvalsView,
   push: async () => (await import('./push-view.ts')).pushView,
@@ -42,30 +43,23 @@ const CODE = /^#login=([0-9A-Z]+)$/
 let leave = new AbortController()
 let session = new AbortController()
 
-async function begin(): Promise<void> {
+function begin(): void {
   watchLogin(showLogin)
-  const [, code] = CODE.exec(location.hash) ?? []
+  const [, code = null] = CODE.exec(location.hash) ?? []
   // It goes at once, whatever becomes of it: neither address bar nor history keep it.
-  if (code !== undefined) {
-    history.replaceState(null, '', '/#/')
-    try {
-      await logIn(code)
-    } catch (error) {
-      showLogin(reasonOf(error))
-      return
-    }
-  }
-  if (ownKey() === null) showLogin()
-  else showPage()
+  if (code !== null) history.replaceState(null, '', '/#/')
+  if (code === null && ownKey() === null) showLogin()
+  else showPage(code)
 }
 
-function showPage(): void {
+/** What there is, is drawn while the code is still on its way. */
+function showPage(code: string | null): void {
   session.abort()
   session = new AbortController()
   const { signal } = session
   const fleet = new Fleet()
-  fleet.watch(() => showConnection(fleet), signal)
-  void fleet.follow(signal)
+  fleet.watch(name => name === null && showConnection(fleet), signal)
+  void fleet.follow(signal, code)
   const show = () => void navigate(fleet)
   window.addEventListener('hashchange', show, { signal })
   replace(
@@ -73,6 +67,7 @@ function showPage(): void {
     LINKS.map(([word, text]) => h('a', { href: `#/${word}`, 'data-view': word }, text)),
     h('button', { type: 'button', class: 'plain', on: { click: () => void logOut() } }, 'Log out'),
   )
+  showConnection(fleet)
   const unread = nav.querySelector('[data-view=talk]')!
   fleet.contacts.watch(() => showUnread(unread, fleet.contacts.unread), signal)
   show()
@@ -160,6 +155,6 @@ function showLogin(why?: string): void {
 }
 
 window.addEventListener('hashchange', () => {
-  if (CODE.test(location.hash)) void begin()
+  if (CODE.test(location.hash)) begin()
 })
-void begin()
+begin()

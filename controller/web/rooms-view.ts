@@ -1,9 +1,10 @@
 /** Rooms: which there are, and one of them with what was said, what is being said, and a line to say something. */
 
-import { ask, stayTuned, tell } from './api.ts'
+import { ask, Refused, reasonOf, stayTuned, tell } from './api.ts'
 import { h, replace } from './dom.ts'
 import { eventLine, Log, messageLine } from './log.ts'
-import { heading, load, note, type Place, sayForm } from './views.ts'
+import { count } from './text.ts'
+import { heading, load, note, type Place, sayForm, working } from './views.ts'
 
 interface Rooms {
   readonly rooms: readonly {
@@ -22,6 +23,28 @@ interface Said {
   readonly person?: string
   readonly text?: string
 }
+
+interface Failure {
+  readonly code: string
+  readonly message: string
+}
+
+interface History {
+  readonly messages: readonly Said[]
+  readonly failure: Failure | null
+}
+
+interface Members {
+  readonly members: readonly { readonly name: string; readonly zone: string }[]
+  readonly failure: Failure | null
+}
+
+/** How the API says that its host is not there. */
+const OUT_OF_REACH = 504
+/** So many more lines at a time. */
+const EARLIER = 200
+/** As the API takes it. */
+const LAST_MAX = 9_999
 
 export function roomsView(place: Place): void {
   const [name] = place.words
@@ -64,16 +87,16 @@ function listView(place: Place): void {
   )
 }
 
-function roomView({ main, signal }: Place, name: string): void {
+function roomView(place: Place, name: string): void {
+  const { main, signal } = place
   const path = `/v1/rooms/${encodeURIComponent(name)}`
   const log = new Log()
   const state = h('div', { role: 'status' }, h('p', { class: 'quiet' }, 'Looking for the host …'))
   const say = sayForm(name, text => tell(`${path}/messages`, { text }))
   main.append(
     heading(name, h('a', { class: 'button', href: '#/rooms' }, 'All rooms')),
-    state,
-    log.element,
-    say,
+    ...[state, earlierPart(path, log, signal), log.element, say],
+    ...[membersPart(path, place), leavePart(path, name)],
   )
   say.querySelector('input')?.focus()
   const hear = (event: string, data: unknown) => {
@@ -86,6 +109,71 @@ function roomView({ main, signal }: Place, name: string): void {
   }
   const lost = (why: string) => replace(state, note('bad', why))
   void stayTuned(`${path}/events`, { hear, lost, signal })
+}
+
+/** What was said before that which is shown. */
+function earlierPart(path: string, log: Log, signal: AbortSignal): HTMLElement {
+  const said = h('div', { 'aria-live': 'polite' })
+  const button = h('button', { type: 'button' }, 'Earlier')
+  button.addEventListener('click', () => {
+    void working(button, said, async () => {
+      const last = Math.min(log.size + EARLIER, LAST_MAX)
+      const { messages, failure } = await ask<History>(`${path}/history?last=${last}`, { signal })
+      const found = log.putBefore(messages.map(one => [one.id, lineOf(one)] as const))
+      if (failure) throw new Refused(0, failure.code, failure.message)
+      return found > 0 ? `${count(found, 'line')} from before.` : 'There is nothing from before.'
+    })
+  })
+  return h('div', { class: 'actions tools' }, button, said)
+}
+
+/** Asked for when it is opened: it is not always wanted, and the host may be away. */
+function membersPart(path: string, place: Place): HTMLElement {
+  const list = h('div')
+  const part = h('details', { class: 'panel' }, h('summary', {}, 'Who is in it'), list)
+  const get = () => ask<Members>(`${path}/members`, { signal: place.signal })
+  part.addEventListener('toggle', () => {
+    if (!part.open) return
+    load(list, place, { doing: 'Asking the host', get }, ({ members, failure }) => [
+      failure && note('warn', failure.message, ' This is what is known here.'),
+      h(
+        'ul',
+        { class: 'members' },
+        ...members.map(({ name, zone }) => h('li', { title: zone }, name)),
+      ),
+    ])
+  })
+  return part
+}
+
+/** Where the host is out of reach, it is asked whether to give it up all the same. */
+function leavePart(path: string, name: string): HTMLElement {
+  const said = h('div', { 'aria-live': 'polite' })
+  const button = h('button', { type: 'button', class: 'danger' }, 'Leave')
+  button.addEventListener('click', () => {
+    const means = 'What was said there is forgotten here, and to come back takes an invitation.'
+    if (!confirm(`Leave ${name}? ${means}`)) return
+    void working(button, said, async () => {
+      try {
+        await tell(`${path}/leave`, {})
+      } catch (error) {
+        const isAway = error instanceof Refused && error.status === OUT_OF_REACH
+        const ask = () =>
+          `${reasonOf(error)} Forget ${name} all the same? Its members still see you in it.`
+        if (!isAway || !confirm(ask())) throw error
+        await tell(`${path}/leave`, { forget: true })
+      }
+      location.hash = '#/rooms'
+      return null
+    })
+  })
+  return h(
+    'details',
+    { class: 'panel' },
+    h('summary', {}, 'Leave the room'),
+    h('div', { class: 'actions' }, button),
+    said,
+  )
 }
 
 const waiting = (): HTMLElement =>

@@ -175,6 +175,8 @@ describe.skipIf(missing(['chromium']))('the page of box up', { timeout: 120_000 
     await examine(owner, 'terminal')
     await owner.page.evaluate('navigator.clipboard.writeText("echo pasted-$secret")')
     await owner.page.getByRole('button', { name: 'Paste' }).click()
+    // The browser takes its time to hand out what it has; until then Enter would press the button again.
+    await shows(/echo pasted-\$secret/)
     await owner.page.keyboard.press('Enter')
     await shows(/pasted-4711/)
     await type("printf '\\e[38;2;250;120;40mred-%s\\e[0m\\n' hot")
@@ -309,8 +311,31 @@ describe.skipIf(missing(['chromium']))('the page of box up', { timeout: 120_000 
     await owner.page.keyboard.type('good')
     await owner.page.keyboard.press('Enter')
     await owner.page.getByRole('log').getByText('good').waitFor()
+    await owner.page.getByRole('button', { name: 'Earlier' }).click()
+    await visible('There is nothing from before.')
+    await owner.page.getByText('Who is in it').click()
+    await owner.page.getByRole('listitem').getByText('home', { exact: true }).waitFor()
     await examine(owner, 'room')
     expect(await home.controller.must('room', 'history', 'ops')).toMatch(/home: good$/m)
+  })
+
+  test('leaves a room, and gives a device another host key; both only where that was meant', async () => {
+    const { page } = owner
+    await page.getByText('Leave the room').click()
+    page.once('dialog', dialog => dialog.dismiss())
+    await page.getByRole('button', { name: 'Leave' }).click()
+    expect(await home.controller.must('room', 'ls')).toContain('ops')
+    page.once('dialog', dialog => dialog.accept())
+    await page.getByRole('button', { name: 'Leave' }).click()
+    await visible('You are in no room')
+    expect(await home.controller.must('room', 'ls')).not.toContain('ops')
+    await page.goto(`${API}/#/device/kitchen`)
+    await page.getByText('Keys', { exact: true }).click()
+    await examine(owner, 'device-keys')
+    page.once('dialog', dialog => dialog.accept())
+    await page.getByRole('button', { name: 'New host key' }).click()
+    await visible('kitchen has a new host key.')
+    expect(await home.controller.must('audit', 'kitchen')).toMatch(/home +rotate/)
   })
 
   test('is gone through by keyboard alone: every view, and out of the terminal again', {

@@ -3,7 +3,12 @@ import { House } from './house.ts'
 
 const house = new House()
 
-beforeAll(() => house.start())
+let url = ''
+
+beforeAll(async () => {
+  await house.start()
+  url = await house.app.listen({ host: '127.0.0.1', port: 0 })
+})
 afterAll(() => house.stop())
 
 const HOST = 'localhost:7447'
@@ -143,8 +148,34 @@ describe('the page', () => {
     }
   })
 
+  test('follows the fleet in the answer to its code, for as long as the session lasts', async () => {
+    const login = (code: string, body: object) =>
+      fetch(`${url}/session`, {
+        method: 'POST',
+        headers: { origin: url, 'content-type': 'application/json' },
+        body: JSON.stringify({ code, ...body }),
+      })
+    const code = codeOf(await link())
+    const answer = await login(code, { follow: true })
+    expect(answer.headers.get('content-type')).toBe('text/event-stream; charset=utf-8')
+    const [cookie] = answer.headers.get('set-cookie')!.split(';')
+    let text = ''
+    const read = (async () => {
+      for await (const piece of answer.body!) text += new TextDecoder().decode(piece)
+    })()
+    await expect.poll(() => text).toContain('event: complete')
+    const [, first] = /^event: session\ndata: (.*)\n\nevent: device\n/.exec(text)!
+    const { key } = JSON.parse(first!)
+    const headers = { cookie: cookie!, 'x-box-key': key, origin: url }
+    expect((await fetch(`${url}/v1/about`, { headers })).status).toBe(200)
+    const again = await login(code, { follow: true })
+    expect([again.status, again.headers.get('set-cookie')]).toEqual([403, null])
+    expect((await fetch(`${url}/session`, { method: 'DELETE', headers })).status).toBe(204)
+    await expect(read).rejects.toThrow()
+    expect((await login(codeOf(await link()), { follow: 'yes' })).status).toBe(400)
+  })
+
   test('logs out, and what goes on in the session is cut off', async () => {
-    const url = await house.app.listen({ host: '127.0.0.1', port: 0 })
     const { code } = { code: codeOf(await link()) }
     const login = await fetch(`${url}/session`, {
       method: 'POST',
