@@ -55,6 +55,13 @@ export class Accounts {
     }
   }
 
+  /** Of whoever was found a moment ago; null: whoever the agent runs as. Throws where that account is gone. */
+  still(user: string | null): Account {
+    const found = user === null ? this.options.own : this.find(user)
+    if (typeof found === 'string') throw new Error(found)
+    return found
+  }
+
   /** As `chage -E` and `usermod -e` have it: by then a key lets nobody in either. */
   private hasExpired(user: string, now: number): boolean {
     const day = idOf(this.row('shadow', user)?.[7])

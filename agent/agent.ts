@@ -33,7 +33,7 @@ import { type AgentStatus, agentStatus } from './agent-status.ts'
 import { AlertRules } from './alert-rules.ts'
 import { DeviceAlerts } from './alerts.ts'
 import { ApprovalDesk } from './approval-desk.ts'
-import { AuditNotes } from './audit-notes.ts'
+import { AuditNotes, asUser } from './audit-notes.ts'
 import type { AgentConfig } from './config.ts'
 import { DeviceKeys } from './device-keys.ts'
 import { type Account, ownAccount } from './environment.ts'
@@ -299,11 +299,13 @@ export class Agent {
   private openJobs(account: Account, audit: AuditNotes): Jobs | null {
     const { store, clock, log } = this.parts
     const { grants, device } = this
-    const run = runJobs(account, clock)
+    const accounts = accountsBeside(account, clock)
+    const run = runJobs(user => accounts.still(user), clock)
     try {
       return new Jobs({
-        ...{ store, clock, log, device, grants, audit, user: account.name, run },
-        record: (signer, line) => this.recordings.ofJob(account, signer, line),
+        ...{ store, clock, log, device, grants, audit, user: account.name, accounts, run },
+        record: (signer, { line, user }) =>
+          this.recordings.ofJob(accounts.still(user), signer, asUser(user, line)),
       })
     } catch (error) {
       if (!(error instanceof BoxError)) throw error

@@ -3,13 +3,15 @@
 import type { Clock } from '../src/base/clock.ts'
 import { BoxError } from '../src/base/errors.ts'
 import type { ZoneKey } from '../src/base/ids.ts'
-import type { Grant, GrantBook } from '../src/box/grant.ts'
-import { JOB_LASTS_MS_MAX, type JobStatement } from '../src/box/job-statement.ts'
+import type { Grant, GrantBook, Right } from '../src/box/grant.ts'
+import { JOB_LASTS_MS_MAX, type JobStatement, type Work } from '../src/box/job-statement.ts'
 import { nextTime, parseSchedule } from '../src/box/schedule.ts'
 import { allowsCommand, allowsUser } from '../src/box/scope.ts'
 import { zoneToText } from '../src/gns/name.ts'
+import type { Accounts } from './accounts.ts'
 import type { DeviceKeys } from './device-keys.ts'
 import type { JobNote } from './job-memory.ts'
+import { refusalOf } from './session-account.ts'
 
 /** The clocks of a signer and of a device are not further apart, or one of them is wrong. */
 const AHEAD_MAX_MS = 24 * 3_600_000
@@ -20,8 +22,10 @@ export interface JobRuleOptions {
   readonly clock: Clock
   readonly device: Pick<DeviceKeys, 'isOwn'>
   readonly grants: GrantBook
-  /** As which user of the machine commands run. */
+  /** As which user of the machine commands run that name none. */
   readonly user: string
+  /** Those of this machine. */
+  readonly accounts: Pick<Accounts, 'find'>
 }
 
 export class JobRules {
@@ -56,13 +60,18 @@ export class JobRules {
   }
 
   /** Why this person may not have it run; null where they may. */
-  faultOf(signer: ZoneKey, line: string): string | null {
+  faultOf(signer: ZoneKey, { line, user }: Pick<Work, 'line' | 'user'>): string | null {
     const grant = this.grantOf(signer)
     if (!grant?.rights.includes('exec')) return 'Its signer may run no commands here.'
     if (grant.scope.approved)
       return 'The grant of its signer demands another person, who must be asked when it runs.'
-    const mayRun = allowsCommand(grant.scope, line) && allowsUser(grant.scope, this.options.user)
-    return mayRun ? null : 'The grant of its signer does not reach so far.'
+    const tooFar = 'The grant of its signer does not reach so far.'
+    if (!allowsCommand(grant.scope, line)) return tooFar
+    if (user === undefined) return allowsUser(grant.scope, this.options.user) ? null : tooFar
+    const { rights, scope } = grant
+    const rightsOf = { allows: (right: Right) => rights.includes(right), scope: () => scope }
+    const refusal = refusalOf(rightsOf, user, this.options.accounts)
+    return refusal && new BoxError(refusal).message
   }
 }
 

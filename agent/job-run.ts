@@ -21,6 +21,8 @@ const LINGER_MS = 2_000
 export interface RunRequest {
   readonly id: string
   readonly line: string
+  /** As which user; null: as whoever this process runs as. */
+  readonly user: string | null
   readonly input: Uint8Array
   readonly limitMs: number
   /** How the person who wants it calls the device. */
@@ -48,8 +50,9 @@ export interface Kept {
 export type RunJob = (request: RunRequest) => Promise<RunEnd>
 
 export const runJobs =
-  (account: Account, clock: Clock): RunJob =>
-  async ({ id, line, input, limitMs, deviceName, recording, signal }) => {
+  (accountOf: (user: string | null) => Account, clock: Clock): RunJob =>
+  async ({ id, line, user, input, limitMs, deviceName, recording, signal }) => {
+    const account = accountOf(user)
     const requested = new RequestedVariables()
     const login = { account, deviceName, requested, term: null, base: process.env }
     const { home: cwd, shell } = account

@@ -18,7 +18,7 @@ import {
   type Work,
 } from '../src/box/job-statement.ts'
 import { zoneFromText, zoneToText } from '../src/gns/name.ts'
-import type { AuditNotes } from './audit-notes.ts'
+import { type AuditNotes, asUser } from './audit-notes.ts'
 import { JobMemory, type JobNote, RUNS_KEPT, type RunNote } from './job-memory.ts'
 import { dueAt, type JobRuleOptions, JobRules } from './job-rules.ts'
 import type { RunEnd, RunJob, RunRequest } from './job-run.ts'
@@ -41,7 +41,7 @@ export interface JobsOptions extends JobRuleOptions {
   readonly audit: AuditNotes
   readonly run: RunJob
   /** The recording of what is about to run, where it must be recorded. Throws BoxError where it cannot be. */
-  readonly record: (signer: ZoneKey, line: string) => Recording | null
+  readonly record: (signer: ZoneKey, request: Pick<RunRequest, 'line' | 'user'>) => Recording | null
   /** Told when there is something new to tell. */
   readonly changed?: () => void
 }
@@ -138,7 +138,7 @@ export class Jobs {
       throw new BoxError('JOB_REFUSED', 'Another job has this number.')
     if (known) return id
     if (this.memory.knows(about)) throw new BoxError('JOB_REFUSED', 'It was here already.')
-    const fault = this.rules.faultOf(signer, work.line)
+    const fault = this.rules.faultOf(signer, work)
     if (fault) throw new BoxError('NOT_PERMITTED', fault)
     const now = this.rules.mustHold(said)
     this.makeRoom(about.signer, work.every !== null)
@@ -147,7 +147,7 @@ export class Jobs {
       { ...about, work: noted, expiresAt, takenAt: now, is, why: null, revision: 1, runs: [] },
       signed,
     )
-    this.note(signer, `${id}: ${work.line}`, is)
+    this.note(signer, `${id}: ${textOf(work)}`, is)
     this.tell(about.signer)
     return id
   }
@@ -233,7 +233,7 @@ export class Jobs {
     const { options, memory } = this
     const { id, work } = note
     const signer = zoneFromText(note.signer)
-    const fault = this.rules.faultOf(signer, work.line)
+    const fault = this.rules.faultOf(signer, work)
     if (fault) {
       const refused = { is: 'refused', why: fault } as const
       this.safely(id, () => this.putAudited(note, refused, `refused: ${fault}`))
@@ -251,12 +251,13 @@ export class Jobs {
       return input
     })
     if (!input) return
-    this.note(signer, `${id}: ${work.line}`, 'begun')
+    this.note(signer, `${id}: ${textOf(work)}`, 'begun')
     const end = new AbortController()
     this.running.set(id, end)
     const deviceName = this.rules.grantOf(signer)?.deviceName ?? ''
     const limitMs = work.limitSeconds * 1_000
-    const request = { id, line: work.line, input, limitMs, deviceName, signal: end.signal }
+    const { line, user = null } = work
+    const request = { id, line, user, input, limitMs, deviceName, signal: end.signal }
     this.recorded(signer, request).then(
       ended => this.ended(id, count, ended),
       (error: unknown) => this.failed(id, count, error),
@@ -266,7 +267,7 @@ export class Jobs {
   /** Fails where it must be recorded, and cannot be. */
   private async recorded(signer: ZoneKey, request: Omit<RunRequest, 'recording'>): Promise<RunEnd> {
     const { run, record } = this.options
-    return await run({ ...request, recording: record(signer, request.line) })
+    return await run({ ...request, recording: record(signer, request) })
   }
 
   private ended(id: string, count: number, { exit, isLate, out, err }: RunEnd): void {
@@ -302,7 +303,7 @@ export class Jobs {
       runs.push({ ...runs.pop()!, ...end, ended: this.options.clock.now() })
       this.put(note, { is: note.is === 'begun' ? 'ended' : note.is, runs })
     })
-    this.note(zoneFromText(note.signer), `${id}: ${note.work.line}`, result)
+    this.note(zoneFromText(note.signer), `${id}: ${textOf(note.work)}`, result)
     this.look()
   }
 
@@ -327,7 +328,7 @@ export class Jobs {
 
   private putAudited(note: JobNote, change: Partial<JobNote>, result: string): void {
     this.put(note, change)
-    this.note(zoneFromText(note.signer), `${note.id}: ${note.work.line}`, result)
+    this.note(zoneFromText(note.signer), `${note.id}: ${textOf(note.work)}`, result)
   }
 
   private put(note: JobNote, change: Partial<JobNote>): void {
@@ -365,7 +366,10 @@ export class Jobs {
 }
 
 const aboutOf = (demand: Work | Cancellation): string =>
-  demand.do === 'run' ? demand.line : `cancel ${jobId(demand.signer, demand.job)}`
+  demand.do === 'run' ? textOf(demand) : `cancel ${jobId(demand.signer, demand.job)}`
+
+/** What is run, and as whom where that is said. */
+const textOf = ({ line, user }: Pick<Work, 'line' | 'user'>): string => asUser(user ?? null, line)
 
 /** Begun, without an end, and nothing said about that yet. */
 const isOpen = ({ ended, why }: RunNote): boolean => ended === null && why === null

@@ -46,7 +46,7 @@ export function mayBe(
 export function refusalOf(
   caller: Pick<Caller, 'scope' | 'allows'>,
   user: string,
-  accounts: Accounts,
+  accounts: Pick<Accounts, 'find'>,
 ): 'USER_NOT_GRANTED' | NoAccount | null {
   const account = accounts.find(user)
   if (typeof account !== 'string') return mayBe(caller, account) ? null : 'USER_NOT_GRANTED'

@@ -109,13 +109,11 @@ export const exec = command<Arguments>({
     const jobs = isLater ? await import('../jobs/later.ts') : null
     jobs?.mustLast({ every: args.every ?? null, expires: args.expires })
     const { user, name } = userAt(args.selector ?? '')
-    if (user !== null && isLater)
-      throw new BoxError('INPUT_INVALID', 'What waits runs as whoever the agent there runs as.')
     const devices = select(fleet.devices(), name || undefined, { all: args.all })
     const width = Math.max(...devices.map(({ name }) => name.length))
     const line = args.script === undefined ? commandLine(words) : scriptLine(words)
     const input = await inputOf(context, args)
-    const later = { line, input, limit: args.limit, every: args.every ?? null }
+    const later = { line, input, limit: args.limit, every: args.every ?? null, user }
     if (jobs) mustFitJob(later)
     if (jobs && args.every !== undefined) return await jobs.schedule(context, devices, later, args)
     const outcomes = await inParallel(devices, args.parallel, async device => {

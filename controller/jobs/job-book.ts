@@ -27,6 +27,8 @@ export interface QueuedJob {
   readonly zone: ZoneKey
   readonly name: string
   readonly line: string
+  /** As which user of the device; null: as whoever its agent runs as. */
+  readonly user: string | null
   readonly every: string | null
   readonly queuedAt: number
   readonly expiresAt: number
@@ -176,7 +178,8 @@ export function parseJob(text: string): QueuedJob {
     zoneFromText(zoneToText(zone))
     return {
       ...{ id: jobId(signer, number), number, zone, name, queuedAt, expiresAt, signed, offered },
-      ...{ line: demand.line, every: demand.every, relays: relays.map(String) },
+      ...{ line: demand.line, user: demand.user ?? null, every: demand.every },
+      relays: relays.map(String),
       cancel: cancel === null ? null : toBytes(cancel),
       closed: closed === null ? null : readClosed(closed),
       report: report === null ? null : readReport(report),

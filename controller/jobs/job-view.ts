@@ -21,8 +21,8 @@ export function tell({ output }: Context, jobs: readonly QueuedJob[]): void {
   })
 }
 
-const lineText = ({ line }: QueuedJob): string => {
-  const one = line.replaceAll(/\s+/g, ' ')
+const lineText = ({ line, user }: QueuedJob): string => {
+  const one = `${user === null ? '' : `as ${user}: `}${line.replaceAll(/\s+/g, ' ')}`
   return one.length > LINE_MAX ? `${one.slice(0, LINE_MAX - 1)}…` : one
 }
 
@@ -55,10 +55,10 @@ function endText({ exitCode, signal, ended, why }: RunReport): string {
 
 /** For JSON. */
 export function jobValue(job: QueuedJob): object {
-  const { id, name, line, every, queuedAt, expiresAt, relays, closed, report, cancel } = job
+  const { id, name, line, user, every, queuedAt, expiresAt, relays, closed, report, cancel } = job
   const time = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString())
   return {
-    ...{ id, device: name, zone: zoneToText(job.zone), line, every, relays },
+    ...{ id, device: name, zone: zoneToText(job.zone), line, user, every, relays },
     state: stateWord(job),
     cancelling: cancel !== null && closed === null && !(report && isOver(report.is)),
     reason: closed?.why ?? report?.why ?? null,

@@ -24,6 +24,8 @@ export interface Later {
   /** Seconds. */
   readonly limit: number | undefined
   readonly every: string | null
+  /** As which user of the device; null: as whoever its agent runs as. */
+  readonly user: string | null
 }
 
 export interface LaterOptions {
@@ -82,7 +84,8 @@ export async function queueLater(
   return new JobBook(context.state).find(jobs[0]!.id)
 }
 
-const workOf = ({ line, input, limit = LIMIT_SECONDS, every }: Later) => ({
+const workOf = ({ line, input, limit = LIMIT_SECONDS, every, user }: Later) => ({
   ...{ line, input, every },
+  ...(user !== null && { user }),
   limitSeconds: Math.min(Math.max(1, Math.round(limit)), JOB_LIMIT_SECONDS_MAX),
 })

@@ -25,7 +25,8 @@ export async function queueJobs(
   const expiresAt = queuedAt + lastsMs
   const jobs = devices.map(({ zone, name }) => ({
     ...{ id: jobId(signer, number), number, zone, name, queuedAt, expiresAt },
-    ...{ line: work.line, every: work.every, cancel: null, offered: false, relays: [] },
+    ...{ line: work.line, user: work.user ?? null, every: work.every },
+    ...{ cancel: null, offered: false, relays: [] },
     ...{ closed: null, report: null },
     signed: signJob(secret, { device: zone, number, expiresAt, demand: { do: 'run', ...work } }),
   }))

@@ -21,6 +21,7 @@ interface JobBody {
   readonly limit_s?: number
   readonly every?: string
   readonly expires?: string
+  readonly user?: string
 }
 
 const ID = { type: 'string', minLength: 1, maxLength: 64 }
@@ -79,6 +80,10 @@ function queueRoute(app: FastifyInstance, context: Context): void {
       limit_s: { type: 'number', exclusiveMinimum: 0, maximum: 7 * 86_400 },
       every: { ...short, description: 'As box exec --every: it comes again.' },
       expires: { ...short, description: 'As box exec --expires, 7d for example.' },
+      user: {
+        ...short,
+        description: 'Of the device; whoever its agent runs as unless told otherwise.',
+      },
     },
     ['selector', 'command'],
   )
@@ -91,8 +96,11 @@ function queueRoute(app: FastifyInstance, context: Context): void {
         answer: JOBS,
       }),
     },
-    async ({ body: { selector, command, input = '', limit_s: limit, every = null, expires } }) => {
-      const later = { line: command, input: new TextEncoder().encode(input), limit, every }
+    async ({ body }) => {
+      const { selector, command, input = '', limit_s: limit, every = null, expires } = body
+      const { user = null } = body
+      const bytes = new TextEncoder().encode(input)
+      const later = { line: command, input: bytes, limit, every, user }
       const devices = selected(context, selector)
       const jobs = await queueLater(context, devices, later, { expires, timeoutMs: TIMEOUT_MS })
       return { jobs: jobs.map(jobValue) }

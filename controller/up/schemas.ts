@@ -205,6 +205,7 @@ export const JOBS = object({
     type: 'array',
     items: object({
       ...{ id: text, device: text, zone: text, line: text, every: textOrNull, relays: texts },
+      user: textOrNull,
       ...{ state: text, cancelling: truth, reason: textOrNull },
       ...{ queued_at: time, expires_at: time, next_at: orNull(time) },
       runs: { type: 'array', items: jobRun },

@@ -15,6 +15,7 @@ import { struct } from '../wire/fields.ts'
 import { bytes, counted, lengthOf, rest, u16, u32, u64, WireError } from '../wire/layout.ts'
 import { SIGNATURE_SIZE, ZONE_SIZE } from './messages.ts'
 import { parseSchedule } from './schedule.ts'
+import { isUserName } from './ssh-announcement.ts'
 
 /** The purpose number of these signatures; see HANDSHAKE_SIGNATURE. */
 export const JOB_SIGNATURE = 0xb0c5_0007
@@ -42,6 +43,11 @@ export interface Work {
   readonly limitSeconds: number
   /** When it runs again and again (schedule.ts); null: once. */
   readonly every: string | null
+  /**
+   * As which user of the device; absent: as whoever its agent runs as. Devices that do not know of it take no job
+   * that has it, and go on taking those that have not.
+   */
+  readonly user?: string
 }
 
 /** The end of a job, also of one that is on its way yet. */
@@ -86,7 +92,7 @@ export function jobId(signer: ZoneKey, number: number): string {
   return encodeBase32(hash).slice(0, ID_CHARS)
 }
 
-/** Throws INPUT_INVALID where the line or the input is too long. */
+/** Throws INPUT_INVALID where the line or the input is too long, or the user none. */
 export function signJob(own: ZoneSecret, said: Omit<JobStatement, 'signer'>): Uint8Array {
   const { device, number, expiresAt, demand } = said
   const { input, terms } = termsOf(demand)
@@ -105,6 +111,8 @@ function termsOf(demand: Work | Cancellation): { terms: object; input: Uint8Arra
   }
   const { input, ...terms } = demand
   mustFitJob(demand)
+  if (demand.user !== undefined && !isUserName(demand.user))
+    throw new BoxError('INPUT_INVALID', `"${demand.user}" is no name of a user.`)
   return { terms, input }
 }
 
@@ -151,11 +159,11 @@ function safe(value: bigint): number {
   return Number(value)
 }
 
-const WORK_TERMS = ['do', 'line', 'limitSeconds', 'every']
+const WORK_TERMS = ['do', 'line', 'limitSeconds', 'every', 'user']
 
 function readTerms(said: unknown, input: Uint8Array): Work | Cancellation {
   if (said === null || typeof said !== 'object') throw new TypeError('no terms')
-  const { do: what, line, limitSeconds, every, signer, job } = said as Record<string, unknown>
+  const { do: what, line, limitSeconds, every, user, signer, job } = said as Record<string, unknown>
   if (what === 'cancel') {
     if (typeof signer !== 'string' || !Number.isSafeInteger(job)) throw new TypeError('no job')
     return { do: 'cancel', signer: zoneFromText(signer), job: job as number }
@@ -171,7 +179,10 @@ function readTerms(said: unknown, input: Uint8Array): Work | Cancellation {
     if (typeof every !== 'string') throw new TypeError('no schedule')
     parseSchedule(every)
   }
-  return { do: 'run', line, input, limitSeconds: limitSeconds as number, every }
+  const work = { do: 'run', line, input, limitSeconds: limitSeconds as number, every } as const
+  if (user === undefined) return work
+  if (typeof user !== 'string' || !isUserName(user)) throw new TypeError('no user')
+  return { ...work, user }
 }
 
 const inLimits = (seconds: number) => seconds >= 1 && seconds <= JOB_LIMIT_SECONDS_MAX

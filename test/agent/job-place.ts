@@ -2,6 +2,7 @@
 
 import { AuditNotes } from '../../agent/audit-notes.ts'
 import type { DeviceKeys } from '../../agent/device-keys.ts'
+import type { Account } from '../../agent/environment.ts'
 import type { RunEnd, RunRequest } from '../../agent/job-run.ts'
 import { Jobs } from '../../agent/jobs.ts'
 import { BoxError } from '../../src/base/errors.ts'
@@ -31,6 +32,8 @@ export class JobPlace {
   readonly store: Store = memoryStore()
   readonly grants = new GrantBook(memoryStore())
   readonly audit = memoryEntries()
+  /** The users of the machine. */
+  readonly accounts = new Map<string, Account>()
   /** What was started, in this order. */
   readonly started: RunRequest[] = []
   /** Writes until the process is killed; before the write, or after it. */
@@ -101,6 +104,7 @@ export class JobPlace {
     })
     return new Jobs({
       ...{ store, clock: world, log: silentLog, device, grants, audit, user: 'root' },
+      accounts: { find: user => this.accounts.get(user) ?? 'USER_UNKNOWN' },
       record: () => null,
       run: request => {
         this.started.push(request)
@@ -119,18 +123,21 @@ export class JobPlace {
     {
       by = this.owner,
       every = null,
+      user,
       number = ++this.number,
       expiresAt = this.world.now() + 7 * DAY_MS,
       device = this.device.zone,
     }: Partial<{
       by: ZoneSecret
       every: string | null
+      user: string | undefined
       number: number
       expiresAt: number
       device: ZoneSecret['zone']
     }> = {},
   ): { id: string; number: number; raw: Uint8Array } {
-    const demand: Work = { do: 'run', line, input: utf8('in'), limitSeconds: 60, every }
+    const work: Work = { do: 'run', line, input: utf8('in'), limitSeconds: 60, every }
+    const demand = user === undefined ? work : { ...work, user }
     const raw = signJob(by, { device, number, expiresAt, demand })
     return { id: jobId(by.zone, number), number, raw }
   }

@@ -10,12 +10,13 @@ import { utf8 } from '../vectors.ts'
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
 const run = (line: string, more: { limitMs?: number; signal?: AbortSignal } = {}) =>
   runJobs(
-    ownAccount('/bin/sh'),
+    () => ownAccount('/bin/sh'),
     clock,
   )({
     ...{
       id: '7Q3X',
       line,
+      user: null,
       input: utf8('given'),
       limitMs: 60_000,
       recording: null,

@@ -190,6 +190,36 @@ describe('is refused', () => {
     })
   })
 
+  test('a user whom the grant does not name, or who is not there when its turn comes', async () => {
+    const identity = { uid: 1_000, gid: 1_000, groups: [] }
+    const [ada, www] = ['ada', 'www'].map(name => ({ name, home: '/', shell: '/bin/sh', identity }))
+    place.accounts.set('ada', ada!).set('www', www!)
+    const asked = (user: string | undefined, line = 'id') => place.signed(line, { by: guest, user })
+    grantGuest(['exec'], { scope: { ...WHOLE_SCOPE, users: ['ada', 'nosuch'] } })
+    for (const [user, why] of [
+      ['www', 'does not let you be this user'],
+      ['nosuch', 'has no such user'],
+      [undefined, 'does not reach'],
+    ] as const)
+      expect(() => place.jobs.take(asked(user).raw), user).toThrow(why)
+    grantGuest(['exec'])
+    // Without a word about users, it is for whoever the agent runs as.
+    expect(() => place.jobs.take(asked('ada').raw)).toThrow('does not let you be this user')
+    grantGuest(['exec'], { scope: { ...WHOLE_SCOPE, users: ['ada'] } })
+    const [first, second] = [asked('ada', 'first'), asked('ada', 'second')]
+    place.jobs.take(first.raw)
+    place.jobs.take(second.raw)
+    place.accounts.delete('ada')
+    await place.end(first.id)
+    expect(place.started.map(({ line, user }) => [line, user])).toEqual([['first', 'ada']])
+    expect(place.report(second.id)).toMatchObject({ is: 'refused' })
+    expect(place.noted()).toContain('ada: as ada: first exit 0')
+    // An owner may be anybody who is there.
+    const owned = place.signed('id', { user: 'www' })
+    place.jobs.take(owned.raw)
+    expect(place.started.at(-1)).toMatchObject({ line: 'id', user: 'www' })
+  })
+
   test('a job whose turn comes after its time', async () => {
     const first = place.signed('sleep')
     const second = place.signed('late', { expiresAt: place.world.now() + HOUR_MS })

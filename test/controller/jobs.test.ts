@@ -14,6 +14,7 @@ import { silentLog } from '../../src/base/log.ts'
 import { memoryStore } from '../../src/base/store.ts'
 import { AuditLog, memoryEntries } from '../../src/box/audit.ts'
 import { GrantBook, ownerGrant } from '../../src/box/grant.ts'
+import { openJob } from '../../src/box/job-statement.ts'
 import { PushTalk } from '../../src/box/push-talk.ts'
 import { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import { keysOf } from '../agent/only-key.ts'
@@ -65,6 +66,7 @@ function startJobs(device: RigDevice): Jobs {
       device: keysOf(secret, { clock: world }),
       grants,
       user: 'root',
+      accounts: { find: () => 'USER_UNKNOWN' as const },
     },
     audit: new AuditNotes({ audit, grants, device: secret, clock: world, log }),
     record: () => null,
@@ -246,6 +248,21 @@ describe('box exec', () => {
     kitchen.move()
     expect(await typed({})).toBe(0)
     expect(started).toEqual(['uptime'])
+  })
+
+  test('USER@ is signed with what waits, and shown; the device has the last word', async () => {
+    kitchen.stop()
+    expect(await exec({ selector: 'ada@kitchen', queue: true })).toBe(0)
+    expect(JSON.parse(owner.said.out)).toMatchObject({ line: 'uptime', user: 'ada' })
+    const [job] = book().all()
+    expect(openJob(job!.signed).demand).toMatchObject({ line: 'uptime', user: 'ada' })
+    // Without one, the statement is what it was before there were users: older devices take it.
+    await queue('uptime')
+    expect(openJob(book().all()[0]!.signed).demand).not.toHaveProperty('user')
+    kitchen.move()
+    await typed({})
+    expect(started).toEqual(['uptime'])
+    expect(states()).toEqual(['exit 0', 'refused: The device has no such user.'])
   })
 
   test('--every leaves a schedule with the device, and wants to be understood', async () => {

@@ -24,6 +24,7 @@ const work = { do: 'run', line: 'df -P /', input: utf8('in'), limitSeconds: 60 }
 const jobs = [
   signJob(zone, { ...about, demand: { ...work, every: null } }),
   signJob(zone, { ...about, demand: { ...work, every: 'mon,thu 04:00' } }),
+  signJob(zone, { ...about, demand: { ...work, every: null, user: 'ada' } }),
   signJob(zone, { ...about, demand: { do: 'cancel', signer: zone.zone, job: now } }),
 ]
 

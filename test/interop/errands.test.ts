@@ -127,14 +127,20 @@ describe.skipIf(skipped)('box exec beside a box up', { timeout: 180_000 }, () =>
     expect((await run(exec('kitchen', '--', 'true'))).code).toBe(0)
     home.device.program.kill('SIGKILL')
     await home.device.program.ended()
-    const marker = at('queued')
-    const words = ['kitchen', '--queue', '--timeout', '3', '--json']
-    const queued = await run(exec(...words, '--', `touch ${marker}`))
-    expect(JSON.parse(queued.out)).toMatchObject({ device: 'kitchen', state: 'waiting' })
-    expect(existsSync(marker)).toBe(false)
+    const words = [`${USER}@kitchen`, '--queue', '--timeout', '3', '--json']
+    const queued = await run(exec(...words, '--', 'id -un; pwd'))
+    const said = JSON.parse(queued.out)
+    expect(said).toMatchObject({ device: 'kitchen', state: 'waiting', user: USER, runs: [] })
     home.device.restart()
     await home.device.linked()
-    await expect.poll(() => existsSync(marker), { timeout: 90_000, interval: 250 }).toBe(true)
+    const jobs = () => home.controller.must('jobs', 'show', said.id, '--offline', '--json')
+    await expect
+      .poll(async () => JSON.parse(await jobs()).runs[0]?.stdout, {
+        timeout: 90_000,
+        interval: 500,
+      })
+      .toBe(`${USER}\n/\n`)
+    expect(await home.controller.must('audit', 'kitchen')).toContain(`as ${USER}: id -un; pwd`)
   })
 
   test('says that a command is lost where the box up is killed in the middle, and does without it', async () => {

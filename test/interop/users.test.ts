@@ -233,8 +233,8 @@ describe.skipIf(skipped)('another user of the device', { timeout: 300_000 }, () 
     const stockly = await stock('ssh', 'boxtestnobody@kitchen.box', 'id')
     expect([stockly.code, stockly.err]).toEqual([255, expect.stringContaining('no such user')])
     expect((await box('ssh', 'a b@kitchen', '--', 'id')).code).toBe(64)
-    const later = await box('exec', `${USER}@kitchen`, '--queue', '--', 'id')
-    expect([later.code, later.err]).toEqual([64, expect.stringContaining('runs as whoever')])
+    const later = await box('exec', 'boxtestnobody@kitchen', '--every', '1h', '--', 'id')
+    expect([later.code, later.out]).toEqual([77, expect.stringContaining('has no such user')])
   })
 
   test('is what a guest may be who is granted it, and nobody else; recorded where that is asked', async () => {
