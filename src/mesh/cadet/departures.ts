@@ -1,6 +1,6 @@
 /**
  * What leaves a tunnel, and in which order. Each encrypted message costs some fifteen HMACs, so what is small waits
- * for the end of the turn and travels together, and acknowledgements travel with data where there is any, or will be
+ * for the end of the turn and travels together, where nobody else carries it, and acknowledgements travel with data where there is any, or will be
  * soon. Channels that have more than the way out can take stand in line.
  */
 
@@ -182,7 +182,8 @@ export class Departures implements Claimant {
     this.via = via
     this.together.push(wire)
     this.togetherBytes += wire.length
-    if (this.togetherBytes >= TOGETHER_BYTES) this.leave()
+    // A hub is to see each message alone: channels that are padded to few sizes promise that (src/psyc/padding.ts).
+    if (this.togetherBytes >= TOGETHER_BYTES || via.hops.length > 0) this.leave()
     this.endTurn()
   }
 

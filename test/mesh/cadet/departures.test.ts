@@ -38,6 +38,24 @@ test('what is small and said in one turn travels in one encrypted message', () =
   expect(count.encrypted).toBe(2)
 })
 
+test('over a hub each message travels alone, so that it sees the sizes that were made to be seen', () => {
+  const mesh = new CadetWorld(210)
+  const [a, b, hub] = mesh.peers('a', 'b', 'hub')
+  mesh.link(a, hub)
+  mesh.link(hub, b)
+  const listener = new Listener(b, 'sink')
+  const opening = new Opening(a, b, 'sink')
+  mesh.until(() => opening.channel !== null, 2_000)
+  mesh.run(1_000)
+  const sizes: number[] = []
+  mesh.carried = message => void sizes.push(message.length)
+  for (let n = 0; n < 3; n++) opening.channel!.send(numbered(n, 300))
+  expect(new Set(sizes).size).toBe(1)
+  expect(sizes).toHaveLength(3)
+  mesh.run(60)
+  expect(listener.last.inbox.numbers).toEqual([0, 1, 2])
+})
+
 test('what is large is sent at once, with the small things before it', () => {
   const { mesh, channel, inbox } = pair(202)
   const sizes: number[] = []
