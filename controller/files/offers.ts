@@ -83,7 +83,10 @@ async function fromPeople(context: Context, sealed: SealedState): Promise<Offere
 }
 
 async function fromRooms(context: Context): Promise<Offered[]> {
-  const own = zoneToText(context.ego().secret.zone)
+  const { secret, former } = context.ego()
+  const own = new Set(
+    [secret, ...former.map(one => one.secret)].map(({ zone }) => zoneToText(zone)),
+  )
   const names = new RoomNames(context)
   const offers: Offered[] = []
   for (const room of new RoomBook(context.state).rooms())
@@ -93,7 +96,7 @@ async function fromRooms(context: Context): Promise<Offered[]> {
       if (!said?.offer || !zone) continue
       offers.push({
         ...{ offer: said.offer, circle: { is: 'room', place: room.place }, where: room.name },
-        ...{ by: said.author.zone === own ? null : zone, who: names.of(said.author), at: said.at },
+        ...{ by: own.has(said.author.zone) ? null : zone, who: names.of(said.author), at: said.at },
       })
     }
   return offers

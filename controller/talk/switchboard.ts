@@ -228,12 +228,14 @@ export class Switchboard {
     const { contact } = to
     const { bond } = tie
     const said = await lookFor(resolver, bond, { signal, timeoutMs: LOOK_MS })
+    // That they are not there for one key of ours says nothing where they may know us by another.
+    const isSaid = said.where !== undefined && (said.where !== null || to.ties.length === 1)
     await this.book.remember(contact.zone, {
-      ...(said.where !== undefined && { where: said.where }),
+      ...(isSaid && { where: said.where }),
       ...(said.relays && { relays: said.relays }),
     })
     if (await this.follow(to, said.chain)) return 'followed'
-    const where = this.book.find(contact.zone)?.where
+    const where = said.where === undefined ? this.book.find(contact.zone)?.where : said.where
     if (!where) throw new BoxError('PEER_UNREACHABLE', `${contact.name} says to be nowhere.`)
     const { met } = await search({ ...this.context, signal }, resolver, {
       called: contact.name,
