@@ -175,6 +175,23 @@ export class Room {
     })
   }
 
+  /** Who was invited by one key is by another, and is in where they were. False where nobody was. Throws as invite. */
+  succeed(before: ZoneKey, after: ZoneKey): boolean {
+    const old = this.invitation(before)
+    if (!old) return false
+    const host = this.open()
+    const isEither = ({ zone }: Invitation) => equalBytes(zone, before) || equalBytes(zone, after)
+    const others = this.record.invited.filter(one => !isEither(one))
+    this.change({ ...this.record, invited: [...others, { zone: after, nick: old.nick }] })
+    try {
+      host.succeed(before, after)
+    } catch (error) {
+      this.beginAnew(error)
+      throw error
+    }
+    return true
+  }
+
   /** The device says something itself, once for each tag. Throws as invite. */
   say(text: string, nick: string, tag: Uint8Array): void {
     const entity = [modifier(':', '_nick_author', nick)]

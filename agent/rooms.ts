@@ -97,13 +97,7 @@ export class Rooms {
 
   /** Who was invited by one key is invited by another. False where nobody was. Throws as `handle`. */
   succeed(before: ZoneKey, after: ZoneKey): boolean {
-    const theirs = this.rooms.filter(room => room.isInvited(before))
-    for (const room of theirs) {
-      const { nick } = room.record.invited.find(({ zone }) => equalBytes(zone, before))!
-      room.remove(before)
-      room.invite({ zone: after, nick }, { zone: before, nick })
-    }
-    return theirs.length > 0
+    return this.rooms.filter(room => room.succeed(before, after)).length > 0
   }
 
   traffic(): readonly RoomTraffic[] {

@@ -49,9 +49,18 @@ export async function reach(
   } catch (error) {
     if (!(error instanceof BoxError) || error.code !== 'NOT_PERMITTED') throw error
     // It may know an earlier key of ours, and not yet what came after it.
-    const told = await reachOnce(context, device, { ...options, service: 'control', payload })
-    told.channel.close()
+    await tellKeys(context, device, { ...options, service: 'control', payload })
     return await reachOnce(context, device, options)
+  }
+}
+
+/** Whoever is in its rooms and has no right there is heard, too, and let in no further. */
+async function tellKeys(context: Context, device: Device, options: ReachOptions): Promise<void> {
+  try {
+    const { channel } = await reachOnce(context, device, options)
+    channel.close()
+  } catch (error) {
+    if (!(error instanceof BoxError) || error.code !== 'NOT_PERMITTED') throw error
   }
 }
 

@@ -58,6 +58,7 @@ const KINDS = [
   ['_notice_place_leave', 'leave'],
   ['_notice_place_invite', 'invite'],
   ['_notice_place_nick', 'name'],
+  ['_notice_place_key', 'key'],
 ] as const
 /** A message that offers a file: who does not know it shows the text of it. */
 export const FILE_METHOD = '_message_file'
@@ -108,6 +109,7 @@ export function lineOf(said: Said, names: RoomNames): string {
     leave: `${whom} leaves`,
     remove: `${whom} is put out`,
     invite: `${who} invites ${whom}`,
+    key: `${whom} has a new key`,
     name: `${who} calls ${said.person?.zone ?? '?'} ${said.person?.nick || 'nothing'}`,
   }[said.what]
   return `${time} -- ${tame(happened)}`

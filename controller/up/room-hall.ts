@@ -4,8 +4,10 @@
  * who listens.
  */
 
+import { equalBytes } from '../../src/base/bytes.ts'
 import type { Timer } from '../../src/base/clock.ts'
 import { BoxError } from '../../src/base/errors.ts'
+import type { ZoneKey } from '../../src/base/ids.ts'
 import type { Mesh } from '../../src/mesh/mesh.ts'
 import type { Message } from '../../src/psyc/channel.ts'
 import type { Context } from '../context.ts'
@@ -53,6 +55,9 @@ export class RoomHall {
   /** Rooms that do not let us in: only who asks for them tries again. */
   private readonly refused = new Set<string>()
   private port: RelayPort | null = null
+  private mesh: Mesh | null = null
+  /** The key by which we are in them. */
+  private own: ZoneKey | null = null
   private timer: Timer | null = null
 
   constructor(context: Context) {
@@ -61,7 +66,7 @@ export class RoomHall {
 
   /** From now on we are in all our rooms, and hand on where another process of ours does not. */
   stay(mesh: Mesh): void {
-    this.port = RelayPort.open(this.context, mesh)
+    this.mesh = mesh
     this.look()
   }
 
@@ -125,6 +130,7 @@ export class RoomHall {
   private look(): void {
     this.timer = this.context.clock.after(LOOK_MS, () => this.look())
     try {
+      this.settle()
       const { state } = this.context
       const known = new RoomBook(state).rooms().slice(0, STAY_MAX)
       for (const [key, one] of this.rooms)
@@ -139,6 +145,17 @@ export class RoomHall {
       if (!(error instanceof BoxError)) throw error
       this.context.log.note('warn', 'controller', 'rooms not read', { code: error.code })
     }
+  }
+
+  /** With another key (box rotate) we enter anew: who had the one before is a member no longer. */
+  private settle(): void {
+    const { zone } = this.context.ego().secret
+    if (!this.mesh || (this.own && equalBytes(this.own, zone))) return
+    this.port?.close()
+    for (const [key, one] of this.rooms) this.end(key, one)
+    this.refused.clear()
+    this.port = RelayPort.open(this.context, this.mesh)
+    this.own = zone
   }
 
   private enter(key: string, room: KnownRoom): Followed {

@@ -17,7 +17,7 @@ interface Rooms {
 interface Said {
   readonly id: string
   readonly at: string
-  readonly what: 'message' | 'enter' | 'leave' | 'remove' | 'invite' | 'name'
+  readonly what: 'message' | 'enter' | 'leave' | 'remove' | 'invite' | 'name' | 'key'
   readonly author?: string
   readonly person?: string
   readonly text?: string
@@ -100,6 +100,7 @@ const WORDS: Readonly<Record<string, (who: string, whom: string) => string>> = {
   remove: (_, whom) => `${whom} is put out`,
   invite: (who, whom) => `${who} invites ${whom}`,
   name: (who, whom) => `${who} names ${whom}`,
+  key: (_, whom) => `${whom} has a new key`,
 }
 
 const lineOf = ({ at, what, author = '?', person = '?', text = '' }: Said): HTMLElement =>

@@ -32,6 +32,13 @@ export function memberChange(operator: '+' | '-', zone: ZoneKey, nick: string): 
   ]
 }
 
+/** What is said when somebody has another key: the same person, and the same name. */
+export const memberSuccession = (before: ZoneKey, after: ZoneKey, nick: string): Modifier[] => [
+  ...memberChange('-', before, nick).filter(({ operator }) => operator !== ':'),
+  ...memberChange('+', after, nick),
+  modifier(':', '_nym_before', encodeBase32(before)),
+]
+
 /** What is said when somebody is called otherwise; `-`: nothing any more. */
 export const nickChange = (operator: '+' | '-', nym: string, nick: string): Modifier =>
   modifier(

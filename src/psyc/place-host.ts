@@ -29,7 +29,7 @@ import { type Fragment, type Head, KIND, makeFragment } from './fragment.ts'
 import { KeyRing, sealContent, sealRekey } from './group-key.ts'
 import { HISTORY_SIZE_MAX, History, type Ledger } from './history.ts'
 import { HostEpochs, type KeptEpochs } from './host-epochs.ts'
-import { memberChange, membersIn } from './member-list.ts'
+import { memberChange, memberSuccession, membersIn } from './member-list.ts'
 import { type Member, packState, readMemory, unpackState, writeMemory } from './memory.ts'
 import { keepingMode, modeIn, modeModifier, type PlaceRules } from './mode.ts'
 import { modifier } from './packet.ts'
@@ -189,6 +189,28 @@ export class PlaceHost {
     this.revoked = [...this.revoked, member.serial].slice(-REVOKED_MAX)
     this.rekey([member.serial], this.agreements())
     this.notice(method, zone, '-')
+    this.children.revoke([member.serial])
+    this.children.pump()
+    return true
+  }
+
+  /**
+   * Somebody has another key, and is a member by it from now on, who reads on where they were; with the one before,
+   * nobody reads what is said from now on. False where that is no member's. Throws as dismiss.
+   */
+  succeed(before: ZoneKey, after: ZoneKey): boolean {
+    const member = this.members.get(keyOf(before))
+    if (!member) return false
+    if (this.isMember(after)) return this.dismiss(before)
+    this.members.delete(keyOf(before))
+    this.members.set(keyOf(after), { ...member, zone: after, serial: this.nextSerial++ })
+    this.revoked = [...this.revoked, member.serial].slice(-REVOKED_MAX)
+    this.rekey([member.serial], this.agreements())
+    if (this.options.rules.announcesMembers) {
+      const nick = this.options.nickOf?.(after) ?? ''
+      const entity = memberSuccession(before, after, nick)
+      this.announce({ method: '_notice_place_key', entity })
+    }
     this.children.revoke([member.serial])
     this.children.pump()
     return true

@@ -148,7 +148,7 @@ export class Visitor {
   private readonly ledger = memoryLedger()
   private readonly house: RoomHouse
   private readonly place: Uint8Array
-  readonly own: ZoneSecret
+  own: ZoneSecret
   mesh: FakeMesh
   guest: PlaceGuest
 
