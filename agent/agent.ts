@@ -52,7 +52,7 @@ import { relayShelves } from './relay-shelves.ts'
 import { revocationsOf } from './revoked-zones.ts'
 import type { OpenLedger } from './room.ts'
 import { Rooms } from './rooms.ts'
-import { Services } from './services.ts'
+import { type Relay, Services } from './services.ts'
 import { Sight } from './sight.ts'
 import type { SshServer } from './ssh-server.ts'
 import { StatusPlace } from './status.ts'
@@ -200,7 +200,8 @@ export class Agent {
     const revoked = (zone: ZoneKey) => this.notices.zoneRevoked(zone)
     const { revocationBits: bits } = parts
     this.revocations = revocationsOf({ mesh, store, clock, log, bits, revoked })
-    const successions = this.successionsWith(audit)
+    const relay = config.relay ? relayShelves(store, clock) : null
+    const successions = this.successionsWith(audit, relay)
     this.notices = this.noticesWith(audit, successions)
     this.services = new Services({
       ...{ mesh, device, clock, random, log, grants, pushing: this.pushing, rooms: this.rooms },
@@ -209,8 +210,7 @@ export class Agent {
       ...{ audit, successions, notices: this.notices, rotation: this.rotation, jobs: this.jobs },
       ...{ hostKey: () => this.hostKey, rotateHostKey: () => this.rotateHostKey() },
       isRecorded: zone => this.recordings.isRecorded(zone),
-      relay: config.relay ? relayShelves(store, clock) : null,
-      ...{ approvals, info: () => this.info() },
+      ...{ relay, approvals, info: () => this.info() },
     })
     this.network = this.watchedNetwork()
     this.noteStart()
@@ -260,11 +260,11 @@ export class Agent {
     return new UpgradeService({ clock, log, audit, upgrader, check, busy })
   }
 
-  private successionsWith(audit: AuditNotes): Successions {
+  private successionsWith(audit: AuditNotes, relay: Relay | null): Successions {
     const { grants, rooms } = this
     const { clock, log } = this.parts
     return new Successions({
-      ...{ grants, rooms, audit, clock, log },
+      ...{ grants, rooms, audit, clock, log, mail: relay?.mail ?? null },
       ended: zone => this.end(zone),
     })
   }

@@ -67,10 +67,22 @@ export class MailShelf {
     const taken = new Set(others.flatMap(one => one.drops.map(({ drop }) => encodeBase32(drop))))
     if (drops.some(({ drop }) => taken.has(encodeBase32(drop))))
       throw new BoxError('PUSH_REFUSED', 'A drop is somebody else’s.')
-    const json = drops.map(({ drop, card }) => [toBase64(drop), toBase64(card)])
-    const value = JSON.stringify({ version: 1, at: this.now(), drops: json })
-    this.store.set(MAILBOX + text, encoder.encode(value))
+    this.write({ owner: text, at: this.now() }, drops)
     this.sweep()
+  }
+
+  /**
+   * What one key keeps here, another one keeps from now on. Where that has a mailbox already, both become one, as far as
+   * it goes. Throws STATE_UNWRITABLE.
+   */
+  succeed(before: ZoneKey, after: ZoneKey): void {
+    const all = this.mailboxes()
+    const old = all.find(({ owner }) => owner === zoneToText(before))
+    if (!old) return
+    const own = all.find(({ owner }) => owner === zoneToText(after))?.drops ?? []
+    const more = old.drops.filter(({ drop }) => !own.some(one => equalBytes(one.drop, drop)))
+    this.write({ owner: zoneToText(after), at: this.now() }, [...own, ...more].slice(0, DROPS_MAX))
+    this.store.delete(MAILBOX + old.owner)
   }
 
   /** Whether somebody keeps letters here. */
@@ -124,6 +136,12 @@ export class MailShelf {
 
   drop(letter: KeptLetter): void {
     this.store.delete(nameOf(letter))
+  }
+
+  private write({ owner, at }: Pick<Mailbox, 'owner' | 'at'>, drops: readonly Drop[]): void {
+    const json = drops.map(({ drop, card }) => [toBase64(drop), toBase64(card)])
+    const value = JSON.stringify({ version: 1, at, drops: json })
+    this.store.set(MAILBOX + owner, encoder.encode(value))
   }
 
   private dropOf(drop: Uint8Array): (Drop & { readonly owner: string }) | null {

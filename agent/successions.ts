@@ -8,12 +8,15 @@ import type { GrantBook } from '../src/box/grant.ts'
 import { readSuccessionChain } from '../src/box/succession.ts'
 import { zoneToText } from '../src/gns/name.ts'
 import type { AuditNotes } from './audit-notes.ts'
+import type { MailShelf } from './mail-shelf.ts'
 import type { Rooms } from './rooms.ts'
 
 export interface SuccessionsOptions {
   readonly grants: GrantBook
   /** Null where this device hosts none. */
   readonly rooms: Pick<Rooms, 'succeed'> | null
+  /** Null where this device keeps no letters. */
+  readonly mail: Pick<MailShelf, 'succeed'> | null
   readonly audit: AuditNotes
   readonly clock: Clock
   readonly log: Log
@@ -40,11 +43,12 @@ export class Successions {
   }
 
   private follow(link: ReturnType<typeof readSuccessionChain>[number]): void {
-    const { grants, rooms, clock, audit, ended } = this.options
+    const { grants, rooms, mail, clock, audit, ended } = this.options
     const { before, after } = link
     if (!grants.mayRetire(link, clock.now())) return
     const isInRooms = rooms?.succeed(before, after) ?? false
     if (!grants.succeed(link, clock.now()) && !isInRooms) return
+    mail?.succeed(before, after)
     ended(before)
     const detail = `in place of ${zoneToText(before)}`
     audit.note({ zone: after, what: 'rotate', detail, result: 'done' })

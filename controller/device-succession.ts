@@ -3,11 +3,9 @@
  * zone of the old one. Both keys sign that, so it is believed whoever says it; all that we keep of the device goes on.
  */
 
-import { equalBytes } from '../src/base/bytes.ts'
-import { BoxError } from '../src/base/errors.ts'
 import type { ZoneKey } from '../src/base/ids.ts'
 import { readNotices } from '../src/box/owner-notices.ts'
-import { readSuccessionChain } from '../src/box/succession.ts'
+import { keysFrom } from '../src/box/succession.ts'
 import type { RecordData } from '../src/gns/record.ts'
 import { auditHeadFile } from './audit-check.ts'
 import type { Context } from './context.ts'
@@ -33,7 +31,7 @@ export async function followDevice(
 ): Promise<boolean> {
   const { state, output, log } = context
   if (chain.length === 0) return false
-  const keys = keysIn(chain, zone)
+  const keys = keysFrom(chain, zone)
   const after = keys?.at(-1)
   if (!keys || !after) {
     log.note('warn', 'controller', 'succession not believed', { device: name })
@@ -63,18 +61,6 @@ const succeed = ({ fleet, state }: Context, before: ZoneKey, after: ZoneKey): Pr
     for (const fileOf of FILES) copy(state, fileOf(before), fileOf(after))
     withZone(state, before, after)
   })
-
-/** The keys that lead on from `before`, with it; null where none does. */
-function keysIn(chain: Uint8Array, before: ZoneKey): readonly ZoneKey[] | null {
-  try {
-    const links = readSuccessionChain(chain, null)
-    const at = links.findIndex(link => equalBytes(link.before, before))
-    return at < 0 ? null : [before, ...links.slice(at).map(link => link.after)]
-  } catch (error) {
-    if (error instanceof BoxError) return null
-    throw error
-  }
-}
 
 function copy(state: State, from: string, to: string): void {
   const text = state.readText(from)

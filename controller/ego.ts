@@ -3,15 +3,23 @@
  * Both lie in the state directory, readable by their owner only, and nowhere else.
  */
 
+import { equalBytes } from '../src/base/bytes.ts'
 import { BoxError } from '../src/base/errors.ts'
 import type { Random } from '../src/base/random.ts'
-import { CHAIN_MAX, readSuccession, signSuccession } from '../src/box/succession.ts'
+import {
+  CHAIN_MAX,
+  readSuccession,
+  signSuccession,
+  successionChain,
+} from '../src/box/succession.ts'
 import { ZoneSecret } from '../src/crypto/zone-key.ts'
 import { nameOf } from './fleet.ts'
 import type { State } from './state.ts'
 
 export const EGO_FILE = 'ego'
 const SECRET_SIZE = 32
+/** As long as a device answers by a key before; people who hear nothing of us for longer take us in anew. */
+export const FORMER_MS = 90 * 24 * 3_600_000
 
 export interface Ego {
   /** What its owner calls it: `home` in `kitchen.home`. */
@@ -21,6 +29,17 @@ export interface Ego {
   readonly chain: readonly Uint8Array[]
   /** The key before, whose zone still says which one is after it; null where there was none. */
   readonly before: ZoneSecret | null
+  /** The keys before it, as far as they are kept for people who know us by one, the oldest first; `before` is the last. */
+  readonly former: readonly FormerKey[]
+}
+
+/** A key that was given up. */
+export interface FormerKey {
+  readonly secret: ZoneSecret
+  /** What leads from it to the key of today, signed. */
+  readonly chain: Uint8Array
+  /** Milliseconds since 1970; it answers until then. */
+  readonly until: number
 }
 
 /** The ego of this state directory. Throws NO_EGO, KEY_UNREADABLE. */
@@ -55,13 +74,17 @@ export function egoIn(state: State, text: string): Ego {
       secret,
       chain = [],
       before,
+      older = [],
     } = JSON.parse(text) as Record<string, unknown>
-    if (version !== 1 || !Array.isArray(chain)) throw new TypeError('not an ego')
+    if (version !== 1 || !Array.isArray(chain) || !Array.isArray(older))
+      throw new TypeError('not an ego')
+    const links = chain.map(link => Uint8Array.from(Buffer.from(String(link), 'base64')))
+    const last = before ? secretOf(type, before) : null
+    const secrets = [...older.map(one => secretOf(type, one)), ...(last ? [last] : [])]
     return {
       name: nameOf(name as string),
       secret: secretOf(type, secret),
-      chain: chain.map(link => Uint8Array.from(Buffer.from(String(link), 'base64'))),
-      before: before ? secretOf(type, before) : null,
+      ...{ chain: links, before: last, former: formerOf(secrets, links) },
     }
   } catch {
     // Without its cause: that may quote what is in the file.
@@ -75,7 +98,7 @@ export const makeEgo = (state: State, name: string, random: Random): Promise<Ego
 
 /** One that was never another one. */
 export const newEgo = (name: string, secret: ZoneSecret): Ego => ({
-  ...{ name, secret, chain: [], before: null },
+  ...{ name, secret, chain: [], before: null, former: [] },
 })
 
 /** Keeps an ego that was made elsewhere. Fails as makeEgo. */
@@ -94,25 +117,45 @@ export async function keepEgo(state: State, ego: Ego): Promise<Ego> {
  */
 export const rotateEgo = (state: State, random: Random, now: number): Promise<Ego> =>
   state.exclusively(() => {
-    const { name, secret: before, chain } = readEgo(state)
+    const { name, secret: before, chain, former } = readEgo(state)
     const secret = ZoneSecret.generate(before.type, random)
     const last = chain.at(-1)
     // Numbers grow, also where the clock was set back.
     const number = Math.max(now, last ? readSuccession(last).number + 1 : 0)
-    const links = [...chain, signSuccession(before, secret, number)]
-    const ego = { name, secret, before, chain: links.slice(-CHAIN_MAX) }
+    const links = [...chain, signSuccession(before, secret, number)].slice(-CHAIN_MAX)
+    const kept = former.filter(({ until }) => until > now).map(one => one.secret)
+    const ego: Ego = {
+      ...{ name, secret, before, chain: links },
+      former: formerOf([...kept, before], links),
+    }
     writeEgo(state, ego)
     return ego
   })
 
-function writeEgo(state: State, { name, secret, chain, before }: Ego): void {
+/** Those of the keys from which the statements lead on. Throws where a statement is none. */
+function formerOf(
+  secrets: readonly ZoneSecret[],
+  chain: readonly Uint8Array[],
+): readonly FormerKey[] {
+  const links = chain.map(readSuccession)
+  return secrets.flatMap(secret => {
+    const at = links.findIndex(({ before }) => equalBytes(before, secret.zone))
+    if (at < 0) return []
+    const until = links[at]!.number + FORMER_MS
+    return [{ secret, chain: successionChain(chain.slice(at)), until }]
+  })
+}
+
+function writeEgo(state: State, { name, secret, chain, before, former }: Ego): void {
   const asText = ({ bytes }: ZoneSecret) => Buffer.from(bytes).toString('hex')
+  const older = former.slice(0, -1).map(one => asText(one.secret))
   const more =
     chain.length === 0
       ? {}
       : {
           chain: chain.map(link => Buffer.from(link).toString('base64')),
           before: before && asText(before),
+          ...(older.length > 0 && { older }),
         }
   const ego = { version: 1, name, type: secret.type, secret: asText(secret), ...more }
   state.writeText(EGO_FILE, `${JSON.stringify(ego)}\n`)

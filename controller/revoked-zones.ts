@@ -3,23 +3,24 @@
 import { BoxError } from '../src/base/errors.ts'
 import type { ZoneKey } from '../src/base/ids.ts'
 import { Revocations } from '../src/gns/revocations.ts'
-import type { Context } from './context.ts'
+import type { Context, ControllerMesh } from './context.ts'
 import { publishedRevocations } from './revocation-book.ts'
 
 const FILE = 'revoked-zones'
 
-const open = new WeakMap<Context, Promise<Revocations>>()
+/** By the mesh, which passes on what is heard to one listener; contexts of one process differ by their signals. */
+const open = new WeakMap<ControllerMesh, Revocations>()
 
 /** One for all that a command does; it ends with the command. Fails with STATE_UNREADABLE, and as the mesh. */
-export function revokedZones(context: Context): Promise<Revocations> {
-  const opening = open.get(context) ?? begin(context)
-  open.set(context, opening)
-  return opening
+export async function revokedZones(context: Context): Promise<Revocations> {
+  const mesh = await context.mesh()
+  const revocations = open.get(mesh) ?? begin(context, mesh)
+  open.set(mesh, revocations)
+  return revocations
 }
 
-async function begin(context: Context): Promise<Revocations> {
+function begin(context: Context, mesh: ControllerMesh): Revocations {
   const { state, clock, log, revocationBits: difficulty } = context
-  const mesh = await context.mesh()
   const shelf = {
     read: () => {
       const text = state.readText(FILE)

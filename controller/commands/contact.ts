@@ -26,6 +26,7 @@ import { enterCode, showCode } from '../talk/befriending.ts'
 import { type Book, type Contact, ContactBook } from '../talk/contact-book.ts'
 import { TalkDesk } from '../talk/desk.ts'
 import { SealedState } from '../talk/sealed-state.ts'
+import { keysKnown } from '../talk/tie.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
 
 const MINUTES = 10
@@ -175,7 +176,7 @@ async function welcome(
   return 0
 }
 
-function list({ output }: Context, book: Book): number {
+function list({ output, ego, clock }: Context, book: Book): number {
   const all = listedContacts(book)
   if (all.length === 0) output.remark('No contacts yet: see box contact --help.')
   const how = ({ known, by }: ListedContact) => {
@@ -184,6 +185,11 @@ function list({ output }: Context, book: Book): number {
   }
   const rows = all.map(one => [one.name, how(one), one.zone])
   table(rows).forEach((line, at) => void output.result(line, all[at]!))
+  const untold = book.contacts.filter(
+    ({ knowsUs }) => keysKnown(ego(), knowsUs, clock.now()).length > 1,
+  )
+  if (untold.length > 0)
+    output.remark(`Not known to know your new key yet: ${untold.map(one => one.name).join(', ')}.`)
   return 0
 }
 

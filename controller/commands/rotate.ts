@@ -9,6 +9,7 @@ import { reach } from '../device-session.ts'
 import { rotateEgo } from '../ego.ts'
 import type { Device } from '../fleet.ts'
 import { PUBLISH_PATIENCE_MS, publishZone } from '../names.ts'
+import { KNOWS, tellContacts, tellRooms } from '../new-key.ts'
 import { selected } from '../push/selection.ts'
 import { rotateDevice, rotateHost } from '../rotation.ts'
 import { renewSshKey } from '../ssh-key.ts'
@@ -26,7 +27,7 @@ interface Arguments {
 export const rotate = command<Arguments>({
   usage: 'rotate <key> [selector]',
   examples: [
-    ['box rotate ego', 'a new identity; devices take it for the old one as they are reached'],
+    ['box rotate ego', 'a new identity; devices, contacts and rooms take it for the old one'],
     ['box rotate ssh', 'a new key for ssh to log in with; no device has to know'],
     ['box rotate host @all', 'new SSH host keys on all devices'],
     ['box rotate device kitchen', 'a new identity for a device, without pairing it again'],
@@ -46,8 +47,9 @@ export const rotate = command<Arguments>({
       .option('timeout', TIMEOUT)
       .epilogue(
         'After `rotate ego` make a new backup: the old one holds the old key. A device that is off learns of the new key\n' +
-          'when it is reached, or from your zone. After `rotate device` others have 90 days in which they hear of the new\n' +
-          'key when they look for the device. Exit code: 75 where some devices are off.',
+          'when it is reached, or from your zone; a contact from you, from a letter at their relay, or from your zone, within\n' +
+          '90 days. After `rotate device` others have 90 days in which they hear of the new key when they look for the device.\n' +
+          'Exit code: 75 where somebody has not heard of it yet.',
       ),
   run: async (context, { key, selector, timeout }) => {
     const isOfDevices = key === 'host' || key === 'device'
@@ -89,10 +91,12 @@ async function rotateIdentity(
   output.result(id, { key: 'ego', id, before: zoneToText(before.secret.zone) })
   output.remark('This is you from now on. Make a new backup: box backup FILE')
   if (fleet.devices().length > 0) await publishZone(context, { waitMs: PUBLISH_PATIENCE_MS })
-  return await tellAll(context, fleet.devices(), 'knows the new key', async device => {
+  const devices = await tellAll(context, fleet.devices(), KNOWS, async device => {
     const session = await reach(context, device, { service: 'control', timeoutMs })
     await askInfo(session, { clock, signal }).catch(notPermitted)
   })
+  const hosts = await tellRooms(context, timeoutMs)
+  return Math.max(devices, hosts, await tellContacts(context))
 }
 
 /** Whoever was let in is known; not everybody may ask what a device is. */

@@ -142,16 +142,17 @@ async function tell(
   const progress = context.output.progress(`telling ${name}`)
   try {
     desk.listsChanged()
-    if (target.is === 'contact') {
-      await desk.say(target.contact, { is: 'file', offer })
-      const whither = await desk.deliver(target.contact)
-      return whither === 'heard' ? 'said' : whither
-    }
-    await tellRoom(context, target.room, offer, ms)
-    return 'said'
+    if (target.is === 'contact') await desk.say(target.contact, { is: 'file', offer })
+    else await tellRoom(context, target.room, offer, ms)
   } catch (error) {
-    if (target.is === 'room') await desk.files.forget(offerId(offer))
+    progress.end()
+    await desk.files.forget(offerId(offer))
     throw error
+  }
+  try {
+    if (target.is === 'room') return 'said'
+    const whither = await desk.deliver(target.contact)
+    return whither === 'heard' ? 'said' : whither
   } finally {
     progress.end()
   }

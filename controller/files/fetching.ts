@@ -10,6 +10,7 @@ import { BoxError } from '../../src/base/errors.ts'
 import type { ZoneKey } from '../../src/base/ids.ts'
 import type { DeviceRecord } from '../../src/box/device-record.ts'
 import { authenticate } from '../../src/box/handshake.ts'
+import type { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import { zoneToText } from '../../src/gns/name.ts'
 import type { Channel, Mesh } from '../../src/mesh/mesh.ts'
 import { type FileOffer, fileLabel, filePort } from '../../src/social/file-offer.ts'
@@ -20,6 +21,8 @@ import { WireError } from '../../src/wire/layout.ts'
 import type { Context } from '../context.ts'
 import { search } from '../device-search.ts'
 import { openResolver } from '../names.ts'
+import type { Contact } from '../talk/contact-book.ts'
+import { keysKnown } from '../talk/tie.ts'
 import { canHandFiles } from './file-keys.ts'
 import type { PartFile } from './part-file.ts'
 
@@ -34,6 +37,8 @@ const THANKS_MS = 3_000
 export interface Holder {
   readonly zone: ZoneKey
   readonly known: DeviceRecord | null
+  /** Ours, by which they may know us. */
+  readonly own: ZoneSecret
 }
 
 export interface FetchOptions {
@@ -134,8 +139,7 @@ async function dial(
   { holder, timeoutMs }: { readonly holder: Holder; readonly timeoutMs: number },
 ): Promise<Channel> {
   const { clock, random } = context
-  const { zone, known } = holder
-  const own = context.ego().secret
+  const { zone, known, own } = holder
   const resolver = openResolver(mesh, clock, context.ego(), [])
   try {
     const { met } = await search(context, resolver, {
@@ -241,15 +245,22 @@ async function thank({ clock }: Context, channel: Channel, { over }: Received): 
   channel.close()
 }
 
-/** Those of a list of zones who can hand out files, without ourselves and without one twice. */
+/**
+ * Those of a list of zones who can hand out files, without ourselves and without one twice; once for each key of ours by
+ * which they may know us.
+ */
 export function holdersOf(
   context: Context,
   zones: readonly ZoneKey[],
-  knownOf: (zone: ZoneKey) => DeviceRecord | null,
+  about: (zone: ZoneKey) => Pick<Contact, 'where' | 'knowsUs'> | null,
 ): readonly Holder[] {
-  const own = context.ego().secret.zone
+  const ego = context.ego()
   return zones
-    .filter(zone => !equalBytes(zone, own) && canHandFiles(zone))
+    .filter(zone => !equalBytes(zone, ego.secret.zone) && canHandFiles(zone))
     .filter((zone, at, all) => at === all.findIndex(one => equalBytes(one, zone)))
-    .map(zone => ({ zone, known: knownOf(zone) }))
+    .flatMap(zone => {
+      const { where, knowsUs } = about(zone) ?? { where: null, knowsUs: ego.secret.zone }
+      const keys = keysKnown(ego, knowsUs, context.clock.now())
+      return keys.map(({ own }) => ({ zone, known: where, own }))
+    })
 }

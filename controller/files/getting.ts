@@ -101,11 +101,12 @@ async function holdersFor(
   { circle, by }: Offered,
 ): Promise<readonly Holder[]> {
   const contacts = new ContactBook(sealed)
-  const zones: ZoneKey[] = by ? [by] : []
+  // Who offered it may have another key since.
+  const zones: ZoneKey[] = by ? [contacts.findEver(by)?.zone ?? by] : []
   const room = circle.is === 'room' ? new RoomBook(context.state).find(circle.place) : null
   if (room)
     for (const { nym } of (await keptRoom(context, room)).members) zones.push(...zoneOf(nym))
-  return holdersOf(context, zones, zone => contacts.find(zone)?.where ?? null)
+  return holdersOf(context, zones, zone => contacts.find(zone))
 }
 
 function zoneOf(nym: string): readonly ZoneKey[] {

@@ -12,7 +12,7 @@ import type { Context } from '../context.ts'
 import { RoomBook } from '../room/book.ts'
 import { keptRoom } from '../room/kept.ts'
 import { RoomNames, saidIn } from '../room/lines.ts'
-import { ContactBook } from '../talk/contact-book.ts'
+import { ContactBook, filedUnder } from '../talk/contact-book.ts'
 import { sayingIn } from '../talk/intake.ts'
 import { TalkMemory } from '../talk/memory.ts'
 import type { SealedState } from '../talk/sealed-state.ts'
@@ -67,8 +67,10 @@ export function offerCalled(offers: readonly Offered[], text: string): Offered {
 async function fromPeople(context: Context, sealed: SealedState): Promise<Offered[]> {
   const me = context.ego().name
   const offers: Offered[] = []
-  for (const { name, zone } of new ContactBook(sealed).contacts())
-    for (const { by, number, packet } of await new TalkMemory(sealed, zone).history()) {
+  for (const contact of new ContactBook(sealed).contacts()) {
+    const { name, zone } = contact
+    const memory = new TalkMemory(sealed, filedUnder(contact))
+    for (const { by, number, packet } of await memory.history()) {
       const saying = sayingIn(packet)
       if (saying.is !== 'file') continue
       offers.push({
@@ -76,11 +78,15 @@ async function fromPeople(context: Context, sealed: SealedState): Promise<Offere
         ...(by === 'me' ? { by: null, who: me } : { by: zone, who: name }),
       })
     }
+  }
   return offers
 }
 
 async function fromRooms(context: Context): Promise<Offered[]> {
-  const own = zoneToText(context.ego().secret.zone)
+  const { secret, former } = context.ego()
+  const own = new Set(
+    [secret, ...former.map(one => one.secret)].map(({ zone }) => zoneToText(zone)),
+  )
   const names = new RoomNames(context)
   const offers: Offered[] = []
   for (const room of new RoomBook(context.state).rooms())
@@ -90,7 +96,7 @@ async function fromRooms(context: Context): Promise<Offered[]> {
       if (!said?.offer || !zone) continue
       offers.push({
         ...{ offer: said.offer, circle: { is: 'room', place: room.place }, where: room.name },
-        ...{ by: said.author.zone === own ? null : zone, who: names.of(said.author), at: said.at },
+        ...{ by: own.has(said.author.zone) ? null : zone, who: names.of(said.author), at: said.at },
       })
     }
   return offers

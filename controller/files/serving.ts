@@ -7,6 +7,7 @@ import type { Timer } from '../../src/base/clock.ts'
 import { BoxError } from '../../src/base/errors.ts'
 import type { ZoneKey } from '../../src/base/ids.ts'
 import { acceptHandshake, type Session } from '../../src/box/handshake.ts'
+import type { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import { zoneToText } from '../../src/gns/name.ts'
 import type { Channel, Listening, Mesh } from '../../src/mesh/mesh.ts'
 import { type FileOffer, fileLabel, filePort, offerId } from '../../src/social/file-offer.ts'
@@ -19,6 +20,8 @@ import type { Context } from '../context.ts'
 import { RoomBook } from '../room/book.ts'
 import { keptRoom } from '../room/kept.ts'
 import type { ContactBook } from '../talk/contact-book.ts'
+import type { OwnLabel } from '../talk/presence.ts'
+import { keysKnown } from '../talk/tie.ts'
 import type { FileBook, HeldFile } from './file-book.ts'
 import { PlantedFile } from './tree-file.ts'
 
@@ -39,6 +42,14 @@ export interface FileServerOptions {
   readonly contacts: ContactBook
 }
 
+/** A file that is handed out at the port of a key of ours. */
+interface Place {
+  readonly held: HeldFile
+  readonly own: ZoneSecret
+}
+
+const nameOf = ({ held, own }: Place): string => `${offerId(held.offer)} ${zoneToText(own.zone)}`
+
 export class FileServer {
   private readonly options: FileServerOptions
   private readonly listening = new Map<string, Listening>()
@@ -51,34 +62,36 @@ export class FileServer {
 
   /** Hands out what there is by now; called again when that may be something else. Throws STATE_UNREADABLE. */
   listen(): void {
-    const shared = new Map(this.shared().map(held => [offerId(held.offer), held]))
-    for (const [id, { close }] of this.listening) {
-      if (shared.has(id)) continue
+    const shared = new Map(this.places().map(place => [nameOf(place), place]))
+    for (const [name, { close }] of this.listening) {
+      if (shared.has(name)) continue
       close()
-      this.listening.delete(id)
+      this.listening.delete(name)
     }
-    const { mesh, context } = this.options
-    const own = context.ego().secret.zone
-    for (const [id, held] of shared) {
-      if (this.listening.has(id)) continue
-      const port = filePort(held.offer, own)
-      this.listening.set(
-        id,
-        mesh.listen(port, channel => void this.meet(channel, held)),
-      )
+    for (const [name, place] of shared) {
+      if (this.listening.has(name)) continue
+      const port = filePort(place.held.offer, place.own.zone)
+      const { close } = this.options.mesh.listen(port, channel => void this.meet(channel, place))
+      this.listening.set(name, { close })
     }
   }
 
-  /** Where others find what we hand out, as labels in our zone. Throws STATE_UNREADABLE. */
-  labels(): readonly string[] {
-    const own = this.options.context.ego().secret.zone
-    return this.shared().map(({ offer }) => fileLabel(offer, own))
+  /** Where others find what we hand out, as labels in our zones. Throws STATE_UNREADABLE. */
+  labels(): readonly OwnLabel[] {
+    return this.places().map(({ own, held }) => ({ own, label: fileLabel(held.offer, own.zone) }))
   }
 
   close(): void {
     for (const { close } of this.listening.values()) close()
     this.listening.clear()
     for (const one of this.handed.keys()) one.close()
+  }
+
+  /** Whoever has not heard of our new key asks by the one before. */
+  private places(): readonly Place[] {
+    const { ego, clock } = this.options.context
+    const keys = keysKnown(ego(), null, clock.now()).map(({ own }) => own)
+    return this.shared().flatMap(held => keys.map(own => ({ held, own })))
   }
 
   /** What came from a contact is theirs to hand out. */
@@ -88,7 +101,7 @@ export class FileServer {
       .filter(({ isWhole, by, circle }) => isWhole && (by === null || circle.is === 'room'))
   }
 
-  private async meet(channel: Channel, held: HeldFile): Promise<void> {
+  private async meet(channel: Channel, place: Place): Promise<void> {
     const { context, mesh } = this.options
     const { clock, random, log, signal } = context
     if (this.meeting + this.handed.size >= HANDED_MAX) {
@@ -97,13 +110,14 @@ export class FileServer {
     }
     this.meeting++
     try {
-      const readers = await this.readersOf(held)
+      const { own } = place
+      const readers = await this.readersOf(place.held)
       const session = await acceptHandshake(channel, {
-        ...{ self: mesh.self, purpose: 'file', own: context.ego().secret, clock, random, signal },
+        ...{ self: mesh.self, purpose: 'file', own, clock, random, signal },
         admit: zone =>
           readers.has(zoneToText(zone)) ? { payload: NOTHING } : { refused: 'NOT_PERMITTED' },
       })
-      this.hand(session, held.offer)
+      this.hand(session, place)
     } catch (error) {
       if (!(error instanceof BoxError)) throw error
       channel.close()
@@ -117,7 +131,7 @@ export class FileServer {
   private async readersOf({ circle }: HeldFile): Promise<ReadonlySet<string>> {
     const { context, contacts } = this.options
     if (circle.is === 'contact') {
-      const contact = contacts.find(circle.zone)
+      const contact = contacts.findEver(circle.zone)
       return new Set(contact ? [zoneToText(contact.zone)] : [])
     }
     const room = new RoomBook(context.state).find(circle.place)
@@ -125,12 +139,13 @@ export class FileServer {
     return new Set((await keptRoom(context, room)).members.map(({ nym }) => nym))
   }
 
-  private hand({ channel, peerZone }: Session, offer: FileOffer): void {
+  private hand({ channel, peerZone }: Session, place: Place): void {
+    const { offer } = place.held
     const { context } = this.options
     const zone = zoneToText(peerZone)
     const ofZone = [...this.handed.values()].filter(one => one === zone).length
     // It may have been taken back while they proved who they are.
-    if (ofZone >= HANDED_PER_ZONE_MAX || !this.listening.has(offerId(offer))) {
+    if (ofZone >= HANDED_PER_ZONE_MAX || !this.listening.has(nameOf(place))) {
       channel.close()
       return
     }

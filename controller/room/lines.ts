@@ -30,8 +30,10 @@ export class RoomNames {
 
   constructor({ fleet, ego }: Pick<Context, 'fleet' | 'ego'>) {
     for (const { zone, name } of fleet.devices()) this.known.set(zoneToText(zone), name)
-    const { name, secret } = ego()
-    this.known.set(zoneToText(secret.zone), name)
+    const { name, secret, former } = ego()
+    // What we said by a key before is ours.
+    for (const own of [secret, ...former.map(one => one.secret)])
+      this.known.set(zoneToText(own.zone), name)
   }
 
   /** Ours for them, else the room's, marked where we call somebody else so; else a short form of the key. */

@@ -10,7 +10,7 @@ import { zoneFromText, zoneToText } from '../../src/gns/name.ts'
 import { Bond } from '../../src/social/bond.ts'
 import { signIntroduction } from '../../src/social/introduction.ts'
 import type { Context } from '../context.ts'
-import { type Book, type Contact, type ContactBook, offersIn } from './contact-book.ts'
+import { type Book, type Contact, type ContactBook, filedUnder, offersIn } from './contact-book.ts'
 import type { TalkDesk, Whither } from './desk.ts'
 import { TalkMemory } from './memory.ts'
 import type { SealedState } from './sealed-state.ts'
@@ -101,7 +101,7 @@ export async function forgetContact(
 ): Promise<Contact> {
   const contact = book.contact(text)
   await book.remove(contact.zone)
-  await new TalkMemory(sealed, contact.zone).forget()
+  await new TalkMemory(sealed, filedUnder(contact)).forget()
   return contact
 }
 
@@ -114,17 +114,27 @@ export interface ListedContact {
   readonly by: string | null
   /** Devices that keep letters for them. */
   readonly relays: readonly string[]
+  /** The keys they had before this one, the oldest first. */
+  readonly before: readonly string[]
 }
 
 export function listedContacts(book: Book): readonly ListedContact[] {
   const names = new Map(book.contacts.map(({ name, zone }) => [zoneToText(zone), name]))
   const nameOf = (zone: ZoneKey) => names.get(zoneToText(zone)) ?? zoneToText(zone)
-  const contacts = book.contacts.map(({ name, zone, known, relays }) => ({
+  const contacts = book.contacts.map(({ name, zone, known, relays, before }) => ({
     ...{ name, zone: zoneToText(zone), known: known.is, relays: relays.map(zoneToText) },
+    before: before.map(zoneToText),
     by: known.is === 'introduced' ? nameOf(known.by) : null,
   }))
   const offers = offersIn(book).map(({ name, zone, by }) => ({
-    ...{ name, zone: zoneToText(zone), known: 'offered' as const, by: nameOf(by), relays: [] },
+    ...{
+      name,
+      zone: zoneToText(zone),
+      known: 'offered' as const,
+      by: nameOf(by),
+      relays: [],
+      before: [],
+    },
   }))
   return [...contacts, ...offers]
 }

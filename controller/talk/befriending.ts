@@ -56,7 +56,8 @@ export async function showCode(
     record: () => hereRecord(context, mesh),
     store: async ({ zone, holder }) => {
       const name = as ?? freeName(book, holder)
-      added = await book.add({ name, zone, known: { is: 'paired' }, addedAt: clock.now() })
+      const known = { is: 'paired' } as const
+      added = await book.add({ name, zone, known, addedAt: clock.now(), knowsUs: own.zone })
     },
   })
   const hubs = knownHubs(context.state, context.fleet)
@@ -111,7 +112,8 @@ export async function enterCode(
   for (const hub of code.hubs) introduce(mesh, hub, log)
   let contact: Contact | null = null
   const store = async ({ zone, record }: PairedDevice) => {
-    contact = await book.add({ name: as, zone, known: { is: 'paired' }, addedAt: clock.now() })
+    const known = { is: 'paired' } as const
+    contact = await book.add({ name: as, zone, known, addedAt: clock.now(), knowsUs: own.zone })
     await book.remember(zone, { where: record })
   }
   const resolver = openResolver(mesh, clock, context.ego(), [])

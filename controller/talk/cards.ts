@@ -4,9 +4,11 @@ import { equalBytes } from '../../src/base/bytes.ts'
 import { BoxError } from '../../src/base/errors.ts'
 import type { Random } from '../../src/base/random.ts'
 import { AgreementKey } from '../../src/crypto/agreement.ts'
+import { zoneToText } from '../../src/gns/name.ts'
 import type { Bond } from '../../src/social/bond.ts'
-import { PREKEYS, type Prekeys, prekeyHint, sealCard } from '../../src/social/prekeys.ts'
+import { openCard, PREKEYS, type Prekeys, prekeyHint, sealCard } from '../../src/social/prekeys.ts'
 import type { OwnCard, OwnPrekey, TalkState } from './talk-state.ts'
+import type { Tie } from './tie.ts'
 
 const KEY_SIZE = 32
 const DAY_MS = 24 * 60 * 60_000
@@ -25,14 +27,35 @@ export interface CardParts {
   readonly random: Random
 }
 
-/** The state with a card for this relay that is good to be left there; what is over is deleted from it. */
+/** What our card for somebody is called here: by the relay, and by the key of ours where that is one from before. */
+export const cardName = (relay: string, { own, chain }: Tie): string =>
+  chain.length === 0 ? relay : `${relay} ${zoneToText(own.zone)}`
+
+/** The state without cards of keys of ours by which they know us no longer. */
+export function withoutCards(state: TalkState, relay: string, ties: readonly Tie[], now: number) {
+  const names = new Set(ties.map(tie => cardName(relay, tie)))
+  const isOver = (name: string) => name.startsWith(`${relay} `) && !names.has(name)
+  const all = Object.entries(state.cards)
+  const over = all.filter(([name]) => isOver(name)).flatMap(([, { hints }]) => hints)
+  if (over.length === 0) return state
+  const prekeys = state.prekeys.map(one =>
+    over.some(hint => equalBytes(hint, one.hint)) ? { ...one, retireAt: now + RETIRED_MS } : one,
+  )
+  return { ...state, prekeys, cards: Object.fromEntries(all.filter(([name]) => !isOver(name))) }
+}
+
+/**
+ * The state with a card of this name (cardName) that is good to be left at a relay; what is over is deleted from it. One
+ * that was made for other keys, of theirs or of ours, is good for nothing.
+ */
 export function withCard(given: TalkState, relay: string, parts: CardParts): TalkState {
   const { now, random, bond } = parts
   const state = withoutRetired(given, now)
   const card = state.cards[relay]
   const isSingle = (hint: Uint8Array) =>
     state.prekeys.some(one => !one.isLast && equalBytes(one.hint, hint))
-  const age = card ? now - card.madeAt : CARD_AGE_MAX_MS
+  const isOfThese = card !== undefined && openCard(card.sealed, bond.cardKey(bond.own)) !== null
+  const age = isOfThese ? now - card.madeAt : CARD_AGE_MAX_MS
   if (card && age < CARD_AGE_MAX_MS && card.hints.filter(isSingle).length >= FRESH_MIN) return state
   const made = Array.from({ length: PREKEYS }, (_, at) => newPrekey(random, at === PREKEYS - 1))
   const isReplaced = ({ hint }: OwnPrekey) => card?.hints.some(one => equalBytes(one, hint))

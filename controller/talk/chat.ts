@@ -182,7 +182,9 @@ class Chat {
   }
 
   private tellPresence(): void {
-    const isThere = this.desk.isLinked(this.contact)
+    // They may have another key since.
+    const { book } = this.desk
+    const isThere = this.desk.isLinked(book.findEver(this.contact.zone) ?? this.contact)
     if (isThere === this.isThere) return
     if (isThere || this.isThere)
       this.remark(`-- ${this.contact.name} is ${isThere ? '' : 'no longer '}there`)

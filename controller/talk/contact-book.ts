@@ -22,6 +22,8 @@ const FILE = 'contacts'
 const VERSION = 1
 /** Introductions that wait; the oldest give way. */
 const OFFERS_MAX = 64
+/** Of the keys that somebody had before; the first is kept beside, since files are called by it. */
+const BEFORE_MAX = 8
 
 /** How we know that the key is theirs. */
 export type Known =
@@ -41,7 +43,18 @@ export interface Contact {
   /** Where they were, and which devices keep letters for them, as they said the last time. */
   readonly where: DeviceRecord | null
   readonly relays: readonly ZoneKey[]
+  /** The keys they had before this one, the oldest first (succession.ts): they are theirs no longer. */
+  readonly before: readonly ZoneKey[]
+  /** The last key of ours by which they are sure to know us; null: nobody can say yet. */
+  readonly knowsUs: ZoneKey | null
 }
+
+/** The key by which what was said with somebody is filed: the first they had here. */
+export const filedUnder = ({ zone, before }: Pick<Contact, 'zone' | 'before'>): ZoneKey =>
+  before[0] ?? zone
+
+type NewContact = Pick<Contact, 'name' | 'zone' | 'known' | 'addedAt'> &
+  Partial<Pick<Contact, 'knowsUs'>>
 
 export interface Book {
   readonly contacts: readonly Contact[]
@@ -78,24 +91,35 @@ export class ContactBook {
     return this.read().contacts
   }
 
-  /** By name, or by zone key. Throws CONTACT_UNKNOWN, NAME_INVALID. */
+  /** By name, or by zone key, also one they had before. Throws CONTACT_UNKNOWN, NAME_INVALID. */
   contact(text: string): Contact {
     const name = personName(text)
-    const found = this.contacts().find(one => one.name === name || zoneToText(one.zone) === text)
+    const found = this.contacts().find(
+      one => one.name === name || [one.zone, ...one.before].some(zone => zoneToText(zone) === text),
+    )
     if (found) return found
     throw new BoxError('CONTACT_UNKNOWN', `"${name}" is none of your contacts: see box contact ls.`)
   }
 
+  /** By the key they have: who proves another one is somebody else. */
   find(zone: ZoneKey): Contact | null {
     return this.contacts().find(one => equalBytes(one.zone, zone)) ?? null
+  }
+
+  /** By a key that they have, or had: for what was noted here about them, not for what anybody proves. */
+  findEver(zone: ZoneKey): Contact | null {
+    const all = this.contacts()
+    return (
+      all.find(one => equalBytes(one.zone, zone)) ?? all.find(one => hadBefore(one, zone)) ?? null
+    )
   }
 
   /**
    * Takes somebody in. Who is there already keeps what is known of where they are, and is known the better way of the
    * two. Throws NAME_TAKEN, INPUT_INVALID.
    */
-  async add(given: Pick<Contact, 'name' | 'zone' | 'known' | 'addedAt'>): Promise<Contact> {
-    let kept: Contact = { ...given, where: null, relays: [] }
+  async add(given: NewContact): Promise<Contact> {
+    let kept: Contact = { knowsUs: null, ...given, where: null, relays: [], before: [] }
     await this.change(book => {
       const before = book.contacts.find(one => equalBytes(one.zone, given.zone))
       const others = book.contacts.filter(one => one !== before)
@@ -103,8 +127,12 @@ export class ContactBook {
         throw new BoxError('NAME_TAKEN', `Another contact is called "${given.name}".`)
       if (others.length >= DROPS_MAX)
         throw new BoxError('INPUT_INVALID', `There are ${DROPS_MAX} contacts already.`)
+      const heir = others.find(one => hadBefore(one, given.zone))
+      if (heir)
+        throw new BoxError('INPUT_INVALID', `This key was given up: ${heir.name} has another one.`)
       const known = before && rank(before.known) > rank(given.known) ? before.known : given.known
       kept = { ...kept, ...before, name: given.name, known }
+      if (given.knowsUs) kept = { ...kept, knowsUs: given.knowsUs }
       const offers = book.offers.filter(one => !isAbout(one, given.zone))
       return { contacts: [...others, kept], offers }
     })
@@ -135,11 +163,36 @@ export class ContactBook {
     await this.change(book => edited(book, zone, one => ({ ...one, ...seen })))
   }
 
+  /**
+   * Somebody has another key from now on; what is known of them stays. False where they are no contact by the key
+   * before any more, or another contact has the new key.
+   */
+  async succeed(before: ZoneKey, after: ZoneKey): Promise<boolean> {
+    let isNew = false
+    await this.change(book => {
+      const isTaken = book.contacts.some(
+        one => equalBytes(one.zone, after) || hadBefore(one, after),
+      )
+      if (isTaken) return book
+      return edited(book, before, one => {
+        isNew = true
+        const [first, ...rest] = [...one.before, one.zone]
+        return { ...one, zone: after, before: [first!, ...rest.slice(-BEFORE_MAX)] }
+      })
+    })
+    return isNew
+  }
+
+  /** They have shown that they know us by this key of ours. */
+  async knowsUsBy(zone: ZoneKey, ours: ZoneKey): Promise<void> {
+    await this.change(book => edited(book, zone, one => ({ ...one, knowsUs: ours })))
+  }
+
   /** Keeps an introduction until it is accepted. One of somebody we know already is not needed. */
   async offer(signed: Uint8Array): Promise<void> {
     const { zone } = readIntroduction(signed)
     await this.change(book => {
-      if (book.contacts.some(one => equalBytes(one.zone, zone))) return book
+      if (book.contacts.some(one => equalBytes(one.zone, zone) || hadBefore(one, zone))) return book
       const others = book.offers.filter(one => !isAbout(one, zone))
       return { ...book, offers: [...others, signed].slice(-OFFERS_MAX) }
     })
@@ -158,6 +211,9 @@ export class ContactBook {
 /** What these introductions say. */
 export const offersIn = ({ offers }: Book): readonly (Introduction & { signed: Uint8Array })[] =>
   offers.map(signed => ({ ...readIntroduction(signed), signed }))
+
+const hadBefore = ({ before }: Contact, zone: ZoneKey): boolean =>
+  before.some(one => equalBytes(one, zone))
 
 const isAbout = (signed: Uint8Array, zone: ZoneKey): boolean =>
   equalBytes(readIntroduction(signed).zone, zone)
@@ -186,7 +242,7 @@ const jsonOf = ({ contacts, offers }: Book): object => ({
   offers: offers.map(toBase64),
 })
 
-const contactJson = ({ name, zone, known, addedAt, where, relays }: Contact): object => ({
+const contactJson = ({ name, zone, known, addedAt, where, relays, ...keys }: Contact): object => ({
   ...{ name, zone: zoneToText(zone), addedAt },
   known:
     known.is === 'introduced'
@@ -194,6 +250,8 @@ const contactJson = ({ name, zone, known, addedAt, where, relays }: Contact): ob
       : known,
   where: where && formatDeviceRecord(where),
   relays: relays.map(zoneToText),
+  ...(keys.before.length > 0 && { before: keys.before.map(zoneToText) }),
+  ...(keys.knowsUs && { knowsUs: zoneToText(keys.knowsUs) }),
 })
 
 /** Throws where anything is not as `jsonOf` makes it. */
@@ -206,7 +264,9 @@ function bookOf(value: unknown): Book {
 }
 
 function contactOf(value: unknown): Contact {
-  const { name, zone, known, addedAt, where, relays } = value as Record<keyof Contact, unknown>
+  const { name, zone, known, addedAt, where, relays, ...keys } = value as Partial<
+    Record<keyof Contact, unknown>
+  >
   if (typeof addedAt !== 'number') throw new TypeError('no contact')
   return {
     name: personName(name as string),
@@ -215,6 +275,8 @@ function contactOf(value: unknown): Contact {
     addedAt,
     where: typeof where === 'string' ? parseDeviceRecord(where) : null,
     relays: (relays as string[]).map(zoneFromText),
+    before: ((keys.before ?? []) as string[]).map(zoneFromText),
+    knowsUs: typeof keys.knowsUs === 'string' ? zoneFromText(keys.knowsUs) : null,
   }
 }
 

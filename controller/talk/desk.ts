@@ -12,6 +12,7 @@ import type { Context, ControllerMesh } from '../context.ts'
 import { FileBook } from '../files/file-book.ts'
 import { FileServer } from '../files/serving.ts'
 import { inParallel } from '../parallel.ts'
+import { mustNotBeRevoked, revokedZones } from '../revoked-zones.ts'
 import { type Contact, ContactBook } from './contact-book.ts'
 import type { TalkLink } from './link.ts'
 import type { TalkMemory } from './memory.ts'
@@ -27,6 +28,7 @@ import {
 } from './post.ts'
 import { isPresenceDue, Presence } from './presence.ts'
 import { SealedState } from './sealed-state.ts'
+import type { RevokedZones } from './succession.ts'
 import { Switchboard } from './switchboard.ts'
 
 const RELAY_MS = 20_000
@@ -39,12 +41,20 @@ const LOOK_EVERY_MS = 2_000
 const AGAIN_MS = 60_000
 const VISIT_EVERY_MS = 60_000
 const PARALLEL = 8
+/** Of links that end before what was said is heard. */
+const TURNS_MAX = 3
 
 export interface DeskOptions {
   /** Stays, so that others reach us here; unless a `box up` does. */
   readonly stays: boolean
   /** Something was said by somebody, or they have something. */
   readonly changed?: (contact: Contact) => void
+}
+
+interface DeskParts {
+  readonly sealed: SealedState
+  readonly mesh: ControllerMesh
+  readonly revocations: RevokedZones
 }
 
 /** Where what was said is. */
@@ -62,6 +72,7 @@ export class TalkDesk {
   private readonly people: People
   private readonly board: Switchboard
   private readonly server: FileServer
+  private readonly revocations: RevokedZones
   private readonly delivering = new Map<string, Promise<Whither>>()
   /** By the zone: when somebody was tried in vain, by clock.elapsed. */
   private readonly tried = new Map<string, number>()
@@ -73,7 +84,13 @@ export class TalkDesk {
   /** Fails with NO_EGO, INPUT_INVALID where the ego cannot talk, STATE_UNREADABLE, and why there is no mesh. */
   static async open(context: Context, options: DeskOptions): Promise<TalkDesk> {
     const sealed = await SealedState.open(context.state, context.random)
-    const desk = new TalkDesk(context, options, sealed, await context.mesh())
+    const mesh = await context.mesh()
+    const desk = new TalkDesk(context, options, {
+      sealed,
+      mesh,
+      revocations: await revokedZones(context),
+    })
+    await desk.announce()
     desk.start()
     return desk
   }
@@ -81,12 +98,12 @@ export class TalkDesk {
   private constructor(
     context: Context,
     options: DeskOptions,
-    sealed: SealedState,
-    mesh: ControllerMesh,
+    { sealed, mesh, revocations }: DeskParts,
   ) {
     this.signal = AbortSignal.any([context.signal, this.over.signal])
     this.context = { ...context, signal: this.signal }
     this.options = options
+    this.revocations = revocations
     this.mesh = mesh
     this.book = new ContactBook(sealed)
     this.files = new FileBook(sealed)
@@ -94,7 +111,7 @@ export class TalkDesk {
     const { files, book: contacts } = this
     this.server = new FileServer({ context: this.context, mesh, files, contacts })
     this.board = new Switchboard({
-      ...{ context: this.context, mesh, book: this.book, people: this.people },
+      ...{ context: this.context, mesh, book: this.book, people: this.people, revocations },
       changed: contact => {
         if (this.board.isLinked(contact.zone)) this.tried.delete(zoneToText(contact.zone))
         options.changed?.(contact)
@@ -106,7 +123,7 @@ export class TalkDesk {
     const { stays } = this.options
     const isHost = stays && !this.mesh.isLent
     const read = () => ({
-      bonds: this.people.all().map(({ bond }) => bond),
+      ties: this.people.all().flatMap(({ ties }) => ties),
       relays: ownRelays(this.context).map(({ zone }) => zone),
       shared: isHost ? this.server.labels() : [],
     })
@@ -123,9 +140,10 @@ export class TalkDesk {
     if (stays) this.running.push(this.deliverNowAndThen(), this.visitNowAndThen())
   }
 
-  /** Notes it and begins to bring it. Fails with INPUT_INVALID, STATE_UNWRITABLE. */
+  /** Notes it and begins to bring it. Fails with INPUT_INVALID, ZONE_REVOKED, STATE_UNWRITABLE. */
   async say(contact: Contact, saying: Sayable): Promise<number> {
-    const { memory } = this.people.of(contact)
+    const { memory, contact: current } = this.people.of(contact)
+    mustNotBeRevoked(this.revocations, current)
     const number = await memory.say(encodeSaying(saying), this.context.clock.now())
     this.begin(contact)
     return number
@@ -161,7 +179,7 @@ export class TalkDesk {
       try {
         const collecting: Collecting = {
           correspondents: this.people.all(),
-          take: (from, letter, hint) => this.board.take(from, letter, hint),
+          take: (from, letter, by) => this.board.take(from, letter, by),
         }
         count += await visitRelay(this.context, relay, collecting, this.leftBefore, RELAY_MS)
       } catch (error) {
@@ -200,6 +218,17 @@ export class TalkDesk {
     await this.presence?.close()
   }
 
+  /** Whoever may know us by a key from before is told of that of today, by a letter as well. Fails with STATE_UNWRITABLE. */
+  private async announce(): Promise<void> {
+    const now = this.context.clock.now()
+    const today = zoneToText(this.context.ego().secret.zone)
+    for (const { ties, memory } of this.people.all()) {
+      const { chain } = ties.at(-1)!
+      if (chain.length === 0) continue
+      await memory.announce(encodeSaying({ is: 'succession', chain }), today, now)
+    }
+  }
+
   private listen(): void {
     this.board.listen()
     this.server.listen()
@@ -214,13 +243,20 @@ export class TalkDesk {
     })
   }
 
-  private async bring(to: Correspondent): Promise<Whither> {
-    const { memory, contact } = to
+  private async bring(given: Correspondent): Promise<Whither> {
     const { clock } = this.context
-    if (memory.read().unheard.length > 0) {
-      const link = await this.board.linkTo(to)
-      if (link && (await this.isHeard(to, link))) return 'heard'
+    const { memory } = given
+    for (let turn = 0; turn < TURNS_MAX && memory.read().unheard.length > 0; turn++) {
+      const link = await this.board.linkTo(given)
+      if (!link) break
+      if (await this.isHeard(given, link)) return 'heard'
+      // Who has just heard of our new key has closed it, to be reached by that one.
+      if (link.isOpen) break
     }
+    // They may have another key since.
+    const to = this.people.of(given.contact)
+    const { contact } = to
+    if (this.revocations.isRevoked(contact.zone)) return 'waits'
     const state = memory.read()
     if (!hasMail(state, clock.now())) return state.unheard.length === 0 ? 'heard' : 'left'
     this.signal.throwIfAborted()
@@ -261,6 +297,9 @@ export class TalkDesk {
     while (!this.signal.aborted) {
       const now = clock.elapsed()
       if (this.isHost) this.quietly(() => this.listen())
+      await this.announce().catch(error => {
+        if (!(error instanceof BoxError)) throw error
+      })
       const due = this.quietly(() =>
         this.people.all().filter(({ contact, memory }) => {
           const { unheard, owed, isAgain } = memory.read()

@@ -16,6 +16,8 @@ export interface Intake {
   readonly book: ContactBook
   readonly memory: TalkMemory
   readonly contact: Contact
+  /** They say which key came after theirs. */
+  readonly follow: (chain: Uint8Array) => Promise<unknown>
 }
 
 /**
@@ -30,9 +32,12 @@ export async function takeLetter(
   const saying = sayingIn(packet)
   // Before the letter counts as taken: it is the same, however often it is offered.
   if (saying.is === 'introduction') await offer(intake, saying.signed)
-  const isShown = saying.is !== 'received'
+  // What is new of it is noted by whoever follows.
+  if (saying.is === 'succession') await intake.follow(saying.chain)
+  const isAnswered = saying.is !== 'received'
+  const isShown = isAnswered && saying.is !== 'succession'
   return await intake.memory.take(number, isShown ? packet : null, (state, taken) => {
-    const answered = hint && isShown ? owing(state, number) : state
+    const answered = hint && isAnswered ? owing(state, number) : state
     const opened = hint ? withoutPrekey(answered, hint) : answered
     return saying.is === 'received' && taken === 'new' ? received(opened, saying) : opened
   })

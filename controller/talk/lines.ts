@@ -1,6 +1,7 @@
 /** What was said between two people, as lines for people and as values for programs; as in rooms (room/lines.ts). */
 
 import { BoxError } from '../../src/base/errors.ts'
+import { readSuccessionChain } from '../../src/box/succession.ts'
 import { zoneToText } from '../../src/gns/name.ts'
 import { type Introduction, readIntroduction } from '../../src/social/introduction.ts'
 import type { Saying } from '../../src/social/saying.ts'
@@ -24,6 +25,10 @@ export function talkLine({ by, number, packet }: Said, { name }: Contact, me: st
       const whom = about ? `${tame(about.name)} (${zoneToText(about.zone)})` : 'somebody'
       return `${time} -- ${who} introduces ${whom}`
     }
+    case 'succession': {
+      const key = lastKeyIn(saying)
+      return `${time} -- ${who} has a new key${key ? ` (${key})` : ''}, signed by the one before`
+    }
     default:
       return `${time} -- ${who} says something that this version cannot show`
   }
@@ -39,6 +44,7 @@ export function talkValue({ by, number, packet }: Said, { name, zone }: Contact)
     ...(saying.is === 'file' && offerValue(saying.offer)),
     ...(saying.is === 'text' && { text: saying.text }),
     ...(about && { person: about.name, person_zone: zoneToText(about.zone) }),
+    ...(saying.is === 'succession' && { person_zone: lastKeyIn(saying) ?? '' }),
   }
 }
 
@@ -46,6 +52,16 @@ function introductionIn(saying: Saying): Introduction | null {
   if (saying.is !== 'introduction') return null
   try {
     return readIntroduction(saying.signed)
+  } catch (error) {
+    if (error instanceof BoxError) return null
+    throw error
+  }
+}
+
+function lastKeyIn({ chain }: Extract<Saying, { is: 'succession' }>): string | null {
+  try {
+    const last = readSuccessionChain(chain, null).at(-1)
+    return last ? zoneToText(last.after) : null
   } catch (error) {
     if (error instanceof BoxError) return null
     throw error

@@ -30,6 +30,8 @@ export interface LinkEvents {
 }
 
 export class TalkLink {
+  /** By which keys both know each other on it (tie.ts). */
+  readonly name: string
   private readonly channel: Channel
   private readonly clock: Clock
   private readonly events: LinkEvents
@@ -39,7 +41,8 @@ export class TalkLink {
   isOpen = true
   private idle: Timer
 
-  constructor(channel: Channel, clock: Clock, events: LinkEvents) {
+  constructor(channel: Channel, clock: Clock, name: string, events: LinkEvents) {
+    this.name = name
     this.channel = channel
     this.clock = clock
     this.events = events

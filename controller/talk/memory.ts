@@ -89,6 +89,25 @@ export class TalkMemory {
     })
   }
 
+  /** Notes in the history what has become known of them otherwise than by a letter. */
+  async note(number: number, packet: Uint8Array): Promise<void> {
+    await this.change(before => {
+      const pending: Said[] = [{ by: 'them', number, packet }]
+      return [undefined, { ...before, pending, unread: before.unread + 1 }]
+    })
+  }
+
+  /** What goes to them and is for no history: they are told once that `key` of ours came after another one. */
+  async announce(packet: Uint8Array, key: string, now: number): Promise<void> {
+    if (this.read().announced === key) return
+    await this.change(before => {
+      if (before.announced === key) return [undefined, before]
+      const number = Math.max(now, before.last + 1)
+      const unheard = [...before.unheard, { number, packet, leftAt: null }]
+      return [undefined, { ...before, last: number, unheard, announced: key }]
+    })
+  }
+
   /** Somebody has looked at what they said. */
   async markRead(): Promise<void> {
     if (this.read().unread === 0) return

@@ -8,6 +8,7 @@ import { BoxError } from '../../src/base/errors.ts'
 import type { ZoneKey } from '../../src/base/ids.ts'
 import { authenticate } from '../../src/box/handshake.ts'
 import {
+  DROPS_MAX,
   type Drop,
   encodeMailbox,
   readWaitingLetters,
@@ -31,10 +32,11 @@ import { search } from '../device-search.ts'
 import { reach } from '../device-session.ts'
 import type { Device } from '../fleet.ts'
 import { openResolver } from '../names.ts'
-import { nextKey, prekeyOf, withCard } from './cards.ts'
+import { cardName, nextKey, prekeyOf, withCard, withoutCards } from './cards.ts'
 import type { Contact } from './contact-book.ts'
 import type { TalkMemory } from './memory.ts'
 import type { TalkState } from './talk-state.ts'
+import type { Tie } from './tie.ts'
 import { RELAYS_MAX } from './whereabouts.ts'
 
 export const MAIL_TAG = 'mail'
@@ -49,8 +51,9 @@ const LEAVE_AGAIN_MS = 13 * 24 * 60 * 60_000
 /** A contact with what is needed to write to them. */
 export interface Correspondent {
   readonly contact: Contact
-  readonly bond: Bond
   readonly memory: TalkMemory
+  /** Never empty; the first is of our key of today. */
+  readonly ties: readonly Tie[]
 }
 
 /** The relays of our own. */
@@ -80,25 +83,32 @@ export async function leaveLetters(
 ): Promise<void> {
   let failure = new BoxError('PEER_UNREACHABLE', `${to.contact.name} names no relay.`)
   for (const relay of relays) {
-    try {
-      return await leaveAt(context, to, relay, timeoutMs)
-    } catch (error) {
-      context.signal.throwIfAborted()
-      if (!(error instanceof BoxError) || error.family === 'setup') throw error
-      failure = error
+    for (const tie of likeliestFirst(to.ties)) {
+      try {
+        return await leaveAt(context, to, tie, { relay, timeoutMs })
+      } catch (error) {
+        context.signal.throwIfAborted()
+        if (!(error instanceof BoxError) || error.family === 'setup') throw error
+        failure = error
+        // There is no drop for this key of ours: there may be one for another.
+        if (error.code !== 'NOT_PERMITTED') break
+      }
     }
   }
   throw failure
 }
 
+/** Whoever has not shown that they know our new key knows the one before. */
+const likeliestFirst = ([today, ...former]: readonly Tie[]): readonly Tie[] => [...former, today!]
+
 async function leaveAt(
   context: Context,
   to: Correspondent,
-  relay: ZoneKey,
-  timeoutMs: number,
+  { own, bond }: Tie,
+  { relay, timeoutMs }: { readonly relay: ZoneKey; readonly timeoutMs: number },
 ): Promise<void> {
   const { clock, random } = context
-  const { bond, memory, contact } = to
+  const { memory, contact } = to
   const channel = await dropAt(context, bond, relay, timeoutMs)
   await visiting(context, channel, async talk => {
     const [, sealed] = await talk.fetch('card', {}, CARD_BYTES_MAX)
@@ -106,8 +116,10 @@ async function leaveAt(
     if (!card) throw new BoxError('PUSH_REFUSED', 'What lies at the relay is not their card.')
     const post = async (letter: Letter) => {
       const prekey = await memory.change(state => nextKey(state, zoneToText(relay), card))
-      const from = writerOf(context.ego().secret)
-      await talk.give('post', sealEnvelope(letter, from, { zone: contact.zone, prekey }, random))
+      await talk.give(
+        'post',
+        sealEnvelope(letter, writerOf(own), { zone: contact.zone, prekey }, random),
+      )
     }
     for (const { number, packet } of leftOver(memory.read(), clock.now())) {
       await post({ number, packet })
@@ -190,8 +202,8 @@ async function dropAt(context: Context, bond: Bond, relay: ZoneKey, timeoutMs: n
 
 export interface Collecting {
   readonly correspondents: readonly Correspondent[]
-  /** Takes a letter that came from them, read with the prekey of this hint. */
-  take(from: Correspondent, letter: Letter, hint: Uint8Array): Promise<unknown>
+  /** Takes a letter that came from them to this key of ours, read with the prekey of this hint. */
+  take(from: Correspondent, letter: Letter, by: { tie: Tie; hint: Uint8Array }): Promise<unknown>
 }
 
 /** What was left at our relays the last time, by their zone: it need not be said again. */
@@ -233,17 +245,30 @@ async function leaveCards(
 ): Promise<void> {
   const name = zoneToText(relay.zone)
   const drops: Drop[] = []
-  for (const { bond, memory } of correspondents) {
-    const card = await memory.change(state => {
-      const next = withCard(state, name, { bond, now: clock.now(), random })
-      return [next.cards[name]!.sealed, next]
-    })
-    drops.push({ drop: bond.drop(bond.own), card })
-  }
-  const mailbox = encodeMailbox(drops)
-  const digest = encodeBase32(sha256(mailbox))
+  const formerDrops: Drop[] = []
+  for (const { ties, memory } of correspondents)
+    for (const tie of ties) {
+      const { bond, chain } = tie
+      const called = cardName(name, tie)
+      const card = await memory.change(state => {
+        const now = clock.now()
+        const next = withCard(withoutCards(state, name, ties, now), called, { bond, now, random })
+        return [next.cards[called]!.sealed, next]
+      })
+      const of = chain.length === 0 ? drops : formerDrops
+      of.push({ drop: bond.drop(bond.own), card })
+    }
+  const all = [...drops, ...formerDrops].slice(0, DROPS_MAX)
+  const digest = encodeBase32(sha256(encodeMailbox(all)))
   if (before.get(name) === digest) return
-  await talk.give('mailbox', mailbox)
+  try {
+    await talk.give('mailbox', encodeMailbox(all))
+  } catch (error) {
+    if (!(error instanceof BoxError) || error.code !== 'PUSH_REFUSED' || formerDrops.length === 0)
+      throw error
+    // An older relay has the drops of our key before as those of somebody else.
+    await talk.give('mailbox', encodeMailbox(drops))
+  }
   before.set(name, digest)
 }
 
@@ -253,11 +278,14 @@ async function fetch(
   { id, drop }: WaitingLetter,
   { correspondents, take }: Collecting,
 ): Promise<void> {
-  const from = correspondents.find(({ bond }) => encodeBase32(bond.drop(bond.own)) === drop)
+  const addressed = correspondents
+    .flatMap(from => from.ties.map(tie => ({ from, tie })))
+    .find(({ tie: { bond } }) => encodeBase32(bond.drop(bond.own)) === drop)
   const [, envelope] = await talk.fetch('letter', { id }, LETTER_BYTES_MAX)
-  if (from) {
-    const opened = opening(context, from, envelope)
-    if (opened) await take(from, opened.letter, opened.hint)
+  if (addressed) {
+    const { from, tie } = addressed
+    const opened = opening(from, tie, envelope)
+    if (opened) await take(from, opened.letter, { tie, hint: opened.hint })
     else {
       context.log.note('warn', 'talk', 'letter not readable', {})
       await from.memory.change(state => [undefined, { ...state, isAgain: true }])
@@ -267,11 +295,11 @@ async function fetch(
 }
 
 /** Null where it cannot be read: its key is no more, or never was. */
-function opening(context: Context, { contact, memory }: Correspondent, envelope: Uint8Array) {
+function opening({ contact, memory }: Correspondent, { own }: Tie, envelope: Uint8Array) {
   try {
     const hint = envelopeHint(envelope)
     const prekey = prekeyOf(memory.read(), hint)
-    const letter = prekey && openEnvelope(envelope, contact.zone, context.ego().secret, prekey)
+    const letter = prekey && openEnvelope(envelope, contact.zone, own, prekey)
     return letter ? { letter, hint } : null
   } catch (error) {
     if (error instanceof BoxError && error.family === 'fault') return null

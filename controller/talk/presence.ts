@@ -3,19 +3,21 @@
  * What is out, and until when, lies in the state directory: the expiry of a block never goes back.
  */
 
-import { keyOf } from '../../src/base/bytes.ts'
+import { equalBytes, keyOf } from '../../src/base/bytes.ts'
 import type { Timer } from '../../src/base/clock.ts'
 import { BoxError } from '../../src/base/errors.ts'
 import type { ZoneKey } from '../../src/base/ids.ts'
 import { memoryStore, type Store } from '../../src/base/store.ts'
 import { type HubRecord, helloPeer } from '../../src/box/device-record.ts'
+import type { ZoneSecret } from '../../src/crypto/zone-key.ts'
+import { zoneToText } from '../../src/gns/name.ts'
 import { Publisher } from '../../src/gns/publisher.ts'
 import type { ZoneRecord } from '../../src/gns/record.ts'
 import { ZoneDatabase } from '../../src/gns/zone.ts'
 import type { Mesh } from '../../src/mesh/mesh.ts'
-import type { Bond } from '../../src/social/bond.ts'
 import { type Context, knownHubs } from '../context.ts'
 import type { State } from '../state.ts'
+import type { Tie } from './tie.ts'
 import { awayRecords, hereRecords, mailRecords } from './whereabouts.ts'
 
 const FILE = 'talk-names'
@@ -43,10 +45,19 @@ interface Published {
 
 /** What is said, and to whom. */
 export interface Told {
-  readonly bonds: readonly Bond[]
+  readonly ties: readonly Tie[]
   readonly relays: readonly ZoneKey[]
-  /** Labels under which others find what we hand out, while we are here. */
-  readonly shared: readonly string[]
+  /** Labels, in zones of ours, under which others find what we hand out, while we are here. */
+  readonly shared: readonly OwnLabel[]
+}
+
+export interface OwnLabel {
+  readonly own: ZoneSecret
+  readonly label: string
+}
+
+interface Wanted extends OwnLabel {
+  readonly records: readonly ZoneRecord[]
 }
 
 /** Whether it was said by a process that is not there any more, or not at all. */
@@ -80,9 +91,7 @@ export class Presence {
     for (const [name, hex] of Object.entries(readPublished(state).expiries))
       this.store.set(name, Uint8Array.from(Buffer.from(hex, 'hex')))
     this.database = new ZoneDatabase(this.store)
-    const { secret } = context.ego()
     this.publisher = new Publisher({ mesh, clock, random, log, database: this.database })
-    this.publisher.publish(secret)
     this.look()
   }
 
@@ -96,9 +105,14 @@ export class Presence {
   /** Resolves when all of it is out, or after a moment. */
   async out(waitMs = WAIT_MS): Promise<void> {
     const { clock } = this.context
-    const zone = this.context.ego().secret.zone
     const isOut = () =>
-      this.database.labels(zone).every(label => this.publisher.publishedUntil(zone, label) !== null)
+      this.database
+        .zones()
+        .every(zone =>
+          this.database
+            .labels(zone)
+            .every(label => this.publisher.publishedUntil(zone, label) !== null),
+        )
     const deadline = clock.elapsed() + waitMs
     while (!isOut() && clock.elapsed() < deadline)
       await new Promise<void>(resolve => void clock.after(WAIT_STEP_MS, resolve))
@@ -115,26 +129,40 @@ export class Presence {
   }
 
   private say(isHere: boolean): void {
-    const { secret } = this.context.ego()
-    const { bonds, relays, shared } = this.told()
-    const here = isHere ? hereRecords({ pid: this.mesh.self, hubs: this.hubs() }) : awayRecords()
-    const wanted = new Map<string, readonly ZoneRecord[]>()
-    for (const bond of bonds) {
-      wanted.set(bond.label('where', bond.own), here)
-      wanted.set(bond.label('mail', bond.own), mailRecords(relays))
-    }
-    if (isHere) for (const label of shared) wanted.set(label, here)
-    const text = JSON.stringify([...wanted].map(([label, records]) => [label, records.map(textOf)]))
+    const wanted = this.wanted(isHere)
+    const text = JSON.stringify(wanted.map(one => [nameOf(one), one.records.map(textOf)]))
     if (text === this.said) return
     this.said = text
-    for (const label of this.database.labels(secret.zone))
-      if (!wanted.has(label)) this.database.remove(secret.zone, label)
-    for (const [label, records] of wanted) this.database.replace(secret.zone, label, records)
-    for (const { label, atMs } of this.left(secret.zone))
-      this.database.replace(secret.zone, label, awayRecords({ atMs }))
-    for (const label of this.database.labels(secret.zone))
-      this.publisher.changed(secret.zone, label)
+    // Our key may be another one since (box rotate).
+    const { secret, former } = this.context.ego()
+    for (const own of [secret, ...former.map(one => one.secret)]) {
+      this.publisher.publish(own, [])
+      this.put(own, wanted)
+    }
     this.saving = this.saving.then(() => this.save(isHere))
+  }
+
+  private put({ zone }: ZoneSecret, wanted: readonly Wanted[]): void {
+    const there = wanted.filter(({ own }) => equalBytes(own.zone, zone))
+    const labels = new Set(there.map(({ label }) => label))
+    for (const label of this.database.labels(zone))
+      if (!labels.has(label)) this.database.remove(zone, label)
+    for (const { label, records } of there) this.database.replace(zone, label, records)
+    for (const { label, atMs } of this.left(zone))
+      this.database.replace(zone, label, awayRecords({ atMs }))
+    for (const label of this.database.labels(zone)) this.publisher.changed(zone, label)
+  }
+
+  private wanted(isHere: boolean): readonly Wanted[] {
+    const { ties, relays, shared } = this.told()
+    const here = isHere ? hereRecords({ pid: this.mesh.self, hubs: this.hubs() }) : awayRecords()
+    return [
+      ...ties.flatMap(({ own, bond, chain }) => [
+        { own, label: bond.label('where', bond.own), records: here },
+        { own, label: bond.label('mail', bond.own), records: mailRecords(relays, chain) },
+      ]),
+      ...(isHere ? shared.map(one => ({ ...one, records: here })) : []),
+    ]
   }
 
   /** Who is no contact any more finds nothing from now on: what was said to them is covered until it expires. */
@@ -190,8 +218,10 @@ export class Presence {
 const textOf = ({ type, data }: ZoneRecord): string =>
   `${type} ${Buffer.from(data).toString('base64')}`
 
-const digestOf = ({ bonds, relays }: Told): string =>
-  [...bonds.map(bond => bond.label('mail', bond.own)), ...relays].join(' ')
+const nameOf = ({ own, label }: OwnLabel): string => `${zoneToText(own.zone)} ${label}`
+
+const digestOf = ({ ties, relays }: Told): string =>
+  [...ties.map(({ bond }) => bond.label('mail', bond.own)), ...relays].join(' ')
 
 function readPublished(state: State): Published {
   try {

@@ -56,15 +56,17 @@ export interface TalkState {
   readonly unread: number
   /** Something could not be read: they are to send all again. */
   readonly isAgain: boolean
+  /** The key of ours of which they were told that it came after another one, as text; '' for none. */
+  readonly announced: string
   readonly prekeys: readonly OwnPrekey[]
-  /** By the zone of the relay, as text. */
+  /** By the zone of the relay, as text; for a key of ours from before, that follows (cards.ts). */
   readonly cards: Readonly<Record<string, OwnCard>>
   readonly theirs: Readonly<Record<string, TheirCard>>
 }
 
 export const BEGINNING: TalkState = {
   ...{ last: 0, unheard: [], pending: [], seen: { floor: 0, numbers: [] }, owed: [] },
-  ...{ unread: 0, isAgain: false, prekeys: [], cards: {}, theirs: {} },
+  ...{ unread: 0, isAgain: false, announced: '', prekeys: [], cards: {}, theirs: {} },
 }
 
 const VERSION = 1
@@ -87,7 +89,7 @@ export function saidOf(value: unknown): Said {
 
 export const talkJson = (state: TalkState): object => ({
   ...{ version: VERSION, last: state.last, seen: state.seen, owed: state.owed },
-  ...{ isAgain: state.isAgain, unread: state.unread },
+  ...{ isAgain: state.isAgain, unread: state.unread, announced: state.announced },
   unheard: state.unheard.map(one => ({ ...one, packet: text(one.packet) })),
   pending: state.pending.map(saidJson),
   prekeys: state.prekeys.map(one => ({ ...one, secret: text(one.secret), hint: text(one.hint) })),
@@ -117,6 +119,7 @@ export function talkOf(value: unknown): TalkState {
     isAgain: said.isAgain === true,
     // Files of before it was counted have none.
     unread: whole(said.unread ?? 0),
+    announced: typeof said.announced === 'string' ? said.announced : '',
     prekeys: listOf(said.prekeys, ({ secret, hint, isLast, retireAt }) => ({
       secret: bytes(secret),
       hint: hintOf(hint),

@@ -7,12 +7,14 @@
 import { BoxError } from '../../src/base/errors.ts'
 import type { ZoneKey } from '../../src/base/ids.ts'
 import { type DeviceRecord, deviceRecords, readDeviceRecords } from '../../src/box/device-record.ts'
+import { noticeRecords } from '../../src/box/owner-notices.ts'
 import { zoneFromText, zoneToText } from '../../src/gns/name.ts'
 import { type Expiry, RECORD_TYPE, type RecordData, type ZoneRecord } from '../../src/gns/record.ts'
 import { readTxt, txtRecord } from '../../src/gns/record-data.ts'
 import type { Resolver } from '../../src/gns/resolver.ts'
 import type { Bond } from '../../src/social/bond.ts'
 import { WireError } from '../../src/wire/layout.ts'
+import { chainIn } from '../device-succession.ts'
 
 const MAIL_MARK = 'box1-mail'
 const AWAY = 'box1-away'
@@ -29,10 +31,17 @@ export interface Where {
   readonly where: DeviceRecord | null | undefined
   /** Undefined: they say nothing. */
   readonly relays: readonly ZoneKey[] | undefined
+  /** What leads from the key by which we know them to the one they have, as they say; empty where they do not. */
+  readonly chain: Uint8Array
 }
 
-export const mailRecords = (relays: readonly ZoneKey[]): readonly ZoneRecord[] => [
+/** `chain`: what leads from the key of this zone to the one of today; empty where it is that one. */
+export const mailRecords = (
+  relays: readonly ZoneKey[],
+  chain: Uint8Array,
+): readonly ZoneRecord[] => [
   txtRecord([MAIL_MARK, ...relays.slice(0, RELAYS_MAX).map(zoneToText)].join(' '), MAIL_EXPIRY),
+  ...(chain.length === 0 ? [] : noticeRecords([{ is: 'succession', signed: chain }], MAIL_EXPIRY)),
 ]
 
 export const hereRecords = (record: Omit<DeviceRecord, 'hostKey' | 'services'>) =>
@@ -60,7 +69,7 @@ export async function lookFor(
     }
   }
   const [where, mail] = await Promise.all([ask('where'), ask('mail')])
-  return { where: readWhereabouts(where), relays: readRelays(mail) }
+  return { where: readWhereabouts(where), relays: readRelays(mail), chain: chainIn(mail) }
 }
 
 /** Null: away; undefined: it is not said. */

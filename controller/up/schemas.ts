@@ -276,13 +276,13 @@ export const NOTHING = object({})
 
 export const CONTACT = object(
   {
-    ...{ name: text, zone: text, known: text, by: textOrNull, relays: texts },
+    ...{ name: text, zone: text, known: text, by: textOrNull, relays: texts, before: texts },
     ...{ there: truth, unread: integer, waiting: integer },
   },
   {
     $id: 'Contact',
     description:
-      '`known`: paired, introduced (`by` whom), unverified, or offered: introduced and not accepted yet. `there`: there is a channel to them; `unread`: what they said and nobody here has looked at; `waiting`: what they do not have yet.',
+      '`known`: paired, introduced (`by` whom), unverified, or offered: introduced and not accepted yet. `before`: the keys they had before, which led to this one; `there`: there is a channel to them; `unread`: what they said and nobody here has looked at; `waiting`: what they do not have yet.',
   },
 )
 export const CONTACTS = object({ contacts: { type: 'array', items: { $ref: 'Contact#' } } })

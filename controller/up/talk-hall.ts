@@ -9,7 +9,7 @@ import { zoneFromText, zoneToText } from '../../src/gns/name.ts'
 import type { Listening } from '../../src/mesh/mesh.ts'
 import type { Context } from '../context.ts'
 import { type ListedContact, listedContacts } from '../talk/acquaintance.ts'
-import { ContactBook } from '../talk/contact-book.ts'
+import { ContactBook, filedUnder } from '../talk/contact-book.ts'
 import { TalkDesk, type Whither } from '../talk/desk.ts'
 import { TalkMemory } from '../talk/memory.ts'
 import { SealedState } from '../talk/sealed-state.ts'
@@ -128,7 +128,7 @@ export class TalkHall {
   /** Tells what was said and what is being said, until the signal, and is in touch. Fails as `history`. */
   async follow(name: string, events: ConversationEvents, signal: AbortSignal): Promise<void> {
     const { desk, contact, memory } = await this.with(name)
-    const key = zoneToText(contact.zone)
+    const key = zoneToText(filedUnder(contact))
     const listeners = this.conversations.get(key) ?? new Set()
     this.conversations.set(key, listeners)
     const listener = new Listener(contact, memory, events)
@@ -155,7 +155,7 @@ export class TalkHall {
     // Asking makes nothing.
     if (!sealed) throw new BoxError('CONTACT_UNKNOWN', 'You have no contacts: see box contact.')
     const contact = new ContactBook(sealed).contact(name)
-    return { contact, memory: new TalkMemory(sealed, contact.zone) }
+    return { contact, memory: new TalkMemory(sealed, filedUnder(contact)) }
   }
 
   private async with(name: string) {
@@ -185,36 +185,43 @@ export class TalkHall {
       this.listed = { revision, all: listedContacts(book.read()) }
     const left = new Map(this.known)
     for (const one of this.listed.all) {
-      left.delete(one.zone)
+      left.delete(keyOf(one))
       this.lookAt(one, sealed)
     }
-    for (const [zone, { shown }] of left) {
-      this.known.delete(zone)
+    for (const [key, { shown }] of left) {
+      this.known.delete(key)
       for (const listener of this.listeners) listener.gone(shown)
       const over = new BoxError('CONTACT_UNKNOWN', `${shown.name} is no contact any more.`)
-      for (const { events } of this.conversations.get(zone) ?? []) events.over(over)
-      this.conversations.delete(zone)
+      for (const { events } of this.conversations.get(key) ?? []) events.over(over)
+      this.conversations.delete(key)
     }
   }
 
   private lookAt(listed: ListedContact, sealed: SealedState): void {
     const zone = zoneFromText(listed.zone)
-    const before = this.known.get(listed.zone)
-    const memory = before?.memory ?? new TalkMemory(sealed, zone)
+    const key = keyOf(listed)
+    const before = this.known.get(key)
+    const memory = before?.memory ?? new TalkMemory(sealed, zoneFromText(key))
     const revision = memory.revision()
     const isSame = before?.revision === revision
     const { unread, waiting } = isSame ? before.shown : countsOf(memory)
     const there = this.opened?.isLinked({ zone }) ?? false
     const shown = { ...listed, there, unread, waiting }
-    this.known.set(listed.zone, { memory, revision, shown })
-    for (const listener of this.conversations.get(listed.zone) ?? []) {
+    this.known.set(key, { memory, revision, shown })
+    for (const listener of this.conversations.get(key) ?? []) {
       if (before?.shown.there !== there) listener.events.there(there)
       if (!isSame) this.context.meanwhile(listener.tell())
     }
     if (JSON.stringify(before?.shown) === JSON.stringify(shown)) return
+    // Who has another key is the same to us, and another one to those who know people by keys.
+    const isAnother = before !== undefined && before.shown.zone !== shown.zone
+    if (isAnother) for (const one of this.listeners) one.gone(before.shown)
     for (const one of this.listeners) one.contact(shown)
   }
 }
+
+/** The first key they had here: what is kept of them is filed so. */
+const keyOf = ({ zone, before }: ListedContact): string => before[0] ?? zone
 
 function countsOf(memory: TalkMemory) {
   const { unread, unheard } = memory.read()

@@ -156,12 +156,11 @@ function lineOf({ by, at, what, text = '', person = '?', delivery }: Said, name:
   const who = by === 'me' ? 'You' : name
   if (what === 'message') return messageLine(who, at, text, delivery && WHITHER[delivery])
   const verb = by === 'me' ? 'introduce' : 'introduces'
-  return eventLine(
-    what === 'introduction'
-      ? `${who} ${verb} ${person}`
-      : `${who} said something that this page cannot show`,
-    at,
-  )
+  const happened: Readonly<Record<string, string>> = {
+    introduction: `${who} ${verb} ${person}`,
+    succession: `${who} has a new key, signed by the one before`,
+  }
+  return eventLine(happened[what] ?? `${who} said something that this page cannot show`, at)
 }
 
 /** What is in sight of somebody has been read. */

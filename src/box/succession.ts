@@ -95,3 +95,18 @@ export function readSuccessionChain(raw: Uint8Array, last: ZoneKey | null): read
   })
   return links
 }
+
+/**
+ * The keys that lead on from `before`, beginning with it; null where none does, or what says so is not to be believed:
+ * others say it, so it is a fault of nobody here.
+ */
+export function keysFrom(chain: Uint8Array, before: ZoneKey): readonly ZoneKey[] | null {
+  try {
+    const links = readSuccessionChain(chain, null)
+    const at = links.findIndex(link => equalBytes(link.before, before))
+    return at < 0 ? null : [before, ...links.slice(at).map(link => link.after)]
+  } catch (error) {
+    if (error instanceof BoxError) return null
+    throw error
+  }
+}

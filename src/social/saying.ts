@@ -24,6 +24,8 @@ export type Sayable =
   | { readonly is: 'introduction'; readonly signed: Uint8Array }
   /** What has come over a relay. `again`: something could not be read, so send all else once more. */
   | { readonly is: 'received'; readonly numbers: readonly number[]; readonly again: boolean }
+  /** Which key of whoever says it came after which (src/box/succession.ts). It is about nobody else. */
+  | { readonly is: 'succession'; readonly chain: Uint8Array }
 
 export type Saying = Sayable | { readonly is: 'unknown'; readonly method: string }
 
@@ -32,6 +34,7 @@ const METHODS = {
   file: '_message_private_file',
   introduction: '_notice_introduction',
   received: '_notice_received',
+  succession: '_notice_succession',
 } as const
 const AGAIN = '_flag_again'
 const encoder = new TextEncoder()
@@ -54,6 +57,8 @@ export function encodeSaying(saying: Sayable): Uint8Array {
     }
     case 'introduction':
       return renderPacket(packet({ method, data: saying.signed }))
+    case 'succession':
+      return renderPacket(packet({ method, data: saying.chain }))
     case 'received': {
       const data = encoder.encode(saying.numbers.slice(0, RECEIVED_MAX).join(' '))
       const entity = saying.again ? [modifier(':', AGAIN, '1')] : []
@@ -72,6 +77,8 @@ export function decodeSaying(bytes: Uint8Array): Saying {
     return { is: 'text', text: decoder.decode(content) }
   if (method !== null && inherits(method, METHODS.introduction))
     return { is: 'introduction', signed: content }
+  if (method !== null && inherits(method, METHODS.succession))
+    return { is: 'succession', chain: content }
   if (method !== null && inherits(method, METHODS.received)) {
     const words = decoder.decode(content).split(' ').slice(0, RECEIVED_MAX)
     const numbers = words.map(Number).filter(number => Number.isSafeInteger(number) && number > 0)

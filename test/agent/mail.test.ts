@@ -79,6 +79,22 @@ test('after two weeks it is gone; and what lies in a drop that was closed, at on
   expect(store.names().filter(name => name.startsWith('letter-'))).toEqual([])
 })
 
+test('what one key kept here, the key that came after it keeps, with what waits', () => {
+  shelf.put(drop, letter)
+  shelf.succeed(owner.zone, other.zone)
+  expect(shelf.hasMailbox(owner.zone)).toBe(false)
+  expect(shelf.ownerOf(drop)).toEqual(other.zone)
+  expect(shelf.waitingFor(other.zone)).toHaveLength(1)
+  // It may have left one of its own before: both are one then.
+  const second = random.bytes(32)
+  shelf.setMailbox(owner.zone, [{ drop: second, card }])
+  shelf.succeed(owner.zone, other.zone)
+  expect([shelf.ownerOf(drop), shelf.ownerOf(second)]).toEqual([other.zone, other.zone])
+  expect(shelf.waitingFor(other.zone)).toHaveLength(1)
+  shelf.succeed(ZoneSecret.generate('EDKEY', random).zone, owner.zone)
+  expect(shelf.hasMailbox(owner.zone)).toBe(false)
+})
+
 test('a drop of somebody else cannot be taken', () => {
   expect(() => shelf.setMailbox(other.zone, [{ drop, card }])).toThrow(
     expect.objectContaining({ code: 'PUSH_REFUSED' }),

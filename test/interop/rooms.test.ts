@@ -181,6 +181,25 @@ describe('a room', { timeout: 400_000 }, () => {
     expect(hers).toEqual(all)
   })
 
+  test('knows members by their new keys, with or without a right on its device, and they read on', async () => {
+    await owner.must('room', 'say', 'ops', 'before the new keys')
+    const staying = new Program(owner.command('up', '--port', '0'))
+    await staying.until(/^up at /m)
+    // Ada has not read that yet.
+    const rotated = await ada.box('rotate', 'ego')
+    expect(rotated.out, rotated.err).toMatch(/^ops {2}knows the new key$/m)
+    await ada.must('room', 'say', 'ops', 'under a new key')
+    const told = await owner.box('rotate', 'ego')
+    expect(told.out, told.err).toMatch(/^kitchen {2}knows the new key\nops {2}knows the new key$/m)
+    await owner.must('room', 'say', 'ops', 'so am I')
+    const last = ['home: before the new keys', 'ada: under a new key', 'home: so am I']
+    for (const person of [owner, ada]) expect((await history(person)).slice(-3)).toEqual(last)
+    expect(await owner.must('room', 'who', 'ops')).toContain(await zoneOf(ada))
+    expect(await ada.must('room', 'who', 'ops')).toContain(await zoneOf(owner))
+    staying.kill('SIGINT')
+    expect((await staying.ended(60_000)).code).toBe(0)
+  })
+
   test('is closed to who is put out, from the next word on', async () => {
     const listening = new Program(ada.command('room', 'enter', 'ops', '--listen', '--json'))
     await owner.must('room', 'say', 'ops', 'seven')

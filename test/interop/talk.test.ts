@@ -127,6 +127,43 @@ describe('private talk', { timeout: 500_000 }, () => {
     expect((await staying.ended(PATIENCE_MS)).code).toBe(0)
   })
 
+  test('goes on under a new key, of who is there and of who is away, and their relays follow', async () => {
+    const { length } = await history(ada, 'holm')
+    const before = await keyOf(home)
+    // Ada is away: what is said of the key lies with her relay.
+    const rotated = await home.box('rotate', 'ego', '--json')
+    expect(rotated.code, rotated.err).toBe(0)
+    expect(rotated.out).toContain('"contact":"ada","result":"left"')
+    const now = await keyOf(home)
+    expect(now).not.toBe(before)
+    expect((await home.box('chat', 'ada', '--say', 'seven')).code).toBe(0)
+    const listed = await ada.box('chat', 'holm', '--history')
+    expect(listed.err).toContain('holm has a new key, signed by the one before')
+    expect(listed.out).toContain(`-- holm has a new key (${now}), signed by the one before`)
+    expect(await ada.must('contact', 'ls')).toContain(now)
+    expect(await history(ada, 'holm')).toHaveLength(length + 2)
+
+    // Ada's own, while both are there: her relay, a device of hers, takes it first.
+    const staying = [home, ada].map(person => new Program(person.command('up', '--port', '0')))
+    for (const one of staying) await one.until(/^up at /m)
+    const told = await ada.box('rotate', 'ego')
+    expect(told.out, told.err).toMatch(/^post {2}knows the new key\nholm {2}knows the new key\n/m)
+    expect(told.code).toBe(0)
+    expect((await home.box('chat', 'ada', '--say', 'eight')).code).toBe(0)
+    expect((await ada.box('chat', 'holm', '--say', 'nine')).code).toBe(0)
+    expect(await home.must('contact', 'ls')).toContain(await keyOf(ada))
+    for (const one of staying) one.kill('SIGINT')
+    for (const one of staying) expect((await one.ended(PATIENCE_MS)).code).toBe(0)
+    // Away again: by the relay, under the keys of today.
+    const left = await home.box('chat', 'ada', '--say', 'ten')
+    expect([left.code, left.err]).toEqual([0, expect.stringContaining('lies with a relay')])
+    const said = (await history(ada, 'holm')).map(text => text.replace(/^\w+: /, ''))
+    expect(said.filter(text => ['seven', 'eight', 'nine', 'ten'].includes(text))).toEqual([
+      ...['seven', 'eight', 'nine', 'ten'],
+    ])
+    for (const content of filesIn(post.state)) expect(content.includes(before)).toBe(false)
+  })
+
   test('ends with the contact: nothing is said, and nothing is left', async () => {
     await ada.must('contact', 'rm', 'holm')
     expect((await home.box('chat', 'ada', '--say', 'still there?')).code).toBe(75)

@@ -11,12 +11,12 @@ import { World } from '../../sim/world.ts'
 
 const random = seededRandom(1)
 const person = () => ZoneSecret.generate('EDKEY', random)
-const [me, kitchen, ada] = [person(), person(), person()]
+const [me, kitchen, ada, meBefore] = [person(), person(), person(), person()]
 const zone = (one: ZoneSecret) => zoneToText(one.zone)
 
 const names = new RoomNames({
   fleet: { devices: () => [{ name: 'kitchen', zone: kitchen.zone }] },
-  ego: () => ({ name: 'home', secret: me }),
+  ego: () => ({ name: 'home', secret: me, former: [{ secret: meBefore }] }),
 } as unknown as ConstructorParameters<typeof RoomNames>[0])
 
 const said = (text: string, some: Partial<Said> = {}): Said => ({
@@ -41,6 +41,7 @@ test('people are called as we call them, else as the room does, else by their ke
   const by = (one: ZoneSecret, nick: string) => names.of({ zone: zone(one), nick })
   expect(by(kitchen, 'x')).toBe('kitchen')
   expect(by(me, 'x')).toBe('home')
+  expect(by(meBefore, 'home')).toBe('home')
   expect(by(ada, 'ada')).toBe('ada')
   expect(by(ada, '')).toBe(`…${zone(ada).slice(7, 15)}`)
 })

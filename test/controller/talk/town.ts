@@ -5,8 +5,9 @@ import { admitToMail, serveMail } from '../../../agent/mail-service.ts'
 import { MailShelf } from '../../../agent/mail-shelf.ts'
 import { chat } from '../../../controller/commands/chat.ts'
 import { contact } from '../../../controller/commands/contact.ts'
+import { rotate } from '../../../controller/commands/rotate.ts'
 import type { Context } from '../../../controller/context.ts'
-import { ContactBook } from '../../../controller/talk/contact-book.ts'
+import { ContactBook, filedUnder } from '../../../controller/talk/contact-book.ts'
 import { TalkDesk } from '../../../controller/talk/desk.ts'
 import { sayingIn } from '../../../controller/talk/intake.ts'
 import { TalkMemory } from '../../../controller/talk/memory.ts'
@@ -17,6 +18,7 @@ import { AuditLog, memoryEntries } from '../../../src/box/audit.ts'
 import { GrantBook } from '../../../src/box/grant.ts'
 import { acceptHandshake } from '../../../src/box/handshake.ts'
 import { servicePort } from '../../../src/box/ports.ts'
+import { readSuccessionChain } from '../../../src/box/succession.ts'
 import { zoneToText } from '../../../src/gns/name.ts'
 import type { FakeMesh } from '../../sim/fake-mesh.ts'
 import type { Controller, Rig, RigDevice } from '../rig.ts'
@@ -58,6 +60,11 @@ export class Person {
   /** Runs `box contact` to its end; what it printed. */
   async contact(action: string, words: readonly string[] = [], more: object = {}) {
     return await this.run(contact, { ...DEFAULTS, action, words, ...more })
+  }
+
+  /** Runs `box rotate ego` to its end. */
+  async rotate() {
+    return await this.run(rotate, { key: 'ego', selector: undefined, timeout: 20 })
   }
 
   /** Runs `box chat` to its end. */
@@ -104,7 +111,9 @@ export class Person {
 
   async memoryOf(other: Person): Promise<TalkMemory> {
     const { state, random } = this.controller.context
-    return new TalkMemory(await SealedState.open(state, random), other.zone)
+    const sealed = await SealedState.open(state, random)
+    const known = new ContactBook(sealed).findEver(other.zone)
+    return new TalkMemory(sealed, known ? filedUnder(known) : other.zone)
   }
 
   async book(): Promise<ContactBook> {
@@ -128,7 +137,9 @@ export class MailRelay {
   readonly store: Store = memoryStore()
   readonly shelf: MailShelf
   private readonly rig: Rig
-  private readonly owners: readonly string[]
+  private readonly owners: string[]
+  /** As before it knew of keys that follow others. */
+  isOld = false
 
   constructor(rig: Rig, device: RigDevice, owners: readonly Person[]) {
     this.rig = rig
@@ -147,6 +158,16 @@ export class MailRelay {
     this.listen()
   }
 
+  /** What was said on its control port of keys after those of its owners. */
+  private heed(): void {
+    for (const payload of this.device.payloads.splice(0))
+      for (const { before, after } of readSuccessionChain(payload, null)) {
+        if (!this.owners.includes(zoneToText(before))) continue
+        this.owners.push(zoneToText(after))
+        if (!this.isOld) this.shelf.succeed(before, after)
+      }
+  }
+
   private listen(): void {
     const { world, net } = this.rig
     const { secret } = this.device
@@ -157,7 +178,10 @@ export class MailRelay {
     })
     const options = {
       ...{ clock: world, log: silentLog, shelf: this.shelf, audit },
-      allows: (zone: Parameters<typeof zoneToText>[0]) => this.owners.includes(zoneToText(zone)),
+      allows: (zone: Parameters<typeof zoneToText>[0]) => {
+        this.heed()
+        return this.owners.includes(zoneToText(zone))
+      },
     }
     mesh.listen(servicePort('mail', secret.zone), channel => {
       acceptHandshake(channel, {

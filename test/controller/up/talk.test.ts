@@ -1,6 +1,7 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { rotateEgo } from '../../../controller/ego.ts'
 import { addHub } from '../../../controller/hubs.ts'
 import { enterCode } from '../../../controller/talk/befriending.ts'
 import { ContactBook } from '../../../controller/talk/contact-book.ts'
@@ -8,6 +9,7 @@ import { SealedState } from '../../../controller/talk/sealed-state.ts'
 import { parsePairingCode } from '../../../src/box/pairing-code.ts'
 import { zoneToText } from '../../../src/gns/name.ts'
 import { signIntroduction } from '../../../src/social/introduction.ts'
+import { systemRandom } from '../../../src/sys/random.ts'
 import { Friend } from './friend.ts'
 import { House } from './house.ts'
 
@@ -230,6 +232,26 @@ describe('private talk in the local API', () => {
     expect(await post({ text: 'ü'.repeat(4_000) })).toBe(400)
     expect(await post({})).toBe(400)
     expect(await messages()).toHaveLength(3)
+  })
+
+  test('follows a contact to a new key: whoever listens hears of it, and the talk goes on', async () => {
+    const news = follow('/v1/events')
+    const talk = follow('/v1/contacts/ada/events')
+    await talk.until('said', { text: 'good' })
+    const before = ada.key
+    await rotateEgo(ada.context.state, systemRandom, Date.now())
+    await news.until('contact', { name: 'ada', zone: ada.key, before: [before] })
+    await news.until('forgotten', { zone: before })
+    await talk.until('said', { what: 'succession', person_zone: ada.key })
+    await talk.until('there', { there: true })
+    const answer = { text: 'still you', wait: true }
+    expect((await house.ask('POST', '/v1/contacts/ada/messages', answer)).json()).toMatchObject({
+      is: 'heard',
+    })
+    await talk.until('said', { text: 'still you', delivery: 'heard' })
+    expect(await messages()).toHaveLength(5)
+    news.close()
+    talk.close()
   })
 
   test('ends with the contact: whoever listens hears it, and nothing of it is left', async () => {
