@@ -18,7 +18,6 @@ test('the keeper is started by whoever may open a shell and is about to, and by 
     const [keepsNothing, agent] = agents
     await keepsNothing.connect({}, ABOUT_TO)
     await agent.connect({ allows: right => right !== 'shell' }, ABOUT_TO)
-    await agent.connect({ isRecorded: () => true }, ABOUT_TO)
     await agent.connect({}, { ident: 'box_1' })
     const before = house.starts
     await agent.connect({}, ABOUT_TO)
