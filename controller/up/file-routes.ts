@@ -9,7 +9,7 @@ import { BoxError } from '../../src/base/errors.ts'
 import type { DeviceFiles, FileKind, FileLooks } from '../device-files.ts'
 import { inParallel } from '../parallel.ts'
 import type { DeviceSftp } from './device-sftp.ts'
-import { aboutOne, FILE, FILE_DONE, FILES, options } from './schemas.ts'
+import { aboutOne, FILE, FILE_DONE, FILES, options, USER } from './schemas.ts'
 
 /** Enough for a screen or two; `limit` asks for others. */
 const LISTED = 500
@@ -19,10 +19,6 @@ const PATH_MAX = 4_096
 
 const truth = { type: 'string', enum: ['true', 'false'] } as const
 export const PATH = { type: 'string', minLength: 1, maxLength: PATH_MAX, pattern: '^[^\\u0000]+$' }
-export const USER = {
-  ...{ type: 'string', minLength: 1, maxLength: 64 },
-  description: 'As which user of the device; unless told otherwise, as whoever its agent runs as.',
-}
 /** From the root, or from the home of the user. */
 export const WHERE = { path: PATH, user: USER }
 

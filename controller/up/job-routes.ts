@@ -9,7 +9,7 @@ import { jobValue } from '../jobs/job-view.ts'
 import { queueLater } from '../jobs/later.ts'
 import { cancelJob } from '../jobs/queue.ts'
 import { selected } from '../push/selection.ts'
-import { about, JOBS, options } from './schemas.ts'
+import { about, JOBS, options, USER } from './schemas.ts'
 
 const TIMEOUT_MS = 30_000
 const COMMAND_MAX = 64 * 1_024
@@ -80,10 +80,7 @@ function queueRoute(app: FastifyInstance, context: Context): void {
       limit_s: { type: 'number', exclusiveMinimum: 0, maximum: 7 * 86_400 },
       every: { ...short, description: 'As box exec --every: it comes again.' },
       expires: { ...short, description: 'As box exec --expires, 7d for example.' },
-      user: {
-        ...short,
-        description: 'Of the device; whoever its agent runs as unless told otherwise.',
-      },
+      user: USER,
     },
     ['selector', 'command'],
   )

@@ -371,3 +371,9 @@ export const options = (properties: Record<string, unknown>, required: readonly 
   required,
   additionalProperties: false,
 })
+
+/** In requests. */
+export const USER = {
+  ...{ type: 'string', minLength: 1, maxLength: 255 },
+  description: 'As which user of the device; unless told otherwise, as whoever its agent runs as.',
+}

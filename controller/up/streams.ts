@@ -13,7 +13,7 @@ import { type Heard, runCommand } from '../remote-command.ts'
 import { eventText, FleetNews } from './fleet-news.ts'
 import type { FleetTexts } from './fleet-texts.ts'
 import type { FleetWatch } from './fleet-watch.ts'
-import { about, options, streamed } from './schemas.ts'
+import { about, options, streamed, USER } from './schemas.ts'
 import type { TalkHall } from './talk-hall.ts'
 import type { WarmShells } from './warm-shells.ts'
 
@@ -146,6 +146,7 @@ export function followers(clock: Clock, max: number) {
 interface ExecBody {
   readonly selector: string
   readonly command: string
+  readonly user?: string
   readonly input?: string
   readonly timeout_s?: number
   readonly limit_s?: number
@@ -159,6 +160,7 @@ export function execRoute(app: FastifyInstance, context: Context, shells: WarmSh
     {
       selector: { ...text, description: 'A name, @tag, or @all.' },
       command: { ...text, description: 'For the shell of the device.' },
+      user: USER,
       input: { type: 'string', description: 'Its standard input.' },
       timeout_s: { ...seconds, description: 'To reach a device; 30 unless told otherwise.' },
       limit_s: { ...seconds, description: 'After which the command is ended.' },
@@ -188,12 +190,13 @@ export function execRoute(app: FastifyInstance, context: Context, shells: WarmSh
 async function runAll(
   context: Context,
   devices: readonly Device[],
-  { command, input = '', timeout_s = 30, limit_s = 0 }: ExecBody,
+  { command, user = '', input = '', timeout_s = 30, limit_s = 0 }: ExecBody,
   { raw, shells }: { readonly raw: ServerResponse; readonly shells: WarmShells },
 ): Promise<void> {
   const line = (value: object) => raw.write(`${JSON.stringify(value)}\n`)
   const job = {
     line: command,
+    user: user === '' ? null : user,
     input: new TextEncoder().encode(input),
     timeoutMs: timeout_s * 1_000,
     limitS: limit_s > 0 ? limit_s : null,

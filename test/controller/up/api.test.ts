@@ -1,5 +1,6 @@
 import { mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -135,6 +136,24 @@ describe('the local API', () => {
     await answer.body!.getReader().read()
     gone.abort()
     await expect.poll(() => house.home.agent.status().ssh_connections).toBe(0)
+  })
+
+  test('runs a command as a user of the device, and says why not where there is none', async () => {
+    const own = userInfo().username
+    const run = async (user: string) => {
+      const body = { selector: 'kitchen', command: 'id -un', user }
+      const { payload } = await house.ask('POST', '/v1/exec', body)
+      return payload
+        .trim()
+        .split('\n')
+        .map(line => JSON.parse(line))
+    }
+    expect(await run(own)).toMatchObject([{ data: `${own}\n` }, { exit_code: 0 }])
+    const [nobody] = await run('no-such-user')
+    expect(nobody).toMatchObject({
+      exit_code: null,
+      error: { code: expect.stringMatching(/^USER_/) },
+    })
   })
 
   test('tells grants, the audit journal and whether it is whole, and of a name why not', async () => {
