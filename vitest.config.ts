@@ -27,7 +27,7 @@ class LongestFirst extends BaseSequencer {
 const expect = { poll: { timeout: 10_000 } }
 
 /** Tests over real processes wait more than they work; each worker has ports of its own (lab.ts). */
-const WAITING = 4
+const WAITING = 5
 
 export default defineConfig({
   test: {

@@ -110,10 +110,10 @@ describe.skipIf(skipped)('a shell whose agent', { timeout: 400_000 }, () => {
     const count = () =>
       Number(readFileSync(join(files, 'count'), 'utf8').trimEnd().split('\n').at(-1))
     await expect.poll(count).toBeGreaterThan(2)
-    // Nobody looks any more, and then there is no agent.
-    screen.close()
+    // There is no agent, and then nobody looks any more: who closes a window says so, and an agent would end the shell.
     device.program.kill('SIGKILL')
     await device.program.ended()
+    screen.close()
     const before = count()
     await expect.poll(count).toBeGreaterThan(before + 2)
     device.restart()
