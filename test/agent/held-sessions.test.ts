@@ -29,7 +29,16 @@ import { systemClock as clock } from '../../src/sys/clock.ts'
 import { systemRandom } from '../../src/sys/random.ts'
 import { utf8 } from '../vectors.ts'
 import { Home } from './home.ts'
-import { connectOver, type Ended, ended, exec, KEYS, publicBlob, shell } from './ssh-fixture.ts'
+import {
+  connectOver,
+  type Ended,
+  ended,
+  exec,
+  KEYS,
+  publicBlob,
+  shell,
+  subsystem,
+} from './ssh-fixture.ts'
 
 let home: Home
 let ada: ZoneSecret
@@ -97,11 +106,7 @@ async function held(client: Client, line: string, input = ''): Promise<Ended> {
 }
 
 const asking = (client: Client, line: string): Promise<ClientChannel> =>
-  new Promise((resolve, reject) =>
-    client.subsys(`${APPROVED_SUBSYSTEM}${line}`, (error, channel) =>
-      error ? reject(error) : resolve(channel),
-    ),
-  )
+  subsystem(client, `${APPROVED_SUBSYSTEM}${line}`)
 
 const file = (name: string) => join(folder, name)
 const audited = () =>

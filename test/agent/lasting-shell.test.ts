@@ -25,6 +25,7 @@ import {
   NOBODY,
   shell,
   streamPair,
+  subsystem,
 } from './ssh-fixture.ts'
 
 /** The machine may be busy. */
@@ -79,9 +80,7 @@ const resume = ({ client }: Line, id: string, window = WINDOW) =>
   shell(client, window, { env: { [RESUME_VARIABLE]: id } })
 
 async function list({ client }: Line): Promise<KeptShells> {
-  const channel = await new Promise<ClientChannel>((resolve, reject) => {
-    client.subsys(SHELLS_SUBSYSTEM, (error, channel) => (error ? reject(error) : resolve(channel)))
-  })
+  const channel = await subsystem(client, SHELLS_SUBSYSTEM)
   return parseShells((await ended(channel)).out.toString())
 }
 

@@ -26,6 +26,7 @@ import {
   run,
   shell,
   streamPair,
+  subsystem,
 } from './ssh-fixture.ts'
 
 const device = ZoneSecret.generate('EDKEY', random)
@@ -259,11 +260,7 @@ describe('whoever is recorded', () => {
     await run(client, 'true')
     const [id] = recorder.ids()
     for (const name of ['box-recordings', `box-recording:${id}`])
-      await expect(
-        new Promise((resolve, reject) =>
-          client.subsys(name, (error, channel) => (error ? reject(error) : resolve(channel))),
-        ),
-      ).rejects.toThrow()
+      await expect(subsystem(client, name)).rejects.toThrow()
     client.end()
   })
 })

@@ -127,20 +127,32 @@ export interface Ended {
   readonly signal: string | null
 }
 
+/** How what runs on a channel has ended: that may come with its beginning, before whoever waits for that can listen. */
+const exits = new WeakMap<ClientChannel, Pick<Ended, 'code' | 'signal'>>()
+
+function opened(
+  begin: (done: (error: Error | undefined, channel: ClientChannel) => void) => void,
+): Promise<ClientChannel> {
+  return new Promise((resolve, reject) =>
+    begin((error, channel) => {
+      channel?.on('exit', (code: number | null, signal?: string) =>
+        exits.set(channel, { code, signal: signal ?? null }),
+      )
+      if (error) reject(error)
+      else resolve(channel)
+    }),
+  )
+}
+
 /** All that comes over a channel until it is closed. */
 export function ended(channel: ClientChannel): Promise<Ended> {
   const out: Buffer[] = []
   const err: Buffer[] = []
-  let code: number | null = null
-  let signal: string | null = null
   channel.on('data', (chunk: Buffer) => out.push(chunk))
   channel.stderr.on('data', (chunk: Buffer) => err.push(chunk))
-  channel.on('exit', (first: number | null, second?: string) => {
-    code = first
-    signal = second ?? null
-  })
   return new Promise(resolve => {
     channel.on('close', () => {
+      const { code, signal } = exits.get(channel) ?? { code: null, signal: null }
       resolve({ out: Buffer.concat(out), err: Buffer.concat(err), code, signal })
     })
   })
@@ -150,21 +162,17 @@ export const exec = (
   client: Client,
   command: string,
   options: ssh2.ExecOptions = {},
-): Promise<ClientChannel> =>
-  new Promise((resolve, reject) => {
-    client.exec(command, options, (error, channel) => (error ? reject(error) : resolve(channel)))
-  })
+): Promise<ClientChannel> => opened(done => client.exec(command, options, done))
 
 export const shell = (
   client: Client,
   window: ssh2.PseudoTtyOptions | false,
   options: ssh2.ShellOptions = {},
 ): Promise<ClientChannel> =>
-  new Promise((resolve, reject) => {
-    client.shell(window as ssh2.PseudoTtyOptions, options, (error, channel) =>
-      error ? reject(error) : resolve(channel),
-    )
-  })
+  opened(done => client.shell(window as ssh2.PseudoTtyOptions, options, done))
+
+export const subsystem = (client: Client, name: string): Promise<ClientChannel> =>
+  opened(done => client.subsys(name, done))
 
 export const run = async (
   client: Client,

@@ -9,7 +9,7 @@ import type { OpenShell } from '../../src/box/watching.ts'
 import { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import { systemRandom } from '../../src/sys/random.ts'
 import { World } from '../sim/world.ts'
-import { ended, login, newServer, shell } from './ssh-fixture.ts'
+import { ended, login, newServer, shell, subsystem } from './ssh-fixture.ts'
 
 const PATIENCE = { timeout: 15_000 }
 let server: SshServer
@@ -33,10 +33,6 @@ const enter = async (name: string, more: Partial<Caller> = {}) => {
   clients.push(client)
   return client
 }
-const subsystem = (client: Client, name: string) =>
-  new Promise<ClientChannel>((resolve, reject) =>
-    client.subsys(name, (error, channel) => (error ? reject(error) : resolve(channel))),
-  )
 const listed = async (client: Client): Promise<OpenShell[]> => {
   const { out } = await ended(await subsystem(client, 'box-watch'))
   return out
