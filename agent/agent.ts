@@ -173,7 +173,7 @@ export class Agent {
     const { machine, openLedger, recordings: files = null } = parts
     this.recordings = new Recordings({ config, files, device, grants, clock, random, log, audit })
     const approvals = new ApprovalDesk({ clock, random, device, grants, audit, own: account.name })
-    const rules = { grants, audit, approvals, recorder: this.recordings.recorder }
+    const rules = { grants, audit, approvals, recordings: this.recordings }
     this.ssh = sshServerOf(hostKey.secret, account, parts, rules)
     const self = { peer: mesh.self, zone: device.zone }
     const ask = { name: config.name, grants, look: () => this.sight.look() }

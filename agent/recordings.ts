@@ -15,9 +15,10 @@ import type { AuditNotes } from './audit-notes.ts'
 import type { AgentConfig } from './config.ts'
 import type { DeviceKeys } from './device-keys.ts'
 import type { Account } from './environment.ts'
+import type { RecordedShell, ShellLabel } from './keeper/shell-label.ts'
 import { Recorder } from './recorder.ts'
 import type { Recording } from './recording.ts'
-import { beginRecording } from './session-recording.ts'
+import { beginRecording, goOnRecording } from './session-recording.ts'
 
 const MEGABYTE = 1_024 * 1_024
 const DAY_MS = 24 * 3_600_000
@@ -57,15 +58,25 @@ export class Recordings {
 
   /** Of a job that is about to run; null where it need not be. Throws BoxError where it must be, and cannot. */
   ofJob(account: Account, zone: ZoneKey, detail: string): Recording | null {
-    const { grants, clock } = this.options
-    const { holder = '', deviceName = '' } = grants.find(zone, clock.now()) ?? {}
-    const caller = { zone, name: holder, deviceName, isRecorded: () => this.isRecorded(zone) }
+    const caller = { zone, ...this.namesOf(zone), isRecorded: () => this.isRecorded(zone) }
     const { recorder } = this
     return beginRecording({ caller, account, recorder, what: 'job', detail, terminal: null })
   }
 
+  /** Of a shell that an agent before has recorded. Throws BoxError where it cannot be: then it must not go on. */
+  onward(label: ShellLabel & { recorded: RecordedShell }): Recording {
+    return goOnRecording(label, this.recorder, this.namesOf(label.zone))
+  }
+
   close(): void {
     this.recorder?.close()
+  }
+
+  /** As the grants have them now. */
+  private namesOf(zone: ZoneKey): { readonly name: string; readonly deviceName: string } {
+    const { grants, clock } = this.options
+    const { holder: name = '', deviceName = '' } = grants.find(zone, clock.now()) ?? {}
+    return { name, deviceName }
   }
 }
 

@@ -10,20 +10,15 @@ import type { FileEntryWithStats, SFTPWrapper, Stats } from 'ssh2'
 import { BoxError } from '../src/base/errors.ts'
 import type { Random } from '../src/base/random.ts'
 import { encodeBase32 } from '../src/wire/base32.ts'
+import { CHUNK, CONCURRENCY, DEPTH_MAX, MODE_BITS } from './file-side.ts'
 import { inParallel } from './parallel.ts'
 
-/** Requests on their way at once: enough for a slow line of 100 ms, and a megabyte at most. */
-const CONCURRENCY = 32
-const CHUNK = 32_768
 /** Of a directory so many are looked at: nobody reads more, and each is some hundred bytes here. */
 const LISTED_MAX = 5_000
 /** A device answers with a hundred at a time. */
 const BATCHES = 4
-/** Nobody has directories as deep. */
-const DEPTH_MAX = 64
 /** Of a file that was made here, where nothing else is said. */
 const MODE = 0o644
-const MODE_BITS = 0o7777
 const PART = '.box-part-'
 /** Of two copies at once each has a file of its own. */
 const PART_BYTES = 5

@@ -6,13 +6,17 @@
 import { posix } from 'node:path'
 import type { SFTPWrapper } from 'ssh2'
 import { BoxError } from '../src/base/errors.ts'
-import { type FileSide, type Looks, localFiles, remoteFiles, unusable } from './file-side.ts'
+import {
+  CHUNK,
+  CONCURRENCY,
+  DEPTH_MAX,
+  type FileSide,
+  type Looks,
+  localFiles,
+  remoteFiles,
+  unusable,
+} from './file-side.ts'
 
-/** Requests on their way at once: enough for a slow line of 100 ms, and a megabyte at most. */
-const CONCURRENCY = 32
-const CHUNK = 32_768
-/** Nobody has directories as deep; a link that leads to its own directory has. */
-const DEPTH_MAX = 64
 const PART = '.box-part'
 
 export interface CopyOptions {

@@ -27,7 +27,12 @@ export interface FileSide {
   real(path: string): Promise<string>
 }
 
-const MODE_BITS = 0o7777
+/** Requests on their way at once: enough for a slow line of 100 ms, and a megabyte at most. */
+export const CONCURRENCY = 32
+export const CHUNK = 32_768
+/** Nobody has directories as deep; a link that leads to its own directory has. */
+export const DEPTH_MAX = 64
+export const MODE_BITS = 0o7777
 
 export const localFiles: FileSide = {
   look: async path => {

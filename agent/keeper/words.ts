@@ -10,6 +10,7 @@
 
 import { BoxError } from '../../src/base/errors.ts'
 import { MessageSplitter } from '../../src/wire/framing.ts'
+import { type Words, wordReaders } from '../../src/wire/json-words.ts'
 import { message, rest } from '../../src/wire/layout.ts'
 import type { Exit } from '../program.ts'
 import type { TerminalRequest } from '../pty.ts'
@@ -78,7 +79,6 @@ export type Answer =
 export type Heard = { readonly words: Uint8Array } | { readonly bytes: Uint8Array }
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /** Throws LIMIT_EXCEEDED where it is too much for one message. */
 export function wordsMessage(words: Order | Answer): Uint8Array {
@@ -157,34 +157,10 @@ export function readAnswer(json: Uint8Array): Answer {
   }
 }
 
-type Words = Readonly<Record<string, unknown>>
-
 export const unexpected = (): BoxError =>
   new BoxError('STATE_UNEXPECTED', 'The keeper of shells is of another version.')
 
-function parsed(json: Uint8Array): Words {
-  try {
-    return wordsOf(JSON.parse(decoder.decode(json)))
-  } catch {
-    throw unexpected()
-  }
-}
-
-function wordsOf(value: unknown): Words {
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) throw unexpected()
-  return value as Words
-}
-
-function listOf(value: unknown, max = Number.MAX_SAFE_INTEGER): readonly unknown[] {
-  if (!Array.isArray(value) || value.length > max) throw unexpected()
-  return value
-}
-
-function wholeOf(value: unknown, max = Number.MAX_SAFE_INTEGER): number {
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= max)
-    return value
-  throw unexpected()
-}
+const { parsed, wordsOf, listOf, wholeOf } = wordReaders(unexpected)
 
 function textOf(value: unknown, max = TEXT_MAX): string {
   // A system call would take what is before a NUL.

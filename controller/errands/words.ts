@@ -17,6 +17,7 @@ import type { ZoneKey } from '../../src/base/ids.ts'
 import { isUserName } from '../../src/box/ssh-announcement.ts'
 import { zoneFromText, zoneToText } from '../../src/gns/name.ts'
 import { MessageSplitter } from '../../src/wire/framing.ts'
+import { wordReaders } from '../../src/wire/json-words.ts'
 import { message, rest } from '../../src/wire/layout.ts'
 
 /** Raised where one side would not understand the other any more: then nothing is handed over. */
@@ -74,7 +75,6 @@ export type Heard =
   | { readonly from: 'out' | 'err'; readonly piece: Uint8Array }
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /** Throws LIMIT_EXCEEDED where the command line is too long for it. */
 export function errandMessage({ zone, ...errand }: Errand): Uint8Array {
@@ -166,20 +166,7 @@ export function readAnswer(json: Uint8Array): Answer {
 export const unexpected = (): BoxError =>
   new BoxError('STATE_UNEXPECTED', 'The box up that runs here is of another version.')
 
-type Words = Readonly<Record<string, unknown>>
-
-function parsed(json: Uint8Array): Words {
-  try {
-    return wordsOf(JSON.parse(decoder.decode(json)))
-  } catch {
-    throw unexpected()
-  }
-}
-
-function wordsOf(value: unknown): Words {
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) throw unexpected()
-  return value as Words
-}
+const { parsed, wordsOf } = wordReaders(unexpected)
 
 function textOf(value: unknown, max: number): string {
   if (typeof value === 'string' && value.length <= max) return value

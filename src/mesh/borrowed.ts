@@ -14,13 +14,13 @@ import { type PeerId, type PortId, peerId } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import type { Stream } from '../base/stream.ts'
 import { decodeBase32, encodeBase32 } from '../wire/base32.ts'
+import { isWords, type Words } from '../wire/json-words.ts'
 import type { DialService } from './ipc/service.ts'
 import { BorrowedChannel } from './loan/borrowed-channel.ts'
 import { BorrowedPorts } from './loan/borrowed-ports.ts'
 import { converse, LoanLine } from './loan/loan-line.ts'
 import {
   blockWords,
-  isWords,
   pathOf,
   pathWords,
   peerOf,
@@ -28,7 +28,6 @@ import {
   resultOf,
   statusOf,
   stringOf,
-  type Words,
   wholeOf,
   wordsOf,
 } from './loan/words.ts'

@@ -13,7 +13,7 @@ import { systemRandom as random } from '../../src/sys/random.ts'
 import { KeeperHouse, SimulatedAgent } from './keeper-house.ts'
 import { type MemoryFiles, memoryFiles } from './memory-files.ts'
 import { SkippingClock } from './skipping-clock.ts'
-import { CALLER, KEYS, shell, streamPair } from './ssh-fixture.ts'
+import { CALLER, gone, KEYS, shell, streamPair } from './ssh-fixture.ts'
 
 /** The machine may be busy. */
 const WITHIN = { timeout: 10_000 }
@@ -134,14 +134,7 @@ describe('a recorded shell whose agent ends', () => {
     const second = await newAgent(null)
     expect(second.notes).toEqual([`${ID} let go: not recorded, STATE_UNWRITABLE`])
     expect(second.server.keptShells).toBe(0)
-    const isAlive = () => {
-      try {
-        return process.kill(Number(pid), 0)
-      } catch {
-        return false
-      }
-    }
-    await vi.waitUntil(() => !isAlive(), WITHIN)
+    await gone(Number(pid))
   })
 
   test('is given up by an agent that is too old to go on recording it', () => {

@@ -47,11 +47,11 @@ afterAll(() => rmSync(programs, { recursive: true }))
 function take(
   directory: string,
   file: string,
-  { downgrade = false, awaitOwner = false } = {},
+  { downgrade = false, awaitOwner = false, before = (_step: string) => {} } = {},
 ): string {
   const release = openRelease(file, [KEY.publicKey])
   try {
-    return takeRelease({ directory, release, machine: 'linux-x64', downgrade, awaitOwner })
+    return takeRelease({ directory, release, machine: 'linux-x64', downgrade, awaitOwner, before })
   } finally {
     release.close()
   }
@@ -165,13 +165,11 @@ test.for(STEPS.slice(0, -1))(
   'given up before "%s", because nobody would start it, the version before stays, and nothing is on trial',
   step => {
     const { directory, running } = machine()
-    const release = openRelease(releaseFile('1.1.0'), [KEY.publicKey])
     const before = (next: string) => {
       if (next === step) throw new BoxError('RELEASE_REFUSED', 'The agent has ended.')
     }
-    const options = { machine: 'linux-x64', downgrade: false, awaitOwner: true, before }
-    expect(() => takeRelease({ directory, release, ...options })).toThrow(refused)
-    release.close()
+    const options = { awaitOwner: true, before }
+    expect(() => take(directory, releaseFile('1.1.0'), options)).toThrow(refused)
     expect([trialOf(directory), isOvertaken(directory, '1.0.0')]).toEqual([null, false])
     expect(running()?.said).toBe('running 1.0.0')
     expect(take(directory, releaseFile('1.2.0'), { awaitOwner: true })).toBe('1.0.0')

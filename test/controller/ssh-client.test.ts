@@ -1,10 +1,10 @@
 /** Commands over SSH, with a device that does all of it at once. */
 
-import { generateKeyPairSync } from 'node:crypto'
 import { Duplex } from 'node:stream'
 import ssh2 from 'ssh2'
 import { describe, expect, test } from 'vitest'
 import { login } from '../../controller/ssh-client.ts'
+import { hostKey, KEYS } from '../agent/ssh-fixture.ts'
 
 /** Two ends; what is written at one in a turn of the loop arrives at the other as one piece. */
 function pair(): [Duplex, Duplex] {
@@ -35,15 +35,10 @@ function pair(): [Duplex, Duplex] {
   return [ends[0]!, ends[1]!]
 }
 
-function pem(): string {
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
-  return privateKey.export({ type: 'pkcs1', format: 'pem' }) as string
-}
-
 describe('a command over SSH', () => {
   test('has an end also where its beginning, its output and its end come in one piece', async () => {
     const [ours, theirs] = pair()
-    const server = new ssh2.Server({ hostKeys: [pem()] }, connection => {
+    const server = new ssh2.Server({ hostKeys: [hostKey.secret] }, connection => {
       connection.on('authentication', context => context.accept())
       connection.on('session', accept =>
         accept().on('exec', start => {
@@ -56,7 +51,12 @@ describe('a command over SSH', () => {
       connection.on('error', () => {})
     })
     server.injectSocket(theirs as never)
-    const ssh = await login({ stream: ours, user: 'ada', privateKey: pem(), accepts: () => true })
+    const ssh = await login({
+      stream: ours,
+      user: 'ada',
+      privateKey: KEYS.private,
+      accepts: () => true,
+    })
     for (let round = 0; round < 5; round += 1) {
       const command = await ssh.start({ line: 'echo quick', terminal: null })
       let said = ''

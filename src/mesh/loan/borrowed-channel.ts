@@ -3,9 +3,10 @@
 import { BoxError, type ErrorCode } from '../../base/errors.ts'
 import type { PeerId } from '../../base/ids.ts'
 import type { Stream, StreamEvents } from '../../base/stream.ts'
+import type { Words } from '../../wire/json-words.ts'
 import { WireError } from '../../wire/layout.ts'
 import { type Channel, type ChannelEvents, checkMessage } from '../mesh.ts'
-import { errorOf, LoanMessage, LoanReader, pathOf, unexpected, type Words } from './words.ts'
+import { errorOf, LoanMessage, LoanReader, pathOf, unexpected } from './words.ts'
 
 export interface BorrowedChannelOptions {
   readonly peer: PeerId

@@ -6,6 +6,7 @@
 
 import { BoxError } from '../../base/errors.ts'
 import type { Stream, StreamEvents } from '../../base/stream.ts'
+import type { Words } from '../../wire/json-words.ts'
 import { WireError } from '../../wire/layout.ts'
 import type { Channel, Listening, Mesh } from '../mesh.ts'
 import { LentLine, Offers } from './lent-line.ts'
@@ -20,7 +21,6 @@ import {
   queryOf,
   resultWords,
   unexpected,
-  type Words,
   wholeOf,
   wordsOf,
 } from './words.ts'

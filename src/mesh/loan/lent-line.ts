@@ -6,6 +6,7 @@
 import { BoxError } from '../../base/errors.ts'
 import { VERSION } from '../../base/version.ts'
 import { encodeBase32 } from '../../wire/base32.ts'
+import type { Words } from '../../wire/json-words.ts'
 import type { Channel, Listening, Mesh } from '../mesh.ts'
 import {
   blockOf,
@@ -15,7 +16,6 @@ import {
   statusWords,
   stringOf,
   unexpected,
-  type Words,
   wholeOf,
   wordsIn,
 } from './words.ts'

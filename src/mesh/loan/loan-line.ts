@@ -6,9 +6,10 @@
 import type { Clock, Timer } from '../../base/clock.ts'
 import { BoxError } from '../../base/errors.ts'
 import type { Stream } from '../../base/stream.ts'
+import type { Words } from '../../wire/json-words.ts'
 import { WireError } from '../../wire/layout.ts'
 import type { DialService } from '../ipc/service.ts'
-import { LOAN_VERSION, LoanReader, type Words, wordsOf } from './words.ts'
+import { LOAN_VERSION, LoanReader, wordsOf } from './words.ts'
 
 /** Whoever lends is started again within a second, mostly. */
 const RETRY_MIN_MS = 50

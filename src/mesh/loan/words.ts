@@ -12,6 +12,7 @@ import { BoxError, ERRORS, type ErrorCode } from '../../base/errors.ts'
 import { hashCode, peerId, portId } from '../../base/ids.ts'
 import { base32Length, decodeBase32, encodeBase32 } from '../../wire/base32.ts'
 import { MessageSplitter } from '../../wire/framing.ts'
+import { isWords, type Words, wordReaders } from '../../wire/json-words.ts'
 import { message, rest } from '../../wire/layout.ts'
 import type { DhtBlock, DhtQuery, DhtResult, MeshStatus, Trouble, TunnelStatus } from '../mesh.ts'
 
@@ -34,7 +35,6 @@ export const LoanMessage = message('BOX_LOAN_MESSAGE', 0xbde1, { raw: rest })
 /** What comes before the end, where one message does not hold all. */
 export const LoanPart = message('BOX_LOAN_PART', 0xbde2, { json: rest })
 
-export type Words = Readonly<Record<string, unknown>>
 export type Heard = { readonly words: Words } | { readonly message: Uint8Array }
 
 const encoder = new TextEncoder()
@@ -104,17 +104,13 @@ function parsed(json: Uint8Array): Words {
 const joined = (parts: readonly Uint8Array[]): Uint8Array =>
   parts.length === 1 ? parts[0]! : concat(...parts)
 
-export const isWords = (value: unknown): value is Words =>
-  value !== null && typeof value === 'object' && !Array.isArray(value)
-
-/** What is said within what is said. Throws STATE_UNEXPECTED. */
-export function wordsIn(value: unknown): Words {
-  if (isWords(value)) return value
-  throw unexpected()
-}
-
 export const unexpected = (): BoxError =>
   new BoxError('STATE_UNEXPECTED', 'Whoever lends the mesh is of another version.')
+
+/** What is said within what is said, and whole numbers. Throw STATE_UNEXPECTED. */
+const readers = wordReaders(unexpected)
+const { listOf } = readers
+export const { wordsOf: wordsIn, wholeOf } = readers
 
 /** An error as it was; what is none of ours is the end of the engine. */
 export function errorOf(code: unknown, detail: unknown): BoxError {
@@ -137,12 +133,6 @@ const bytesOf = (value: unknown): Uint8Array => {
   const length = Math.floor((text.length * 5) / 8)
   if (base32Length(length) !== text.length) throw unexpected()
   return decodeBase32(text, length)
-}
-
-export function wholeOf(value: unknown, max: number): number {
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= max)
-    return value
-  throw unexpected()
 }
 
 /** It may be shown to people: without anything that terminals obey. */
@@ -183,10 +173,6 @@ export const pathWords = (path: readonly Uint8Array[]): readonly string[] => pat
 export const pathOf = (value: unknown) => listOf(value).map(peerOf)
 export const pathsOf = (value: unknown) => listOf(value).map(pathOf)
 
-const listOf = (value: unknown): readonly unknown[] => {
-  if (Array.isArray(value)) return value
-  throw unexpected()
-}
 const oneOf = <T extends string>(choices: readonly T[], value: unknown): T => {
   const found = choices.find(choice => choice === value)
   if (found !== undefined) return found

@@ -18,14 +18,13 @@ import { files } from '../../../controller/commands/files.ts'
 import { room } from '../../../controller/commands/room.ts'
 import { send } from '../../../controller/commands/send.ts'
 import { FileBook } from '../../../controller/files/file-book.ts'
-import { addHub } from '../../../controller/hubs.ts'
 import { SealedState } from '../../../controller/talk/sealed-state.ts'
 import { offerId } from '../../../src/social/file-offer.ts'
 import { CHUNK_SIZE, leafHash } from '../../../src/social/file-tree.ts'
 import { seededRandom } from '../../sim/random.ts'
 import { Rig } from '../rig.ts'
 import { Hosting } from '../room/hosting.ts'
-import { acquainted, Person } from '../talk/town.ts'
+import { acquainted, depart, Person } from '../talk/town.ts'
 
 // Whole worlds, and a disk: seconds each where the machine has nothing else to do.
 vi.setConfig({ testTimeout: 120_000 })
@@ -41,16 +40,10 @@ let directory: string
 let source: string
 let inbox: string
 
-async function person(ego: string): Promise<Person> {
-  const controller = await rig.controller({ ego })
-  await addHub(controller.context.state, rig.hub.hello())
-  return new Person(rig, controller)
-}
-
 beforeEach(async () => {
   rig = new Rig(9)
-  home = await person('home')
-  ada = await person('ada')
+  home = await Person.arrive(rig, 'home')
+  ada = await Person.arrive(rig, 'ada')
   directory = mkdtempSync(join(tmpdir(), 'box-files-'))
   source = join(directory, 'plan.tar')
   inbox = join(directory, 'inbox')
@@ -58,9 +51,7 @@ beforeEach(async () => {
   writeFileSync(source, CONTENT)
 })
 afterEach(async () => {
-  for (const { controller } of [home, ada])
-    await rig.world.until(controller.context.close(), 60_000)
-  rig.clean()
+  await depart(rig, [home, ada])
   rmSync(directory, { recursive: true, force: true })
 })
 
@@ -292,7 +283,7 @@ describe('a file for a room', () => {
   let hosting: Hosting
 
   beforeEach(async () => {
-    bob = await person('bob')
+    bob = await Person.arrive(rig, 'bob')
     hosting = new Hosting(rig, await rig.device(home.controller, 'kitchen'))
     await rig.world.pass(5_000)
     await inRoom(home, 'create', 'ops', { on: 'kitchen' })

@@ -8,7 +8,6 @@ import { files } from '../../../controller/commands/files.ts'
 import { send } from '../../../controller/commands/send.ts'
 import { EGO_FILE } from '../../../controller/ego.ts'
 import { offersKnown } from '../../../controller/files/offers.ts'
-import { addHub } from '../../../controller/hubs.ts'
 import { SealedState } from '../../../controller/talk/sealed-state.ts'
 import { followContact } from '../../../controller/talk/succession.ts'
 import type { ZoneKey } from '../../../src/base/ids.ts'
@@ -16,7 +15,7 @@ import { zoneToText } from '../../../src/gns/name.ts'
 import { encodeZoneRevocation, PROOFS, signIntent } from '../../../src/gns/revocation.ts'
 import { offerId } from '../../../src/social/file-offer.ts'
 import { Rig } from '../rig.ts'
-import { acquainted, MailRelay, Person } from './town.ts'
+import { acquainted, depart, MailRelay, Person } from './town.ts'
 
 // Whole worlds, and a disk: seconds each where the machine has nothing else to do.
 vi.setConfig({ testTimeout: 180_000 })
@@ -25,29 +24,13 @@ let rig: Rig
 let home: Person
 let ada: Person
 
-async function person(ego: string): Promise<Person> {
-  const controller = await rig.controller({ ego })
-  await addHub(controller.context.state, rig.hub.hello())
-  return new Person(rig, controller)
-}
-
-/** A device of theirs that keeps their letters. */
-async function relayOf(owner: Person): Promise<MailRelay> {
-  const device = await rig.device(owner.controller, 'post')
-  await owner.controller.context.fleet.tag('post', ['mail'], [])
-  await rig.world.pass(5_000)
-  return new MailRelay(rig, device, [owner])
-}
-
 beforeEach(async () => {
   rig = new Rig(7)
-  home = await person('home')
-  ada = await person('ada')
+  home = await Person.arrive(rig, 'home')
+  ada = await Person.arrive(rig, 'ada')
 })
 afterEach(async () => {
-  for (const { controller } of [home, ada])
-    await rig.world.until(controller.context.close(), 60_000)
-  rig.clean()
+  await depart(rig, [home, ada])
 })
 
 /** The key by which one has the other. */
@@ -102,8 +85,8 @@ describe('box rotate ego', () => {
   })
 
   test('lies with the relay of a contact who is away, beside what is said meanwhile', async () => {
-    const relay = await relayOf(ada)
-    await relayOf(home)
+    const relay = await MailRelay.of(ada)
+    await MailRelay.of(home)
     await acquainted(home, ada, ['home', 'ada'])
     await home.chat('ada', { say: 'before' })
     const { code, out } = await home.rotate()
@@ -125,7 +108,7 @@ describe('box rotate ego', () => {
   })
 
   test('is read where a contact wrote to the old key meanwhile, also at a relay of before', async () => {
-    const relay = await relayOf(home)
+    const relay = await MailRelay.of(home)
     await acquainted(home, ada, ['home', 'ada'])
     await home.chat('ada', { history: true })
     await ada.chat('home', { say: 'one' })
@@ -208,14 +191,14 @@ describe('box rotate ego', () => {
 describe('somebody with an old key', () => {
   /** Home's state of before in other hands. */
   async function thiefOf(egoText: string): Promise<Person> {
-    const thief = await person('thief')
+    const thief = await Person.arrive(rig, 'thief')
     thief.controller.context.state.writeText(EGO_FILE, egoText)
     await thief.contact('add', [ada.key], { as: 'ada' })
     return thief
   }
 
   test('is nobody to contacts who know the new one: not heard, not read, and names no other key', async () => {
-    const relay = await relayOf(ada)
+    const relay = await MailRelay.of(ada)
     await acquainted(home, ada, ['home', 'ada'])
     const stolen = home.controller.context.state.readText(EGO_FILE)!
     await home.rotate()
@@ -236,7 +219,7 @@ describe('somebody with an old key', () => {
   })
 
   test('takes nobody over once that key is revoked', async () => {
-    await relayOf(ada)
+    await MailRelay.of(ada)
     await acquainted(home, ada, ['home', 'ada'])
     const stolen = home.controller.context.state.readText(EGO_FILE)!
     const { secret } = home.controller.context.ego()
@@ -333,9 +316,9 @@ test.for([1, 2, 3, 4, 5, 6])(
   'each word arrives once, whoever gets a new key, dies or comes back when, with seed %i',
   async seed => {
     rig = new Rig(seed)
-    home = await person('home')
-    ada = await person('ada')
-    const relays = [await relayOf(home), await relayOf(ada)]
+    home = await Person.arrive(rig, 'home')
+    ada = await Person.arrive(rig, 'ada')
+    const relays = [await MailRelay.of(home), await MailRelay.of(ada)]
     await acquainted(home, ada, ['home', 'ada'])
     const { random } = rig.world
     let isLossy = true

@@ -3,9 +3,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { addHub } from '../../../controller/hubs.ts'
 import { Rig } from '../rig.ts'
-import { acquainted, MailRelay, Person } from './town.ts'
+import { acquainted, depart, MailRelay, Person } from './town.ts'
 
 // Whole worlds, and a disk: seconds each where the machine has nothing else to do.
 vi.setConfig({ testTimeout: 120_000 })
@@ -14,29 +13,13 @@ let rig: Rig
 let home: Person
 let ada: Person
 
-async function person(ego: string): Promise<Person> {
-  const controller = await rig.controller({ ego })
-  await addHub(controller.context.state, rig.hub.hello())
-  return new Person(rig, controller)
-}
-
-/** A device of Ada's that keeps her letters. */
-async function relayOf(owner: Person): Promise<MailRelay> {
-  const device = await rig.device(owner.controller, 'post')
-  await owner.controller.context.fleet.tag('post', ['mail'], [])
-  await rig.world.pass(5_000)
-  return new MailRelay(rig, device, [owner])
-}
-
 beforeEach(async () => {
   rig = new Rig(7)
-  home = await person('home')
-  ada = await person('ada')
+  home = await Person.arrive(rig, 'home')
+  ada = await Person.arrive(rig, 'ada')
 })
 afterEach(async () => {
-  for (const { controller } of [home, ada])
-    await rig.world.until(controller.context.close(), 60_000)
-  rig.clean()
+  await depart(rig, [home, ada])
 })
 
 describe('contacts', () => {
@@ -68,7 +51,7 @@ describe('contacts', () => {
   })
 
   test('are introduced by somebody who knows both, and accepted by each', async () => {
-    const bob = await person('bob')
+    const bob = await Person.arrive(rig, 'bob')
     for (const one of [ada, bob]) {
       const showing = home.contact('add')
       await rig.world.pass(3_000)
@@ -137,8 +120,8 @@ describe('private talk', () => {
   })
 
   test('lies with a relay of the recipient until they are there, who says so by the same way', async () => {
-    const relay = await relayOf(ada)
-    const relayOfHome = await relayOf(home)
+    const relay = await MailRelay.of(ada)
+    const relayOfHome = await MailRelay.of(home)
     await acquainted(home, ada, ['home', 'ada'])
     for (const text of ['one', 'two', 'three']) {
       const { code, err } = await home.chat('ada', { say: text })
@@ -159,7 +142,7 @@ describe('private talk', () => {
   })
 
   test('is read by nobody on the way, has few sizes there, and says not even who writes', async () => {
-    const relay = await relayOf(ada)
+    const relay = await MailRelay.of(ada)
     const seen: Uint8Array[] = []
     rig.net.tamper = message => {
       seen.push(message.slice())
@@ -189,8 +172,8 @@ describe('private talk', () => {
   })
 
   test('is for contacts alone: whoever is none finds nobody, and leaves nothing', async () => {
-    const relay = await relayOf(ada)
-    const eve = await person('eve')
+    const relay = await MailRelay.of(ada)
+    const eve = await Person.arrive(rig, 'eve')
     await ada.contact('add', [home.key], { as: 'home' })
     await eve.contact('add', [ada.key], { as: 'ada' })
     await ada.up()
@@ -210,7 +193,7 @@ describe('private talk', () => {
   })
 
   test('goes on after one of them has restored an old state: nothing that was said since is lost', async () => {
-    await relayOf(ada)
+    await MailRelay.of(ada)
     await acquainted(home, ada, ['home', 'ada'])
     await home.chat('ada', { say: 'before' })
     await ada.chat('home', { history: true })
@@ -234,9 +217,9 @@ test.for([1, 2, 3, 4, 5, 6, 7, 8])(
   'each word arrives once, whoever dies when, with seed %i',
   async seed => {
     rig = new Rig(seed)
-    home = await person('home')
-    ada = await person('ada')
-    const relay = await relayOf(ada)
+    home = await Person.arrive(rig, 'home')
+    ada = await Person.arrive(rig, 'ada')
+    const relay = await MailRelay.of(ada)
     await acquainted(home, ada, ['home', 'ada'])
     const { random } = rig.world
     // Every tenth message of a channel is the last one of it.

@@ -7,6 +7,7 @@ import { chat } from '../../../controller/commands/chat.ts'
 import { contact } from '../../../controller/commands/contact.ts'
 import { rotate } from '../../../controller/commands/rotate.ts'
 import type { Context } from '../../../controller/context.ts'
+import { addHub } from '../../../controller/hubs.ts'
 import { ContactBook, filedUnder } from '../../../controller/talk/contact-book.ts'
 import { TalkDesk } from '../../../controller/talk/desk.ts'
 import { sayingIn } from '../../../controller/talk/intake.ts'
@@ -31,6 +32,13 @@ export class Person {
   readonly controller: Controller
   /** The process that stays, as `box up` does. */
   private staying: { desk: TalkDesk; mesh: FakeMesh } | null = null
+
+  /** Somebody new, who knows the hub of the rig. */
+  static async arrive(rig: Rig, ego: string): Promise<Person> {
+    const controller = await rig.controller({ ego })
+    await addHub(controller.context.state, rig.hub.hello())
+    return new Person(rig, controller)
+  }
 
   constructor(rig: Rig, controller: Controller) {
     this.rig = rig
@@ -141,6 +149,15 @@ export class MailRelay {
   /** As before it knew of keys that follow others. */
   isOld = false
 
+  /** A device of theirs that keeps their letters. */
+  static async of(owner: Person): Promise<MailRelay> {
+    const { rig, controller } = owner
+    const device = await rig.device(controller, 'post')
+    await controller.context.fleet.tag('post', ['mail'], [])
+    await rig.world.pass(5_000)
+    return new MailRelay(rig, device, [owner])
+  }
+
   constructor(rig: Rig, device: RigDevice, owners: readonly Person[]) {
     this.rig = rig
     this.device = device
@@ -199,4 +216,10 @@ export class MailRelay {
 export async function acquainted(one: Person, other: Person, names: readonly [string, string]) {
   await one.contact('add', [other.key], { as: names[1] })
   await other.contact('add', [one.key], { as: names[0] })
+}
+
+/** At the end of a test. */
+export async function depart(rig: Rig, people: readonly Person[]): Promise<void> {
+  for (const { controller } of people) await rig.world.until(controller.context.close(), 60_000)
+  rig.clean()
 }

@@ -61,13 +61,7 @@ export class UpgradeTown {
 
   /** What an agent began that was killed: the release is current, and the agent before runs again. */
   outlive(name: string, file: string): void {
-    const release = openRelease(file, [KEY.publicKey])
-    try {
-      const options = { machine: 'linux-x64', downgrade: false, awaitOwner: true }
-      takeRelease({ directory: this.versions(name), release, ...options })
-    } finally {
-      release.close()
-    }
+    takeFrom(file, this.versions(name), false)
   }
 
   /** Where the versions lie. */
@@ -98,13 +92,7 @@ export class UpgradeTown {
       isOvertaken: () => isOvertaken(versions, version),
       take: async (path, { downgrade }) => {
         this.taken.push(name)
-        const release = openRelease(path, [KEY.publicKey])
-        try {
-          const options = { machine: 'linux-x64', downgrade, awaitOwner: true }
-          return takeRelease({ directory: versions, release, ...options })
-        } finally {
-          release.close()
-        }
+        return takeFrom(path, versions, downgrade)
       },
       drop: () => rmSync(join(directory, 'state', 'release.part'), { force: true }),
       restart: () => {
@@ -129,6 +117,15 @@ export class UpgradeTown {
       giveWay(directory)
     }
     await this.house.on(name)
+  }
+}
+
+function takeFrom(path: string, directory: string, downgrade: boolean): string {
+  const release = openRelease(path, [KEY.publicKey])
+  try {
+    return takeRelease({ directory, release, machine: 'linux-x64', downgrade, awaitOwner: true })
+  } finally {
+    release.close()
   }
 }
 
