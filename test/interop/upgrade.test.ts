@@ -227,7 +227,8 @@ test.for(Object.keys(STEPS))(
     while (!STEPS[step]!()) {
       if (Date.now() > deadline) {
         const { out, err } = await going
-        throw new Error(`not seen: ${step}; ${device.current()} "${trial()}" ${out} ${err}`)
+        const log = device.program.err.slice(-4_000)
+        throw new Error(`not seen: ${step}; ${device.current()} "${trial()}" ${out} ${err}\n${log}`)
       }
       await new Promise(resolve => setTimeout(resolve, 2))
     }
