@@ -6,7 +6,7 @@ import { encodeSshAnnouncement } from '../src/box/ssh-announcement.ts'
 import { sha256 } from '../src/crypto/hash.ts'
 import { asDuplex } from '../src/mesh/duplex.ts'
 import type { Context } from './context.ts'
-import { type DeviceSession, type ReachOptions, reach } from './device-session.ts'
+import { type DeviceSession, type ReachOptions, reach, toldHostKey } from './device-session.ts'
 import type { Device } from './fleet.ts'
 import { GREETING_MAX, tellGreeting } from './greeting.ts'
 import { hasOpenJobs } from './jobs/job-names.ts'
@@ -53,7 +53,8 @@ export async function openShell(
   options: ShellOptions,
 ): Promise<DeviceShell> {
   const { hostKey, ...shell } = await enter(context, device, options)
-  context.meanwhile(keepHostKey(context, shell.session, hostKey))
+  if (!toldHostKey(shell.session.payload, shell.session.record))
+    context.meanwhile(keepHostKey(context, shell.session, hostKey))
   if (hasOpenJobs(context.state, device)) context.meanwhile(passBy(context, device))
   return shell
 }
@@ -63,13 +64,10 @@ export async function openShell(
  * verdict; an older one that was never met is asked for it, on a channel of its own.
  */
 export async function learnHostKey(context: Context, reached: DeviceSession): Promise<void> {
-  const { device, record, payload: told } = reached
+  const { device, record, payload, remembered } = reached
   const known = device.last?.hostKey
   if (known && equalBytes(sha256(known), record.hostKey)) return
-  if (equalBytes(sha256(told), record.hostKey)) {
-    await keepHostKey(context, reached, told)
-    return
-  }
+  if (toldHostKey(payload, record)) return await remembered
   // It was just met there: no name need be looked up for the second channel.
   const met = { ...device, last: { record, hostKey: null, at: context.clock.now() } }
   const { hostKey, session, ssh } = await enter(context, met, {})
