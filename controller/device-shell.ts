@@ -10,11 +10,13 @@ import { type DeviceSession, type ReachOptions, reach, toldHostKey } from './dev
 import type { Device } from './fleet.ts'
 import { GREETING_MAX, tellGreeting } from './greeting.ts'
 import { hasOpenJobs } from './jobs/job-names.ts'
-import { login, type SshSession } from './ssh-client.ts'
+import { login, prepareLogin, type SshSession } from './ssh-client.ts'
 import { readSshKey, type SshKey } from './ssh-key.ts'
 
 /** As whom sessions run is announced with our key: the name that SSH carries counts for nothing. */
 const USER = 'box'
+/** What was said in the turn before has left by then. */
+const TURN_MS = 1
 
 export interface DeviceShell {
   readonly session: DeviceSession
@@ -31,18 +33,24 @@ export interface ShellOptions extends Pick<ReachOptions, 'timeoutMs' | 'forget'>
   readonly greeted?: (text: string) => void
 }
 
+interface SshOptions extends Omit<ReachOptions, 'service' | 'payload'> {
+  readonly user?: string | null
+  /** Called when our key is about to be sent: then the device has something to do, and we have not. */
+  readonly announced?: () => void
+}
+
 /** A channel on which the device's SSH server will take our key. Fails as `reach`. */
 export function reachSsh(
   context: Context,
   device: Device,
   key: SshKey,
-  {
-    user = null,
-    ...options
-  }: Omit<ReachOptions, 'service' | 'payload'> & Pick<ShellOptions, 'user'> = {},
+  { user = null, announced, ...options }: SshOptions = {},
 ): Promise<DeviceSession> {
   const { publicKey } = key
-  const payload = encodeSshAnnouncement({ publicKey, deviceName: device.name, user })
+  const payload = () => {
+    announced?.()
+    return encodeSshAnnouncement({ publicKey, deviceName: device.name, user })
+  }
   return reach(context, device, { ...options, service: 'ssh', payload })
 }
 
@@ -100,7 +108,8 @@ async function enterOnce(
   dialHubs(context)
   const { greeted = text => tellGreeting(context, device, text), ...reaching } = options
   const key = await readSshKey(context.state)
-  const session = await reachSsh(context, device, key, reaching)
+  const announced = () => void context.clock.after(TURN_MS, prepareLogin)
+  const session = await reachSsh(context, device, key, { ...reaching, announced })
   let hostKey = new Uint8Array(0)
   const ssh = await login({
     stream: asDuplex(session.channel, context.clock),
