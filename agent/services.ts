@@ -93,6 +93,8 @@ interface Offer {
   readonly service: Service
   readonly admit: (zone: ZoneKey, payload: Uint8Array) => Admission
   readonly serve: (session: Session) => void
+  /** Somebody is at the door. */
+  readonly prepare?: () => void
 }
 
 /** What is kept for others. */
@@ -140,6 +142,7 @@ export class Services {
         service: 'ssh',
         admit: (zone, payload) => this.admitSsh(zone, payload),
         serve: session => this.serveSsh(session),
+        prepare: () => this.options.ssh.prepare(),
       },
       {
         service: 'pair',
@@ -222,25 +225,21 @@ export class Services {
   }
 
   /** Finds out who it is, and serves it. */
-  private async meet(
-    channel: Channel,
-    { service: purpose, admit, serve }: Offer,
-    own: ZoneSecret,
-  ): Promise<void> {
+  private async meet(channel: Channel, offer: Offer, own: ZoneSecret): Promise<void> {
+    const { service: purpose, admit, serve, prepare } = offer
     const { mesh, device, clock, random, log } = this.options
     const { meeting } = this
     const { peer } = channel
-    const ofPeer = meeting.filter(other => equalBytes(other, peer)).length
-    if (meeting.length >= HANDSHAKES_MAX || ofPeer >= HANDSHAKES_PER_PEER_MAX) {
+    const same = meeting.filter(other => equalBytes(other, peer))
+    if (meeting.length >= HANDSHAKES_MAX || same.length >= HANDSHAKES_PER_PEER_MAX) {
       log.note('warn', 'services', 'too many at once', { purpose })
       channel.close()
       return
     }
     meeting.push(peer)
     try {
-      const self = mesh.self
-      const chain = device.chainFrom(own.zone)
-      serve(await acceptHandshake(channel, { self, purpose, own, clock, random, admit, chain }))
+      const options = { self: mesh.self, purpose, own, clock, random, admit, answered: prepare }
+      serve(await acceptHandshake(channel, { ...options, chain: device.chainFrom(own.zone) }))
     } catch (error) {
       if (!(error instanceof BoxError)) throw error
       log.note('info', 'services', 'not served', { purpose, reason: error.code })

@@ -2,7 +2,8 @@
  * The SSH server of a device (design decision 5): one connection over each channel whose opener has proven
  * its zone key. It lets in the one SSH key that was announced with that proof, and runs sessions for it.
  *
- * ssh2 and node-pty are loaded when somebody comes: an agent that waits needs neither, and they take 12 MB.
+ * ssh2 and node-pty are loaded when somebody comes: an agent that waits needs neither, and they take 12 MB. They
+ * are loaded while whoever comes proves who that is, a part in a turn, so that what is said meanwhile is answered.
  * They are known to ssh-connection.ts, ssh-session.ts, session-output.ts and pty.ts only.
  */
 
@@ -64,6 +65,9 @@ export interface SshServerOptions {
   readonly approvals: Pick<ApprovalDesk, 'ask'>
 }
 
+/** What was said in the turn before has left by then. */
+const TURN_MS = 1
+
 /** What is open, or about to be. */
 interface Line {
   readonly caller: Caller
@@ -78,6 +82,7 @@ export class SshServer {
   private readonly screens: OpenScreens
   private readonly pipes = new PipeShelf()
   private timer: Timer | null = null
+  private loading: Promise<void> | null = null
 
   constructor(options: SshServerOptions) {
     this.options = options
@@ -85,6 +90,14 @@ export class SshServer {
     this.screens = new OpenScreens(clock)
     this.shells = new LastingShells({ clock, log, keepMs, custody, screens: this.screens })
     if (this.keptShells > 0) this.timer = clock.after(LOOK_EVERY_MS, () => this.look())
+  }
+
+  /** Somebody may be let in soon. */
+  prepare(): void {
+    this.loading ??= this.load().catch(() => {
+      // Who is let in loads it again, and hears why that fails.
+      this.loading = null
+    })
   }
 
   /** Serves SSH to `caller` over a stream of its own, until either side ends it. */
@@ -104,10 +117,24 @@ export class SshServer {
       // When the connection has seen it as well, and keeps what it keeps.
       queueMicrotask(() => this.rest())
     })
+    await this.loading
     const { SshConnection } = await import('./ssh-connection.ts')
     const { options, shells, screens, pipes } = this
     if (!carrier.destroyed)
       line.connection = new SshConnection(carrier, { ...options, caller, shells, screens, pipes })
+  }
+
+  private async load(): Promise<void> {
+    await this.turn()
+    await import('ssh2')
+    await this.turn()
+    await import('./pty.ts')
+    await this.turn()
+    await import('./ssh-connection.ts')
+  }
+
+  private turn(): Promise<void> {
+    return new Promise(resolve => void this.options.clock.after(TURN_MS, resolve))
   }
 
   /** Whoever comes from now on is shown this key; connections that are open go on. */

@@ -1,10 +1,13 @@
 /** A session with a device of the fleet: reached by its name, both sides proven by their zone keys. */
 
+import { equalBytes } from '../src/base/bytes.ts'
 import { BoxError } from '../src/base/errors.ts'
 import { askRevoke } from '../src/box/control.ts'
+import type { DeviceRecord } from '../src/box/device-record.ts'
 import { authenticate, type Session } from '../src/box/handshake.ts'
 import { type Service, servicePort } from '../src/box/ports.ts'
 import { successionChain } from '../src/box/succession.ts'
+import { sha256 } from '../src/crypto/hash.ts'
 import { zoneToText } from '../src/gns/name.ts'
 import type { Context } from './context.ts'
 import { type Found, sameRecord, search } from './device-search.ts'
@@ -20,6 +23,8 @@ const REMEMBER_EVERY_MS = 10 * 60_000
 
 export interface DeviceSession extends Session, Omit<Found<unknown>, 'met'> {
   readonly device: Device
+  /** Resolves when what it said has been written down, or could not be. */
+  readonly remembered: Promise<void>
 }
 
 export interface ReachOptions {
@@ -98,10 +103,14 @@ async function reachOnce(
           ...(payload && { payload }),
         }),
     })
-    const session = { ...met, ...found, device }
     const keepIn = keep ?? (last => context.fleet.remember(device.zone, last))
+    const hostKey = service === 'ssh' ? toldHostKey(met.payload, found.record) : null
+    const at = clock.now()
+    const last = { record: found.record, hostKey, at }
+    const remembered = remember(context, device, last, keepIn)
+    const session = { ...met, ...found, device, remembered }
     context.meanwhile(
-      remember(context, session, keepIn)
+      remembered
         .then(() => followDevice(context, device, met.chain))
         .then(() => publishInPassing(context)),
     )
@@ -152,23 +161,33 @@ async function tellOne(
   await askRevoke(await reach(context, device, options), signed, { clock, signal })
 }
 
+/** The host key that came with the verdict, where it is the one in the record. */
+export function toldHostKey(
+  payload: Uint8Array,
+  { hostKey }: Pick<DeviceRecord, 'hostKey'>,
+): Uint8Array | null {
+  return equalBytes(sha256(payload), hostKey) ? payload : null
+}
+
 /** A state that cannot be written is no reason to end a session that stands. */
 async function remember(
-  { clock, log }: Context,
-  session: DeviceSession,
+  { log }: Context,
+  device: Device,
+  last: LastKnown,
   keep: (last: LastKnown) => Promise<void>,
 ): Promise<void> {
-  const { device, record } = session
-  const at = clock.now()
-  const isKnown =
-    device.last !== null &&
-    sameRecord(device.last.record, record) &&
-    at - device.last.at < REMEMBER_EVERY_MS
-  if (isKnown) return
+  if (isKnown(device, last)) return
   try {
-    await keep({ record, hostKey: null, at })
+    await keep(last)
   } catch (error) {
     if (!(error instanceof BoxError)) throw error
     log.note('warn', 'controller', 'not remembered', { code: error.code })
   }
+}
+
+/** Whether the same was written down, not long ago. */
+function isKnown({ last: before }: Device, { record, hostKey, at }: LastKnown): boolean {
+  if (before === null || !sameRecord(before.record, record)) return false
+  if (hostKey && !(before.hostKey && equalBytes(before.hostKey, hostKey))) return false
+  return at - before.at < REMEMBER_EVERY_MS
 }

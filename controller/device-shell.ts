@@ -6,15 +6,17 @@ import { encodeSshAnnouncement } from '../src/box/ssh-announcement.ts'
 import { sha256 } from '../src/crypto/hash.ts'
 import { asDuplex } from '../src/mesh/duplex.ts'
 import type { Context } from './context.ts'
-import { type DeviceSession, type ReachOptions, reach } from './device-session.ts'
+import { type DeviceSession, type ReachOptions, reach, toldHostKey } from './device-session.ts'
 import type { Device } from './fleet.ts'
 import { GREETING_MAX, tellGreeting } from './greeting.ts'
 import { hasOpenJobs } from './jobs/job-names.ts'
-import { login, type SshSession } from './ssh-client.ts'
+import { login, prepareLogin, type SshSession } from './ssh-client.ts'
 import { readSshKey, type SshKey } from './ssh-key.ts'
 
 /** As whom sessions run is announced with our key: the name that SSH carries counts for nothing. */
 const USER = 'box'
+/** What was said in the turn before has left by then. */
+const TURN_MS = 1
 
 export interface DeviceShell {
   readonly session: DeviceSession
@@ -31,18 +33,24 @@ export interface ShellOptions extends Pick<ReachOptions, 'timeoutMs' | 'forget'>
   readonly greeted?: (text: string) => void
 }
 
+interface SshOptions extends Omit<ReachOptions, 'service' | 'payload'> {
+  readonly user?: string | null
+  /** Called when our key is about to be sent: then the device has something to do, and we have not. */
+  readonly announced?: () => void
+}
+
 /** A channel on which the device's SSH server will take our key. Fails as `reach`. */
 export function reachSsh(
   context: Context,
   device: Device,
   key: SshKey,
-  {
-    user = null,
-    ...options
-  }: Omit<ReachOptions, 'service' | 'payload'> & Pick<ShellOptions, 'user'> = {},
+  { user = null, announced, ...options }: SshOptions = {},
 ): Promise<DeviceSession> {
   const { publicKey } = key
-  const payload = encodeSshAnnouncement({ publicKey, deviceName: device.name, user })
+  const payload = () => {
+    announced?.()
+    return encodeSshAnnouncement({ publicKey, deviceName: device.name, user })
+  }
   return reach(context, device, { ...options, service: 'ssh', payload })
 }
 
@@ -53,7 +61,8 @@ export async function openShell(
   options: ShellOptions,
 ): Promise<DeviceShell> {
   const { hostKey, ...shell } = await enter(context, device, options)
-  context.meanwhile(keepHostKey(context, shell.session, hostKey))
+  if (!toldHostKey(shell.session.payload, shell.session.record))
+    context.meanwhile(keepHostKey(context, shell.session, hostKey))
   if (hasOpenJobs(context.state, device)) context.meanwhile(passBy(context, device))
   return shell
 }
@@ -63,13 +72,10 @@ export async function openShell(
  * verdict; an older one that was never met is asked for it, on a channel of its own.
  */
 export async function learnHostKey(context: Context, reached: DeviceSession): Promise<void> {
-  const { device, record, payload: told } = reached
+  const { device, record, payload, remembered } = reached
   const known = device.last?.hostKey
   if (known && equalBytes(sha256(known), record.hostKey)) return
-  if (equalBytes(sha256(told), record.hostKey)) {
-    await keepHostKey(context, reached, told)
-    return
-  }
+  if (toldHostKey(payload, record)) return await remembered
   // It was just met there: no name need be looked up for the second channel.
   const met = { ...device, last: { record, hostKey: null, at: context.clock.now() } }
   const { hostKey, session, ssh } = await enter(context, met, {})
@@ -102,7 +108,8 @@ async function enterOnce(
   dialHubs(context)
   const { greeted = text => tellGreeting(context, device, text), ...reaching } = options
   const key = await readSshKey(context.state)
-  const session = await reachSsh(context, device, key, reaching)
+  const announced = () => void context.clock.after(TURN_MS, prepareLogin)
+  const session = await reachSsh(context, device, key, { ...reaching, announced })
   let hostKey = new Uint8Array(0)
   const ssh = await login({
     stream: asDuplex(session.channel, context.clock),

@@ -6,10 +6,7 @@
 import { BoxError } from '../src/base/errors.ts'
 import { memoryStore } from '../src/base/store.ts'
 import { createEmbedded } from '../src/mesh/embedded.ts'
-import { createGnunet } from '../src/mesh/gnunet.ts'
-import { gnunetInstallation } from '../src/sys/gnunet-installation.ts'
 import { tcpNetwork } from '../src/sys/tcp.ts'
-import { dialUnix } from '../src/sys/unix-socket.ts'
 import type { ControllerMesh, EngineChoice, MeshParts } from './context.ts'
 
 export async function startEngine(choice: EngineChoice, parts: MeshParts): Promise<ControllerMesh> {
@@ -24,9 +21,18 @@ export async function startEngine(choice: EngineChoice, parts: MeshParts): Promi
   }
 }
 
-/** The GNUnet daemon of a configuration file; null: whichever is found. Fails as createGnunet. */
-export const attachDaemon = (file: string | null, parts: MeshParts) =>
-  createGnunet({ ...parts, dial: dialUnix, installation: gnunetInstallation, file })
+/**
+ * The GNUnet daemon of a configuration file; null: whichever is found. Fails as createGnunet. Loaded here: who has
+ * a peer of its own needs nothing of it.
+ */
+export async function attachDaemon(file: string | null, parts: MeshParts) {
+  const [{ createGnunet }, { gnunetInstallation }, { dialUnix }] = await Promise.all([
+    import('../src/mesh/gnunet.ts'),
+    import('../src/sys/gnunet-installation.ts'),
+    import('../src/sys/unix-socket.ts'),
+  ])
+  return await createGnunet({ ...parts, dial: dialUnix, installation: gnunetInstallation, file })
+}
 
 const startEmbedded = (parts: MeshParts) =>
   createEmbedded({ ...parts, network: tcpNetwork, store: memoryStore() })

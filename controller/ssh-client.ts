@@ -32,6 +32,11 @@ export interface Login {
   readonly signal?: AbortSignal | undefined
 }
 
+/** Loads what a login needs, while there is nothing else to do. Where that fails, the login says so. */
+export function prepareLogin(): void {
+  import('ssh2').catch(() => {})
+}
+
 /** Logs in. Fails with HOST_KEY_WRONG, NOT_PERMITTED, CHANNEL_LOST, or the reason of the signal. */
 export async function login(options: Login): Promise<SshSession> {
   const { default: ssh2 } = await import('ssh2')

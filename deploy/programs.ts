@@ -7,7 +7,10 @@
 import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { build } from 'esbuild'
-import { BANNER, SHORTER, scriptOf } from './script.ts'
+import { HEAP_FLAGS } from '../agent/heap-flags.ts'
+import { loadedBy, packName, packText, type Wanted, writeCache } from './packs.ts'
+import { partText } from './part.ts'
+import { bundledRequire, lessOfSsh2, SHORTER, scriptOf } from './script.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const OUT = join(ROOT, 'dist', 'bin')
@@ -15,18 +18,57 @@ const STARTED = '#!/usr/bin/env node\n'
 /** The package is one of modules; this folder is none. */
 const PACKAGE = { name: 'package.json', text: '{"type":"commonjs"}\n' }
 
-const PROGRAMS = {
-  box: 'controller/main.ts',
-  'box-agent': 'agent/main.ts',
-  'box-keeper': 'agent/keeper/main.ts',
-  'box-seat': 'agent/seat/main.ts',
+interface Program {
+  readonly entry: string
+  /** Each without what is in those before it. */
+  readonly packs?: readonly Wanted[]
+  /** With which it sets V8's up before it loads a pack. */
+  readonly flags?: readonly string[]
 }
 
-const { outputFiles } = await build({
+const PROGRAMS: Readonly<Record<string, Program>> = {
+  box: {
+    entry: 'controller/main.ts',
+    packs: [
+      {
+        name: 'box-start',
+        modules: ['controller/main.ts', 'src/sys/clock.ts', 'controller/context.ts'],
+      },
+      {
+        name: 'box-reach',
+        modules: [
+          'controller/commands/proxy.ts',
+          'controller/commands/ssh.ts',
+          'controller/engine.ts',
+        ],
+      },
+      { name: 'box-ssh', modules: ['node_modules/ssh2/lib/index.js'] },
+    ],
+  },
+  // The rest stays in files: one pack would be in the memory of an agent that waits.
+  'box-agent': {
+    entry: 'agent/main.ts',
+    packs: [
+      {
+        name: 'agent-ssh',
+        modules: ['agent/ssh-connection.ts'],
+        without: ['agent/main.ts', 'agent/life.ts'],
+      },
+    ],
+    flags: HEAP_FLAGS,
+  },
+  'box-keeper': { entry: 'agent/keeper/main.ts' },
+  'box-seat': { entry: 'agent/seat/main.ts' },
+}
+
+const { outputFiles, metafile } = await build({
   absWorkingDir: ROOT,
-  entryPoints: PROGRAMS,
+  entryPoints: Object.fromEntries(
+    Object.entries(PROGRAMS).map(([name, { entry }]) => [`main-${name}`, entry]),
+  ),
   outdir: OUT,
   write: false,
+  metafile: true,
   bundle: true,
   splitting: true,
   format: 'esm',
@@ -38,18 +80,64 @@ const { outputFiles } = await build({
   external: ['cpu-features', './crypto/build/Release/sshcrypto.node', 'node-pty'],
   legalComments: 'none',
   logLevel: 'warning',
+  plugins: [bundledRequire(ROOT), lessOfSsh2],
 })
 
-const written = new Set([PACKAGE.name])
+const parts = new Map<string, string>()
+for (const { path, text } of outputFiles) parts.set(basename(path), partText(await scriptOf(text)))
+
+const written = new Set<string>()
 mkdirSync(OUT, { recursive: true })
-writeFileSync(join(OUT, PACKAGE.name), PACKAGE.text)
-for (const { path, text } of outputFiles) {
-  const name = basename(path)
-  written.add(name)
-  const script = await scriptOf(text)
-  const isProgram = Object.hasOwn(PROGRAMS, basename(name, '.js'))
-  const banner = script.includes('bundleUrl') ? BANNER : ''
-  writeFileSync(path, `${isProgram ? STARTED : ''}${banner}${script}`)
-  chmodSync(path, isProgram ? 0o755 : 0o644)
+write(PACKAGE.name, PACKAGE.text)
+for (const [name, text] of parts) write(name, text)
+for (const [name, program] of Object.entries(PROGRAMS)) {
+  const packed = writePacks(program)
+  await writeStart(name, packed)
 }
 for (const name of readdirSync(OUT)) if (!written.has(name)) rmSync(join(OUT, name))
+
+function write(name: string, text: string, mode = 0o644): void {
+  written.add(name)
+  writeFileSync(join(OUT, name), text)
+  chmodSync(join(OUT, name), mode)
+}
+
+/** Resolves each part that is in a pack to the name of that. */
+function writePacks({ packs = [], flags = [] }: Program): ReadonlyMap<string, string> {
+  const packed = new Map<string, string>()
+  for (const { name, modules, without = [] } of packs) {
+    const loaded = loadedBy(metafile, without)
+    const names = [...loadedBy(metafile, modules)]
+      .filter(path => !loaded.has(path))
+      .map(path => basename(path))
+      .filter(part => !packed.has(part))
+    const text = packText(new Map(names.map(part => [part, parts.get(part)!])))
+    const file = packName(name, text)
+    write(`${file}.js`, text)
+    written.add(`${file}.cache`)
+    writeCache(join(OUT, `${file}.js`), join(OUT, `${file}.cache`), flags)
+    for (const part of names) packed.set(part, file)
+  }
+  return packed
+}
+
+/** What is started by its name. */
+async function writeStart(name: string, packed: ReadonlyMap<string, string>): Promise<void> {
+  const { outputFiles } = await build({
+    absWorkingDir: ROOT,
+    entryPoints: [join(ROOT, 'deploy', 'program-start.ts')],
+    bundle: true,
+    write: false,
+    ...SHORTER,
+    format: 'cjs',
+    platform: 'node',
+    target: 'node20',
+    define: {
+      MAIN_PART: JSON.stringify(`main-${name}.js`),
+      PACKED: JSON.stringify(Object.fromEntries(packed)),
+    },
+    legalComments: 'none',
+    logLevel: 'warning',
+  })
+  write(`${name}.js`, `${STARTED}${outputFiles[0]!.text}`, 0o755)
+}

@@ -104,7 +104,7 @@ const common = async (root: string) =>
     external: ['cpu-features', './crypto/build/Release/sshcrypto.node'],
     legalComments: 'none',
     logLevel: 'warning',
-    plugins: [ownSources(root, await buildPage(root)), terminalAddon(root)],
+    plugins: [ownSources(root, await buildPage(root)), terminalAddon(root), lessOfSsh2],
   }) satisfies BuildOptions
 
 /** The key whose releases the program takes; whoever builds for others names it. */
@@ -131,6 +131,23 @@ const ownSources = (root: string, page: ReadonlyMap<string, string>): Plugin => 
       return { contents: `const PAGE_FILES = ${files}\n${contents}`, loader: 'ts' }
     }),
 })
+
+/** Our sources with the bundle's require, so that noble is in the bundle too. */
+export const bundledRequire = (root: string): Plugin => ({
+  name: 'bundled-require',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /\/src\/crypto\/.*\.ts$/ }, ({ path }) => {
+      if (!path.startsWith(join(root, 'src'))) return null
+      return { contents: readFileSync(path, 'utf8').replace(OWN_REQUIRE, ''), loader: 'ts' }
+    }),
+})
+
+/** ssh2 without its agents for HTTP, which nobody here uses: they load Node's http and https. */
+export const lessOfSsh2: Plugin = {
+  name: 'less-of-ssh2',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /\/ssh2\/lib\/http-agents\.js$/ }, () => ({ contents: '', loader: 'js' })),
+}
 
 /** node-pty asks this module for its native half. */
 const terminalAddon = (root: string): Plugin => ({

@@ -3,6 +3,7 @@
  * Nothing else is ever written to standard output, and to standard error only why it failed.
  */
 
+import type { Duplex, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { asDuplex } from '../../src/mesh/duplex.ts'
 import { command } from '../command.ts'
@@ -13,6 +14,7 @@ import { AGENTS_USER } from '../ssh-stanza.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
 
 const SUFFIX = '.box'
+const NEWLINE = 0x0a
 
 export const proxy = command<{ name: string; user: string | undefined; timeout: number }>({
   usage: 'proxy <name>',
@@ -41,8 +43,7 @@ export const proxy = command<{ name: string; user: string | undefined; timeout: 
     const key = await readSshKey(context.state)
     const options = { user, timeoutMs: timeoutMs(timeout) }
     const session = await reachSsh(context, device, key, options)
-    await learnHostKey(context, session)
-    await join(context, asDuplex(session.channel, context.clock))
+    await join(context, asDuplex(session.channel, context.clock), learnHostKey(context, session))
   },
 })
 
@@ -50,14 +51,32 @@ export const proxy = command<{ name: string; user: string | undefined; timeout: 
 async function join(
   { stdio, signal }: Context,
   device: ReturnType<typeof asDuplex>,
+  isLearned: Promise<void>,
 ): Promise<void> {
   try {
     await Promise.all([
+      isLearned,
       pipeline(stdio.input, device, { signal }),
-      pipeline(device, stdio.output, { signal, end: false }),
+      begin(device, stdio.output, isLearned).then(() =>
+        pipeline(device, stdio.output, { signal, end: false }),
+      ),
     ])
   } catch (error) {
     signal.throwIfAborted()
     throw error
+  }
+}
+
+/**
+ * The first line of the device, by which SSH begins, is handed on at once; what follows when OpenSSH will find the
+ * host key in known_hosts.
+ */
+async function begin(device: Duplex, output: Writable, isLearned: Promise<void>): Promise<void> {
+  for await (const chunk of device.iterator({ destroyOnReturn: false })) {
+    const line = chunk.indexOf(NEWLINE) + 1
+    if (line > 0) output.write(chunk.subarray(0, line))
+    await isLearned
+    if (line < chunk.length) output.write(chunk.subarray(line))
+    return
   }
 }

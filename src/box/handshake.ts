@@ -79,6 +79,8 @@ export interface AcceptOptions extends HandshakeOptions {
   readonly admit: (zone: ZoneKey, payload: Uint8Array) => Admission
   /** Where `own` is a key that was given up: what leads from it to the one of today (succession.ts). */
   readonly chain?: Uint8Array
+  /** Called when our answer is on its way: now the opener has something to do, and we have not. */
+  readonly answered?: (() => void) | undefined
 }
 
 /** A refusal is told to the opener, who knows by then whom it talks to. */
@@ -175,7 +177,7 @@ async function open(
 async function accept(
   talk: Conversation,
   channel: Channel,
-  { self, purpose, own, random, clock, admit, chain = NOTHING }: AcceptOptions,
+  { self, purpose, own, random, clock, admit, chain = NOTHING, answered: told }: AcceptOptions,
 ): Promise<Session> {
   const first = await talk.next()
   const hello = HandshakeHello.decode(first)
@@ -189,6 +191,7 @@ async function accept(
   const answer = sealIdentity('device', prover, chain, secret, agreed)
   const askedAt = clock.elapsed()
   talk.send(HandshakeAnswer.encode({ ephemeral: ephemeral.publicKey, sealed: answer }))
+  told?.()
 
   const answered = extendTranscript(agreed, answer)
   const { sealed } = HandshakeProof.decode(await talk.next())

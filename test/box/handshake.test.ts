@@ -69,6 +69,26 @@ describe('the handshake', () => {
     expect(heard).toEqual([payload])
   })
 
+  test('tells the device when the opener has to prove itself, which has nothing to do itself then', async () => {
+    const pair = new Pair()
+    const order: string[] = []
+    const { sessions } = pair.listen('ssh', {
+      answered: () => void order.push('answered'),
+      admit: () => {
+        order.push('proven')
+        return { payload: utf8('') }
+      },
+    })
+    const channel = await pair.connect('ssh')
+    const payload = () => {
+      order.push('proves')
+      return utf8('')
+    }
+    await pair.until(pair.authenticate(channel, 'ssh', { payload }))
+    await pair.until(sessions[0]!)
+    expect(order).toEqual(['answered', 'proves', 'proven'])
+  })
+
   test('hands on a channel that loses nothing sent right after it, and keeps the order', async () => {
     const pair = new Pair()
     const [mine, theirs] = await both(pair)

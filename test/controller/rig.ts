@@ -125,6 +125,10 @@ export class RigDevice {
   readonly secret: ZoneSecret
   readonly owners: NewOwner[] = []
   refusal: Refusal | null = null
+  /** What it tells with its verdict. */
+  verdict: Uint8Array = new Uint8Array(0)
+  /** The fingerprint in its record. */
+  hostKey: Uint8Array = new Uint8Array(32).fill(7)
   /** What owners ask of its rooms. */
   handleRooms: (request: RoomRequest, by: ZoneKey) => readonly RoomListing[] = () => []
   /** What waits there for another person. */
@@ -163,7 +167,7 @@ export class RigDevice {
   record(): DeviceRecord {
     const { hub } = this.rig
     const hubs = [{ pid: hub.self, hello: hub.hello() }]
-    return { pid: this.mesh.self, services: 1, hostKey: new Uint8Array(32).fill(7), hubs }
+    return { pid: this.mesh.self, services: 1, hostKey: this.hostKey, hubs }
   }
 
   /** Ends as by a pulled plug. */
@@ -192,7 +196,7 @@ export class RigDevice {
           random: world.random,
           admit: (_zone, payload) => {
             this.payloads.push(payload)
-            return this.refusal ? { refused: this.refusal } : { payload: new Uint8Array(0) }
+            return this.refusal ? { refused: this.refusal } : { payload: this.verdict }
           },
         }).then(
           session => {
