@@ -167,7 +167,7 @@ function writeRoute(app: FastifyInstance, sftp: DeviceSftp, clock: Context['cloc
 }
 
 /** A body that breaks off is no failure of ours. */
-async function* whole(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+export async function* whole(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
     yield* body
   } catch (cause) {
