@@ -9,7 +9,7 @@ import type { Context } from '../context.ts'
 import { inParallel } from '../parallel.ts'
 import { selected } from '../push/selection.ts'
 import { plannedValue, planUpgrade } from '../upgrade/plan.ts'
-import { arriving } from './arrival.ts'
+import { arriving, BYTES, takeBytes } from './arrival.ts'
 import { whole } from './file-bytes.ts'
 import { answerInLines, inTheWay } from './line-answer.ts'
 import { RELEASE_BYTES_MAX, ReleaseShelf } from './release-shelf.ts'
@@ -17,7 +17,6 @@ import { about, NOTHING, options, streamed } from './schemas.ts'
 import { UpgradeRun } from './upgrade-run.ts'
 import { LINES, RELEASE, RELEASES, UPGRADE, UPGRADE_PLAN } from './upkeep-schemas.ts'
 
-const TYPE = 'application/octet-stream'
 const TIMEOUT_MS = 30_000
 /** As box upgrade has it. */
 const CANARY = 1
@@ -49,13 +48,7 @@ export function upgradeRoutes(app: FastifyInstance, context: Context): void {
   const shelf = new ReleaseShelf(context)
   app.addHook('onClose', async () => shelf.close())
   releaseRoutes(app, shelf)
-  // In a place of its own: nowhere else may a body be anything.
-  void app.register((inner, _options, ready) => {
-    inner.removeAllContentTypeParsers()
-    inner.addContentTypeParser(TYPE, (_request, _payload, done) => done(null, null))
-    uploadRoute(inner, context, shelf)
-    ready()
-  })
+  takeBytes(app, inner => uploadRoute(inner, context, shelf))
   app.post<{ Body: PlanBody }>(
     '/v1/upgrade/plan',
     {
@@ -108,7 +101,7 @@ function uploadRoute(app: FastifyInstance, { clock }: Context, shelf: ReleaseShe
           summary: 'Hands over a release; it is kept for an hour after it was used last',
           answer: RELEASE,
         }),
-        body: { content: { [TYPE]: { schema: { description: 'The file.' } } } },
+        body: { content: { [BYTES]: { schema: { description: 'The file.' } } } },
       },
     },
     async (request, reply) => {
