@@ -50,25 +50,29 @@ async function enter(
 
 /** Tells each contact, or leaves it for them. 0, or 75 where it waits here for some. */
 export async function tellContacts(context: Context): Promise<number> {
-  const { state, random, output } = context
-  if (!SealedState.find(state, random)) return 0
+  if (!SealedState.find(context.state, context.random)) return 0
   const desk = await TalkDesk.open(context, { stays: false })
   try {
-    const all = desk.book.contacts()
-    // Our own relays first: what contacts leave there from now on is for either key.
-    await desk.visit()
-    const whithers = await inParallel(all, PARALLEL, async contact => {
-      const whither = await desk.deliver(contact)
-      const { name, zone } = contact
-      const result = whither === 'heard' ? heardBy(context, desk.book.findEver(zone)) : whither
-      output.result(`${name}  ${LINES[result]}`, { contact: name, result, error: null })
-      return whither
-    })
-    if (all.length > 0) await desk.out(PUBLISH_PATIENCE_MS)
-    return whithers.includes('waits') ? EXIT_CODES.unreachable : 0
+    return await tellContactsBy(context, desk)
   } finally {
     await desk.close()
   }
+}
+
+/** The same by a desk that is there already, and has been told of the key. */
+export async function tellContactsBy(context: Context, desk: TalkDesk): Promise<number> {
+  const all = desk.book.contacts()
+  // Our own relays first: what contacts leave there from now on is for either key.
+  await desk.visit()
+  const whithers = await inParallel(all, PARALLEL, async contact => {
+    const whither = await desk.deliver(contact)
+    const { name, zone } = contact
+    const result = whither === 'heard' ? heardBy(context, desk.book.findEver(zone)) : whither
+    context.output.result(`${name}  ${LINES[result]}`, { contact: name, result, error: null })
+    return whither
+  })
+  if (all.length > 0) await desk.out(PUBLISH_PATIENCE_MS)
+  return whithers.includes('waits') ? EXIT_CODES.unreachable : 0
 }
 
 type Result = 'done' | 'told' | Exclude<Whither, 'heard'>

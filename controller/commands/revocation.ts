@@ -1,18 +1,11 @@
 /** box revocation: the means to end a zone in GNS, made before it is needed; and its use (RFC 9498 section 4). */
 
 import { existsSync, readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { BoxError } from '../../src/base/errors.ts'
-import type { ZoneKey } from '../../src/base/ids.ts'
 import { askRevocation } from '../../src/box/control.ts'
-import { zoneFromText, zoneToText } from '../../src/gns/name.ts'
-import {
-  PROOFS,
-  readZoneRevocation,
-  revocationTime,
-  signIntent,
-  workFor,
-} from '../../src/gns/revocation.ts'
+import { zoneToText } from '../../src/gns/name.ts'
+import { PROOFS, readZoneRevocation, revocationTime, signIntent } from '../../src/gns/revocation.ts'
 import { triesFor } from '../../src/gns/revocation-work.ts'
 import { attempt, replaceFile } from '../../src/sys/file-store.ts'
 import { command } from '../command.ts'
@@ -24,18 +17,21 @@ import {
   keepRevocation,
   keptRevocation,
 } from '../revocation-book.ts'
-import { revokedZones } from '../revoked-zones.ts'
 import { TIMEOUT, timeoutMs } from '../timeout.ts'
+import {
+  askWhetherRevoked,
+  type Certificate,
+  meantZone,
+  publishCertificate,
+  readyCertificate,
+  workState,
+  YEARS_MAX,
+  zoneValue,
+} from '../zone-revocation.ts'
 
 const ACTIONS = ['make', 'check', 'publish'] as const
 /** What takes longer is done with, at the latest, after so much of it was lost. */
 const SAVE_EVERY_MS = 10_000
-/** Each more doubles the work. */
-const YEARS_MAX = 8
-/** From the first neighbour on: messages and blocks leave at once, and are on their way. */
-const LEAVING_MS = 5_000
-const ASKING_MS = 5_000
-const LOOK_EVERY_MS = 100
 
 interface Arguments {
   readonly action: (typeof ACTIONS)[number]
@@ -96,21 +92,11 @@ export const revocation = command<Arguments>({
   },
 })
 
-/** What is meant, and what to call it. */
-function meant({ fleet, ego }: Context, what: string | undefined): { name: string; zone: ZoneKey } {
-  if (what === undefined) return { name: ego().name, zone: ego().secret.zone }
-  try {
-    return { name: what, zone: zoneFromText(what) }
-  } catch {
-    return fleet.device(what)
-  }
-}
-
 async function make(context: Context, { what, years, file, timeout }: Arguments): Promise<number> {
   const { state, output, revocationBits: bits } = context
   if (!Number.isInteger(years) || years < 1 || years > YEARS_MAX)
     throw new BoxError('INPUT_INVALID', `--years is from 1 to ${YEARS_MAX}.`)
-  const { name, zone } = meant(context, what)
+  const { name, zone } = meantZone(context, what)
   const known = keptRevocation(state, zone)
   const kept = { ...(known ?? (await begin(context, what, years, timeoutMs(timeout)))), years }
   await keepRevocation(state, kept)
@@ -180,82 +166,37 @@ function howFar(tries: number, ms: number, tried: number, expected: number): str
 }
 
 async function check(context: Context, { what }: Arguments): Promise<number> {
-  const { state, clock, output, signal, revocationBits: bits } = context
-  const { name, zone } = meant(context, what)
-  const revocations = await revokedZones(context)
-  revocations.ask(zone)
-  const deadline = clock.elapsed() + ASKING_MS
-  while (!revocations.isRevoked(zone) && clock.elapsed() < deadline) {
-    await new Promise<void>(done => void clock.after(LOOK_EVERY_MS, done))
-    await revocations.decided(zone, signal)
-  }
-  const found = revocations.find(zone)
-  const kept = keptRevocation(state, zone)
-  const isReady = kept?.work.isEnough(kept.years, bits) ?? false
-  const done = kept ? Math.round((100 * kept.work.done) / workFor(kept.years, bits)) : 0
-  const mine = kept ? (isReady ? 'ready' : `${kept.work.tried} tries done`) : 'none'
-  const until = found && new Date(found.until).toISOString()
-  const isRevoked = revocations.isRevoked(zone)
-  const byDaemon = isRevoked ? 'revoked, says the daemon' : 'not known to be revoked'
-  const known = until ? `revoked until ${until}` : byDaemon
-  output.result(`${name}: ${known}; certificate here: ${mine}.`, {
-    ...{ name, zone: zoneToText(zone), revoked: isRevoked, revoked_until: until },
-    certificate: kept && {
-      ready: isReady,
-      years: kept.years,
-      tries: kept.work.tried,
-      done_percent: done,
-      of_bits: bits * PROOFS,
-    },
+  const meant = meantZone(context, what)
+  const known = await askWhetherRevoked(context, meant.zone)
+  const certificate = workState(context, meant.zone)
+  const isReady = certificate?.ready ?? false
+  const mine = certificate ? (isReady ? 'ready' : `${certificate.tries} tries done`) : 'none'
+  const { revoked, revoked_until: until } = known
+  const byDaemon = revoked ? 'revoked, says the daemon' : 'not known to be revoked'
+  const words = until ? `revoked until ${until}` : byDaemon
+  context.output.result(`${meant.name}: ${words}; certificate here: ${mine}.`, {
+    ...{ ...zoneValue(meant), ...known },
+    certificate: certificate && { ...certificate, of_bits: context.revocationBits * PROOFS },
   })
   return 0
 }
 
-async function publish(context: Context, args: Arguments): Promise<number> {
-  const { clock, output, state } = context
-  const { what, yes } = args
-  const { name, zone, raw, kept } = certificateOf(context, what)
+async function publish(context: Context, { what, yes, timeout }: Arguments): Promise<number> {
+  const certificate = certificateOf(context, what)
+  const { name, zone } = zoneValue(certificate)
   if (!yes)
-    throw new BoxError(
-      'INPUT_INVALID',
-      `This ends ${name} (${zoneToText(zone)}) for everybody: say --yes.`,
-    )
-  const mesh = await context.mesh()
-  const revocations = await revokedZones(context)
-  const isAlone = () => !mesh.status().neighbours.some(one => one.state === 'up')
-  const deadline = clock.elapsed() + timeoutMs(args.timeout)
-  while (isAlone() && clock.elapsed() < deadline)
-    await new Promise<void>(done => void clock.after(LOOK_EVERY_MS, done))
-  if (isAlone()) throw new BoxError('NO_HUB')
-  if (!(await revocations.publish(raw)))
-    throw new BoxError(
-      'INPUT_INVALID',
-      'Its work is not enough for this network, or its time is over.',
-    )
-  if (kept) await keepRevocation(state, { ...kept, published: clock.now() })
-  await new Promise<void>(done => void clock.after(LEAVING_MS, done))
-  const until = new Date(revocations.find(zone)!.until).toISOString()
-  output.result(`${name} is revoked until ${until}.`, { name, zone: zoneToText(zone), until })
+    throw new BoxError('INPUT_INVALID', `This ends ${name} (${zone}) for everybody: say --yes.`)
+  const until = await publishCertificate(context, certificate, timeoutMs(timeout))
+  context.output.result(`${name} is revoked until ${until}.`, { name, zone, until })
   return 0
 }
 
-function certificateOf(context: Context, what: string | undefined) {
-  const { state, revocationBits: bits } = context
+function certificateOf(context: Context, what: string | undefined): Certificate {
   const path = what === undefined ? '' : resolve(what)
   const isFile = what !== undefined && existsSync(path) && !isKnown(context, what)
-  if (isFile) {
-    const raw = attempt('STATE_UNREADABLE', path, () => new Uint8Array(readFileSync(join(path))))
-    const { zone } = readZoneRevocation(raw)
-    return { name: what, zone, raw, kept: null }
-  }
-  const { name, zone } = meant(context, what)
-  const kept = keptRevocation(state, zone)
-  if (!kept?.work.isEnough(1, bits))
-    throw new BoxError(
-      'INPUT_INVALID',
-      `There is no certificate for ${name} that is ready: box revocation make.`,
-    )
-  return { name, zone, raw: kept.work.certificate(kept.years)!, kept }
+  if (!isFile) return readyCertificate(context, meantZone(context, what))
+  const raw = attempt('STATE_UNREADABLE', path, () => new Uint8Array(readFileSync(path)))
+  return { name: what, zone: readZoneRevocation(raw).zone, raw, kept: null }
 }
 
 function isKnown({ fleet }: Context, what: string): boolean {

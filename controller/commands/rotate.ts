@@ -1,15 +1,11 @@
 /** box rotate: a new key in place of an old one, without pairing anything again. */
 
 import { BoxError } from '../../src/base/errors.ts'
-import { askInfo } from '../../src/box/control.ts'
-import { zoneToText } from '../../src/gns/name.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
-import { reach } from '../device-session.ts'
-import { rotateEgo } from '../ego.ts'
+import { renewEgo } from '../ego-rotation.ts'
 import type { Device } from '../fleet.ts'
 import { PUBLISH_PATIENCE_MS, publishZone } from '../names.ts'
-import { KNOWS, tellContacts, tellRooms } from '../new-key.ts'
 import { selected } from '../push/selection.ts'
 import { rotateDevice, rotateHost } from '../rotation.ts'
 import { renewSshKey } from '../ssh-key.ts'
@@ -63,7 +59,7 @@ export const rotate = command<Arguments>({
       case 'ssh':
         return await rotateSsh(context)
       case 'ego':
-        return await rotateIdentity(context, options)
+        return await renewEgo(context, options)
       case 'host':
         return await rotateHosts(context, selected(context, selector!), options)
       case 'device':
@@ -76,32 +72,6 @@ async function rotateSsh({ state, random, output }: Context): Promise<number> {
   await renewSshKey(state, random)
   output.result('ssh logs in with a new key from now on.', { key: 'ssh' })
   return 0
-}
-
-async function rotateIdentity(
-  context: Context,
-  { timeoutMs }: { readonly timeoutMs: number },
-): Promise<number> {
-  const { state, random, clock, output, engine, fleet, signal } = context
-  if (engine.mesh === 'gnunet')
-    throw new BoxError('INPUT_INVALID', 'The ego is one of GNUnet: make another one there.')
-  const before = context.ego()
-  const { secret } = await rotateEgo(state, random, clock.now())
-  const id = zoneToText(secret.zone)
-  output.result(id, { key: 'ego', id, before: zoneToText(before.secret.zone) })
-  output.remark('This is you from now on. Make a new backup: box backup FILE')
-  if (fleet.devices().length > 0) await publishZone(context, { waitMs: PUBLISH_PATIENCE_MS })
-  const devices = await tellAll(context, fleet.devices(), KNOWS, async device => {
-    const session = await reach(context, device, { service: 'control', timeoutMs })
-    await askInfo(session, { clock, signal }).catch(notPermitted)
-  })
-  const hosts = await tellRooms(context, timeoutMs)
-  return Math.max(devices, hosts, await tellContacts(context))
-}
-
-/** Whoever was let in is known; not everybody may ask what a device is. */
-function notPermitted(error: unknown): void {
-  if (!(error instanceof BoxError) || error.code !== 'NOT_PERMITTED') throw error
 }
 
 async function rotateHosts(

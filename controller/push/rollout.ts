@@ -9,6 +9,8 @@ export interface RolloutOptions {
   readonly batch: number
   /** More failures than this stop it, after the batch in which they happen. A failing canary always does. */
   readonly failuresMax: number
+  /** From then on nobody else is touched. */
+  readonly isStopped?: () => boolean
 }
 
 export type Verdict = 'success' | 'failure' | 'skipped'
@@ -22,7 +24,7 @@ export interface Rollout<D, R> {
 /** Runs `work` for each device until done or stopped. `skipped` is what counts for nothing: a device that is off. */
 export async function rollOut<D, R>(
   devices: readonly D[],
-  { canary, batch, failuresMax }: RolloutOptions,
+  { canary, batch, failuresMax, isStopped = () => false }: RolloutOptions,
   work: (device: D, phase: 'canary' | 'batch') => Promise<R>,
   verdict: (result: R) => Verdict,
 ): Promise<Rollout<D, R>> {
@@ -37,10 +39,11 @@ export async function rollOut<D, R>(
       results.push({ device, result: done[i]! })
     })
   }
-  while (left.length > 0 && count('success') < canary) {
+  const goesOn = () => left.length > 0 && !isStopped()
+  while (goesOn() && count('success') < canary) {
     await next(canary - count('success'), 'canary')
     if (count('failure') > 0) return { results, untried: left }
   }
-  while (left.length > 0 && count('failure') <= failuresMax) await next(batch, 'batch')
+  while (goesOn() && count('failure') <= failuresMax) await next(batch, 'batch')
   return { results, untried: left }
 }

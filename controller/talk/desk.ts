@@ -204,6 +204,12 @@ export class TalkDesk {
     this.presence?.look()
   }
 
+  /** Our key is another one: who may know us by one before is told, and finds us by either. Fails with STATE_UNWRITABLE. */
+  async keyChanged(): Promise<void> {
+    await this.announce()
+    this.listsChanged()
+  }
+
   /** Resolves when those who may find us can, or after so long. */
   async out(waitMs: number): Promise<void> {
     await this.presence?.out(waitMs)

@@ -26,10 +26,13 @@ import { fleetRoutes } from './fleet-routes.ts'
 import { FleetTexts } from './fleet-texts.ts'
 import type { FleetWatch } from './fleet-watch.ts'
 import { grantRoutes } from './grant-routes.ts'
+import { hubRoutes } from './hub-routes.ts'
+import { identityRoutes } from './identity-routes.ts'
 import { jobRoutes } from './job-routes.ts'
 import { mapRoute } from './map-route.ts'
 import { type PageFiles, pagePaths, pageRoutes } from './page-routes.ts'
 import { pushRoutes } from './push-routes.ts'
+import { revocationRoutes } from './revocation-routes.ts'
 import type { RoomHall } from './room-hall.ts'
 import { roomOwnerRoutes } from './room-owner-routes.ts'
 import { roomRoutes } from './room-routes.ts'
@@ -40,6 +43,7 @@ import { eventRoute, execRoute, tellingAll } from './streams.ts'
 import type { TalkHall } from './talk-hall.ts'
 import { talkRoutes } from './talk-routes.ts'
 import { terminalSockets } from './terminal-sockets.ts'
+import { upgradeRoutes } from './upgrade-routes.ts'
 import type { WarmShells } from './warm-shells.ts'
 
 /** The input of a command is the largest. */
@@ -129,6 +133,10 @@ export async function createApi({
     grantRoutes(routes, context)
     approvalRoutes(routes, context, watch)
     rotationRoute(routes, context, watch)
+    identityRoutes(routes, context, { hall, talk, shells })
+    revocationRoutes(routes, context)
+    upgradeRoutes(routes, context)
+    hubRoutes(routes, context, { watch, mesh })
     jobRoutes(routes, context)
     roomRoutes(routes, context, hall)
     roomOwnerRoutes(routes, context)

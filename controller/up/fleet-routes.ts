@@ -9,6 +9,7 @@ import { encodeBase32 } from '../../src/wire/base32.ts'
 import type { Context } from '../context.ts'
 import { findEgo } from '../ego.ts'
 import { lookUp } from '../name-lookup.ts'
+import { PUBLISH_PATIENCE_MS, publishZone } from '../names.ts'
 import { dropDesired } from '../push/desired.ts'
 import type { FleetTexts } from './fleet-texts.ts'
 import type { FleetWatch } from './fleet-watch.ts'
@@ -120,13 +121,21 @@ function nameRoutes(app: FastifyInstance, context: Context, watch: FleetWatch): 
       return { name, was: params.name, zone: zoneToText(zone) }
     },
   )
-  app.delete<Named>(
+  app.delete<Named & { Querystring: { lost?: 'true' | 'false' } }>(
     '/v1/devices/:name',
-    { schema: aboutOne({ summary: 'Forgets a device; it still trusts us', answer: FORGOTTEN }) },
-    async ({ params }) => {
+    {
+      schema: aboutOne({
+        summary:
+          'Forgets a device; it still trusts us. With `lost`, its name leads nowhere at once',
+        querystring: options({ lost: { type: 'string', enum: ['true', 'false'] } }),
+        answer: FORGOTTEN,
+      }),
+    },
+    async ({ params, query: { lost } }) => {
       const { name, zone } = await fleet.remove(params.name)
       await dropDesired(state, zone)
       watch.look()
+      if (lost === 'true') await publishZone(context, { waitMs: PUBLISH_PATIENCE_MS })
       return { name, zone: zoneToText(zone) }
     },
   )

@@ -3,7 +3,6 @@
  * one for what became of each device. Whoever goes away in between does not stop it: half a push would be put back.
  */
 
-import type { ServerResponse } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import { BoxError } from '../../src/base/errors.ts'
 import { goodBundle } from '../bundle-directory.ts'
@@ -12,8 +11,9 @@ import { bringTo, made, takeBack } from '../push/bring.ts'
 import { deliveredValue, verdictOf } from '../push/report.ts'
 import { rollOut } from '../push/rollout.ts'
 import { selected } from '../push/selection.ts'
+import { answerInLines, atMost, type Lines } from './line-answer.ts'
 import { about, aboutOne, options, streamed } from './schemas.ts'
-import { beginStream, tooMany } from './streams.ts'
+import { tooMany } from './streams.ts'
 
 const TIMEOUT_MS = 30_000
 /** As box push has it. */
@@ -34,7 +34,7 @@ interface PushBody {
 type BackRequest = { Params: { name: string }; Body: { generation?: number | null } }
 
 export function pushRoutes(app: FastifyInstance, context: Context): void {
-  const limited = limiter(RUNNING_MAX)
+  const limited = atMost(RUNNING_MAX, () => tooMany('Too much is being pushed already.'))
   const text = { type: 'string', minLength: 1, maxLength: 4_096 }
   const whole = (minimum: number) => ({ type: 'integer', minimum, maximum: DEVICES_MAX })
   const numbers = { canary: whole(0), batch: whole(1), max_failures: whole(0) }
@@ -53,11 +53,7 @@ export function pushRoutes(app: FastifyInstance, context: Context): void {
     },
     async ({ body }, reply) => {
       const work = prepared(context, body)
-      await limited(async () => {
-        const raw = beginStream(reply, 'application/x-ndjson')
-        await ending(context, raw, () => work(value => line(raw, value)))
-      })
-      return reply
+      return await limited(() => answerInLines(context, reply, ({ say }) => work(say)))
     },
   )
   app.post<BackRequest>(
@@ -71,16 +67,13 @@ export function pushRoutes(app: FastifyInstance, context: Context): void {
     },
     async ({ params, body }, reply) => {
       const device = context.fleet.device(params.name)
-      await limited(async () => {
-        const raw = beginStream(reply, 'application/x-ndjson')
-        const note = (doing: string) => line(raw, { name: device.name, doing })
-        await ending(context, raw, async () => {
-          const following = { timeoutMs: TIMEOUT_MS, note }
-          const back = await takeBack(context, device, body.generation ?? null, following)
-          line(raw, deliveredValue(device.name, back))
-        })
-      })
-      return reply
+      const back = async ({ say }: Lines) => {
+        const note = (doing: string) => say({ name: device.name, doing })
+        const following = { timeoutMs: TIMEOUT_MS, note }
+        const taken = await takeBack(context, device, body.generation ?? null, following)
+        say(deliveredValue(device.name, taken))
+      }
+      return await limited(() => answerInLines(context, reply, back))
     },
   )
 }
@@ -107,37 +100,5 @@ function prepared(context: Context, { selector, bundle: path, ...numbers }: Push
       verdictOf,
     )
     for (const { name } of untried) say({ name, result: 'not_tried' })
-  }
-}
-
-function limiter(runningMax: number): (run: () => Promise<void>) => Promise<void> {
-  let running = 0
-  return async run => {
-    if (running >= runningMax) throw tooMany('Too much is being pushed already.')
-    running += 1
-    try {
-      await run()
-    } finally {
-      running -= 1
-    }
-  }
-}
-
-const line = (raw: ServerResponse, value: object): void => {
-  if (!raw.destroyed) raw.write(`${JSON.stringify(value)}\n`)
-}
-
-/** The answer has begun: what fails now is one of its lines, or its breaking off when we end. */
-async function ending(
-  context: Context,
-  raw: ServerResponse,
-  run: () => Promise<void>,
-): Promise<void> {
-  try {
-    await run()
-    raw.end()
-  } catch (error) {
-    if (!context.signal.aborted) throw error
-    raw.destroy()
   }
 }

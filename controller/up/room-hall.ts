@@ -70,6 +70,13 @@ export class RoomHall {
     this.look()
   }
 
+  /** Our key is another one: we enter by it at once. */
+  keyChanged(): void {
+    if (!this.mesh) return
+    this.timer?.cancel()
+    this.look()
+  }
+
   /** Tells what was said and what is being said, until the signal. Fails as RoomVisit.open. */
   async follow(room: KnownRoom, events: RoomEvents, signal: AbortSignal): Promise<void> {
     const key = `${room.place}`

@@ -1,16 +1,19 @@
-/** The shape of every answer of the local API, as JSON Schema. What is not here does not leave the process. */
+/**
+ * The shape of every answer of the local API, as JSON Schema. What is neither here nor in upkeep-schemas.ts does not
+ * leave the process.
+ */
 
-const text = { type: 'string' } as const
+export const text = { type: 'string' } as const
 const texts = { type: 'array', items: text } as const
 const number = { type: 'number' } as const
-const integer = { type: 'integer' } as const
-const truth = { type: 'boolean' } as const
-const time = { type: 'string', format: 'date-time' } as const
+export const integer = { type: 'integer' } as const
+export const truth = { type: 'boolean' } as const
+export const time = { type: 'string', format: 'date-time' } as const
 const numberOrNull = { type: ['number', 'null'] } as const
 const integerOrNull = { type: ['integer', 'null'] } as const
-const textOrNull = { type: ['string', 'null'] } as const
+export const textOrNull = { type: ['string', 'null'] } as const
 
-const object = <T extends Record<string, unknown>>(properties: T, about: object = {}) =>
+export const object = <T extends Record<string, unknown>>(properties: T, about: object = {}) =>
   ({
     type: 'object',
     properties,
@@ -19,10 +22,10 @@ const object = <T extends Record<string, unknown>>(properties: T, about: object 
     ...about,
   }) as const
 
-const orNull = (schema: object) => ({ anyOf: [schema, { type: 'null' }] })
+export const orNull = (schema: object) => ({ anyOf: [schema, { type: 'null' }] })
 const byName = (schema: object) => ({ type: 'object', additionalProperties: schema })
 
-const failure = object({ code: text, message: text })
+export const failure = object({ code: text, message: text })
 const errorBody = object({ code: text, family: text, message: text })
 
 export const ERROR = object(

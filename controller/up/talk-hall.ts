@@ -8,6 +8,8 @@ import { BoxError } from '../../src/base/errors.ts'
 import { zoneFromText, zoneToText } from '../../src/gns/name.ts'
 import type { Listening } from '../../src/mesh/mesh.ts'
 import type { Context } from '../context.ts'
+import { tellContactsBy } from '../new-key.ts'
+import type { Output } from '../output.ts'
 import { type ListedContact, listedContacts } from '../talk/acquaintance.ts'
 import { ContactBook, filedUnder } from '../talk/contact-book.ts'
 import { TalkDesk, type Whither } from '../talk/desk.ts'
@@ -146,6 +148,15 @@ export class TalkHall {
   contactsChanged(): void {
     this.opened?.listsChanged()
     this.look()
+  }
+
+  /** Our key is another one: tells contacts so, as `tellContacts`, and says how that went. */
+  async keyChanged(output: Output): Promise<number> {
+    const { state, random } = this.context
+    if (!SealedState.find(state, random)) return 0
+    const desk = await this.desk()
+    await desk.keyChanged()
+    return await tellContactsBy({ ...this.context, output }, desk)
   }
 
   /** Throws CONTACT_UNKNOWN, NAME_INVALID, STATE_UNREADABLE. */

@@ -31,18 +31,22 @@ export type Upgraded =
   | { readonly is: 'upgraded'; readonly version: string; readonly before: string }
   | { readonly is: 'unchanged'; readonly version: string }
   | { readonly is: 'gave way'; readonly version: string; readonly before: string }
+  /** Before it had all of it: it has what it had. */
+  | { readonly is: 'stopped' }
   | { readonly is: 'offline' | 'refused' | 'lost'; readonly error: BoxError }
 
 export interface UpgradeWish {
   readonly releases: Releases
   readonly downgrade: boolean
+  /** From then on nothing more is handed over; a version that is on trial is waited for all the same. */
+  readonly isStopped?: () => boolean
 }
 
 /** Expected failures are in what comes back. */
 export async function upgradeDevice(
   context: Context,
   device: Device,
-  { releases, downgrade }: UpgradeWish,
+  wish: UpgradeWish,
   following: Following,
 ): Promise<Upgraded> {
   const { note } = following
@@ -50,18 +54,18 @@ export async function upgradeDevice(
   let state: UpgradeState
   let release: ReleaseFile
   try {
-    state = await withTalk(context, device, following.timeoutMs, stateIn)
+    state = await upgradeState(context, device, following.timeoutMs)
   } catch (error) {
     return failure(context, error, 'offline')
   }
   try {
-    release = suiting(releases, state)
+    release = suiting(wish.releases, state)
     const { version } = release.manifest
     if (state.version === version) {
       if (!state.awaiting) return { is: 'unchanged', version }
     } else if (state.trial?.version !== version) {
-      const before = await handOver(context, device, release, downgrade, following)
-      if (before === null) return interrupted()
+      const before = await handOver(context, device, { ...wish, release }, following)
+      if (before === null) return wish.isStopped?.() ? { is: 'stopped' } : interrupted()
     }
     note('waiting for the new version')
     return await proveAnew(context, device, { version, before: beforeOf(state) }, note)
@@ -80,8 +84,15 @@ const interrupted = (): Upgraded => ({
   ),
 })
 
+/** Which version runs there. Fails as `reach`, and with NOT_PERMITTED. */
+export const upgradeState = (
+  context: Context,
+  device: Device,
+  timeoutMs: number,
+): Promise<UpgradeState> => withTalk(context, device, timeoutMs, stateIn)
+
 /** Throws RELEASE_REFUSED where there is none for it, or it takes none. */
-function suiting(releases: Releases, { refusal, machine }: UpgradeState): ReleaseFile {
+export function suiting(releases: Releases, { refusal, machine }: UpgradeState): ReleaseFile {
   if (refusal !== null) throw new BoxError('RELEASE_REFUSED', refusal)
   const found = releases.get(machine)
   if (found) return found
@@ -93,8 +104,7 @@ function suiting(releases: Releases, { refusal, machine }: UpgradeState): Releas
 async function handOver(
   context: Context,
   device: Device,
-  release: ReleaseFile,
-  downgrade: boolean,
+  { release, downgrade, isStopped = () => false }: UpgradeWish & { readonly release: ReleaseFile },
   { timeoutMs, note }: Following,
 ): Promise<string | null> {
   let least = Infinity
@@ -107,6 +117,7 @@ async function handOver(
         least = left
         let sent = 0
         for (const { first, count } of missing) {
+          if (isStopped()) return null
           note(`${megabytes(sent)} of ${megabytes(left)} MB`)
           const bytes = release.pieces(first, count)
           await talk.give('pieces', bytes, { first })
@@ -130,7 +141,7 @@ const megabytes = (pieces: number): string => ((pieces * PIECE_BYTES) / 1_000_00
 /** What the device lacks of it. */
 async function offer(talk: PushTalk, release: ReleaseFile, downgrade: boolean) {
   const { head, manifest } = release
-  const offered = new Uint8Array(Buffer.concat([head, release.hashes()]))
+  const offered = new Uint8Array(Buffer.concat([head, await release.hashes()]))
   const said = await talk.give('release', offered, { downgrade, head: head.length })
   return readMissingPieces(said, pieceCount(manifest.size))
 }
@@ -138,10 +149,10 @@ async function offer(talk: PushTalk, release: ReleaseFile, downgrade: boolean) {
 /** Whether a device whose answer was lost has made it current nevertheless. */
 async function isTaken(context: Context, device: Device, version: string): Promise<boolean> {
   try {
-    let state = await withTalk(context, device, TRY_MS, stateIn)
+    let state = await upgradeState(context, device, TRY_MS)
     while (state.taking && state.trial === null) {
       await pause(context.clock, ASK_AGAIN_MS, context.signal)
-      state = await withTalk(context, device, TRY_MS, stateIn)
+      state = await upgradeState(context, device, TRY_MS)
     }
     return state.trial?.version === version || state.version === version
   } catch (error) {

@@ -1,27 +1,30 @@
 /** How upgrades are told: a line a device, or JSON; and the exit code of all of them together. */
 
-import { ERRORS, EXIT_CODES } from '../../src/base/errors.ts'
+import { type BoxError, ERRORS, EXIT_CODES } from '../../src/base/errors.ts'
 import type { Output } from '../output.ts'
 import type { Verdict } from '../push/rollout.ts'
 import type { Upgraded } from './delivery.ts'
 
 export const verdictOf = ({ is }: Upgraded): Verdict => {
-  if (is === 'offline') return 'skipped'
+  if (is === 'offline' || is === 'stopped') return 'skipped'
   return is === 'upgraded' || is === 'unchanged' ? 'success' : 'failure'
 }
 
 /** One device's result. */
 export function tell(output: Output, name: string, width: number, upgraded: Upgraded): void {
-  const { is } = upgraded
-  output.result(`${name.padEnd(width)}  ${lineOf(upgraded)}`, {
-    name,
-    result: is.replace(' ', '_'),
-    version: 'version' in upgraded ? upgraded.version : null,
-    before: 'before' in upgraded ? upgraded.before : null,
-    error:
-      'error' in upgraded ? { code: upgraded.error.code, message: upgraded.error.message } : null,
-  })
+  output.result(`${name.padEnd(width)}  ${lineOf(upgraded)}`, upgradedValue(name, upgraded))
 }
+
+/** The same for programs. */
+export const upgradedValue = (name: string, upgraded: Upgraded) => ({
+  name,
+  result: upgraded.is.replace(' ', '_'),
+  version: 'version' in upgraded ? upgraded.version : null,
+  before: 'before' in upgraded ? upgraded.before : null,
+  error: 'error' in upgraded ? shownError(upgraded.error) : null,
+})
+
+export const shownError = ({ code, message }: BoxError) => ({ code, message })
 
 function lineOf(upgraded: Upgraded): string {
   switch (upgraded.is) {
@@ -31,6 +34,8 @@ function lineOf(upgraded: Upgraded): string {
       return `had ${upgraded.version} already`
     case 'gave way':
       return `${upgraded.version} did not prove itself; ${upgraded.before} is back`
+    case 'stopped':
+      return 'stopped: the next time it goes on where it was'
     case 'offline':
       return `off: ${upgraded.error.message}`
     default:

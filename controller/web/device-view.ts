@@ -36,6 +36,7 @@ export function deviceView({ main, words, fleet, signal }: Place): void {
         h('a', { class: 'button', href: `${path}/files` }, 'Files'),
         h('a', { class: 'button', href: `${path}/push` }, 'Push'),
         h('a', { class: 'button', href: `${path}/access` }, 'Access and audit'),
+        h('a', { class: 'button', href: `${path}/upgrade` }, 'Upgrade'),
       ),
     ),
     ...[state, alerts, tags, readings, plots, settingsOf(name), keysOf(name)],

@@ -23,6 +23,7 @@ export function fleetView({ main, fleet, signal }: Place): void {
     heading(
       'Devices',
       h('label', { class: 'search', for: 'search' }, h('span', {}, 'Search'), search),
+      h('a', { class: 'button', href: '#/upgrade' }, 'Upgrade agents'),
     ),
     ...[tags, summary, table.element, empty],
   )

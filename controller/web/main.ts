@@ -15,6 +15,9 @@ const VIEWS: Readonly<Record<string, () => Promise<View>>> = {
   'device access': async () => (await import('./access-view.ts')).accessView,
   'device files': async () => (await import('./files-view.ts')).filesView,
   'device command': async () => (await import('./command-view.ts')).commandView,
+  'device upgrade': async () => (await import('./upgrade-view.ts')).upgradeView,
+  upgrade: async () => (await import('./upgrade-view.ts')).upgradeView,
+  you: async () => (await import('./you-view.ts')).youView,
   approvals: async () => (await import('./approvals-view.ts')).approvalsView,
   push: async () => (await import('./push-view.ts')).pushView,
   rooms: async () => (await import('./rooms-view.ts')).roomsView,
@@ -30,10 +33,11 @@ const LINKS = [
   ['rooms', 'Rooms'],
   ['talk', 'Talk'],
   ['map', 'Map'],
+  ['you', 'You'],
 ] as const
 
 /** Views that belong to another one. */
-const PART_OF: Readonly<Record<string, string>> = { device: '', meet: 'talk' }
+const PART_OF: Readonly<Record<string, string>> = { device: '', upgrade: '', meet: 'talk' }
 
 const main = document.getElementById('main')!
 const nav = document.getElementById('nav')!

@@ -1,7 +1,8 @@
 /** Configuration: what a bundle would change, bringing it to devices, how that goes; and the way back on each. */
 
-import { ask, reasonOf, tell, tellLines } from './api.ts'
+import { ask, tell } from './api.ts'
 import { h, replace, setText } from './dom.ts'
+import { followSteps, type Step, type Told } from './steps.ts'
 import { count } from './text.ts'
 import {
   backTo,
@@ -29,13 +30,9 @@ interface Plan {
   }[]
 }
 
-interface Step {
-  readonly name: string
-  readonly doing?: string
-  readonly result?: string
+interface PushStep extends Step {
   readonly generation?: number | null
   readonly reason?: string | null
-  readonly error?: { readonly message: string } | null
 }
 
 interface Generations {
@@ -158,29 +155,14 @@ const RESULTS: Readonly<Record<string, readonly ['good' | 'warn' | 'bad' | 'quie
   not_tried: ['quiet', 'not tried'],
 }
 
-/** Shows a line a device, as it goes. */
-async function follow(out: HTMLElement, path: string, body: object): Promise<void> {
-  const lines = new Map<string, HTMLElement>()
-  replace(out, h('p', { class: 'quiet' }, 'It goes on also where you leave this page.'))
-  try {
-    await tellLines<Step>(path, body, step => {
-      const line = lines.get(step.name) ?? h('p', { class: 'note quiet' })
-      if (!lines.has(step.name)) out.append(line)
-      lines.set(step.name, line)
-      if (step.result === undefined) setText(line, `${step.name}: ${step.doing} …`)
-      else showResult(line, step)
-    })
-  } catch (error) {
-    replace(out, note('bad', reasonOf(error)))
-  }
-}
+const follow = (out: HTMLElement, path: string, body: object): Promise<boolean> =>
+  followSteps(out, { path, body, first: 'It goes on also where you leave this page.' }, told)
 
-function showResult(line: HTMLElement, { name, result, generation, reason, error }: Step): void {
+const told: Told<PushStep> = ({ result, generation, reason, error }) => {
   const [kind, words] = RESULTS[result!] ?? ['warn', result!]
-  line.className = `note ${kind}`
   const number = generation === null || generation === undefined ? '' : `, generation ${generation}`
   const why = reason ?? error?.message
-  setText(line, `${name}: ${words}${number}${why ? `. ${why}` : ''}`)
+  return [kind, `${words}${number}${why ? `. ${why}` : ''}`]
 }
 
 function showGenerations(into: HTMLElement, name: string, place: Place): void {

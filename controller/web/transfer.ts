@@ -62,21 +62,25 @@ export async function entryAt(path: string, signal: AbortSignal): Promise<FileLo
   }
 }
 
-/** With XMLHttpRequest: nothing else tells how far what is sent has come. Fails as `download`. */
-export function upload(path: string, file: File, { moved, signal }: Options): Promise<void> {
+/** With XMLHttpRequest: nothing else tells how far what is sent has come. What is answered. Fails as `download`. */
+export function upload(
+  path: string,
+  file: File,
+  { moved, signal, method = 'PUT' }: Options & { readonly method?: 'POST' | 'PUT' },
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest()
     const stop = () => request.abort()
     signal.addEventListener('abort', stop, { once: true })
     request.upload.onprogress = ({ loaded }) => moved(loaded, file.size)
     request.onload = () => {
-      if (request.status === 200) resolve()
+      if (request.status === 200) resolve(request.responseText)
       else reject(refusedOf(request.status, request.responseText))
     }
     request.onerror = () => reject(new TypeError('It broke off.'))
     request.onabort = () => reject(new DOMException('It was ended.', 'AbortError'))
     request.onloadend = () => signal.removeEventListener('abort', stop)
-    request.open('PUT', path)
+    request.open(method, path)
     request.setRequestHeader('x-box-key', ownKey() ?? '')
     request.setRequestHeader('content-type', 'application/octet-stream')
     request.send(file)

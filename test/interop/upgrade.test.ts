@@ -1,140 +1,40 @@
-/**
- * `box upgrade` over a real hub, of a device that was installed as `box-agent install` does it. Its versions are
- * our code in one script for the Node of this machine: what is shipped holds the same script, and Node.
- */
+/** `box upgrade` over a real hub, of a device that was installed as `box-agent install` does it. */
 
-import { createHash } from 'node:crypto'
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  renameSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { launcher } from '../../agent/launcher.ts'
-import { buildScript } from '../../deploy/script.ts'
 import { VERSION } from '../../src/base/version.ts'
-import { releaseHead } from '../../src/box/executable-release.ts'
-import { SigningKey } from '../../src/crypto/signing.ts'
 import { Agent, Controller } from './fleet.ts'
-import { cleanUp, folder, Program, ROOT, run } from './program.ts'
+import { InstalledDevice, STRANGER, Versions } from './installed-device.ts'
+import { cleanUp, folder } from './program.ts'
 import { Screen } from './screen.ts'
 
 const HUB = `127.0.0.1:${Number(process.env.LAB_PORT ?? 18_000) + 60}`
-const KEY = SigningKey.fromSeed(new Uint8Array(32).fill(7))
-const STRANGER = SigningKey.fromSeed(new Uint8Array(32).fill(8))
-const MACHINE = `${process.platform}-${process.arch}`
 /** A start, a link to the hub, and a search for the device, on a machine that does much else. */
 const UPGRADE_MS = 240_000
 /** Time for a version that nobody reaches (agent/trial.ts), and what comes before and after. */
 const UNREACHED_MS = 420_000
 
-let script: string
-let top: string
+let versions: Versions
 let hello: string
 let hub: Agent
 let controller: Controller
-let device: Device
+let device: InstalledDevice
 
 beforeAll(async () => {
-  top = folder('upgrade')
-  process.env.BOX_RELEASE_KEY = Buffer.from(KEY.publicKey).toString('hex')
-  await buildScript(ROOT, join(top, 'box.cjs')).finally(() => delete process.env.BOX_RELEASE_KEY)
-  script = readFileSync(join(top, 'box.cjs'), 'utf8')
+  const top = folder('upgrade')
+  versions = await Versions.build(top)
   hub = new Agent('hub', ['--hub', '--listen', HUB])
   hello = (await hub.status(({ hello }) => hello.includes('tcp'))).hello
-  device = new Device()
+  device = new InstalledDevice(top, versions.executable(VERSION), hello)
   controller = new Controller('controller')
   await controller.must('init', '--ego', 'home')
   await controller.must('pair', await device.pairingCode(), '--as', 'kitchen', '--json')
 }, UPGRADE_MS)
 afterAll(cleanUp)
 
-/** Our code as another version, changed here and there. */
-function executable(version: string, edit: (text: string) => string = text => text): string {
-  const text = script.replaceAll(`"${VERSION}"`, `"${version}"`)
-  expect(text).toContain(`"${version}"`)
-  return `#!${process.execPath}\n${edit(text)}`
-}
-
-/** A signed file in a directory of its own. */
-function release(version: string, content = executable(version), key = KEY): string {
-  const bytes = Buffer.from(content)
-  const sha256 = createHash('sha256').update(bytes).digest('hex')
-  const manifest = { format: 1, version, machine: MACHINE, size: bytes.length, sha256 } as const
-  const path = join(folder('release'), `${version}.release`)
-  writeFileSync(path, Buffer.concat([releaseHead(manifest, key), bytes]))
-  return path
-}
-
-/** An installed device, and what starts it again whenever it ends. */
-class Device {
-  readonly library = join(top, 'lib')
-  readonly state = folder('device')
-  readonly program: Program
-
-  constructor() {
-    mkdirSync(join(this.library, VERSION), { recursive: true })
-    writeFileSync(join(this.library, VERSION, 'box'), executable(VERSION), { mode: 0o755 })
-    symlinkSync(VERSION, join(this.library, 'current'))
-    writeFileSync(join(this.library, 'start'), launcher(), { mode: 0o755 })
-    const words = `'${this.library}/start' run --state '${this.state}' --hub-url '${hello}'`
-    const loop = `trap 'kill $!; exit' TERM; while :; do ${words} & echo $! >'${top}/pid'; wait $!; sleep 0.5; done`
-    // Somebody who would be told, and who starts it again; that nobody listens is said once.
-    this.program = new Program(['sh', '-c', loop], { env: { NOTIFY_SOCKET: join(top, 'nobody') } })
-  }
-
-  /** As in a package for the Node of the machine: the terminal library lies beside each version, as soon as there is one. */
-  withTerminals(): { close(): void } {
-    const library = join(ROOT, `node_modules/@lydell/node-pty-${MACHINE}/pty.node`)
-    const name = `pty-${process.arch}.node`
-    const lay = () => {
-      for (const version of this.files().filter(one => /^\d/.test(one))) {
-        const path = join(this.library, version, name)
-        // Once, and whole: who has loaded it would not survive that it changes.
-        if (existsSync(path) || !existsSync(join(this.library, version, 'box'))) continue
-        copyFileSync(library, `${path}.new`)
-        renameSync(`${path}.new`, path)
-      }
-    }
-    lay()
-    const timer = setInterval(lay, 20)
-    return { close: () => clearInterval(timer) }
-  }
-
-  get pid(): number {
-    return Number(readFileSync(join(top, 'pid'), 'utf8'))
-  }
-
-  current(): string {
-    return readlinkSync(join(this.library, 'current'))
-  }
-
-  has(name: string): boolean {
-    return existsSync(join(this.library, name))
-  }
-
-  files(): readonly string[] {
-    return readdirSync(this.library)
-  }
-
-  async pairingCode(): Promise<string> {
-    const words = ['box-agent', 'pair', '--state', this.state, '--json', '--no-wait']
-    for (let tries = 0; ; tries++) {
-      const said = await run([join(this.library, 'current', 'box'), ...words])
-      if (said.code === 0) return (JSON.parse(said.out) as { code: string }).code
-      if (tries > 100) throw new Error(`${said.err}\n${this.program.err.slice(-2_000)}`)
-      await new Promise(resolve => setTimeout(resolve, 200))
-    }
-  }
-}
-
+const release = (...of: Parameters<Versions['release']>) => versions.release(...of)
+const executable = (...of: Parameters<Versions['executable']>) => versions.executable(...of)
 const upgrade = (path: string, ...words: string[]) =>
   controller.boxWithin(UNREACHED_MS, 'upgrade', 'kitchen', '--release', path, ...words)
 

@@ -6,22 +6,20 @@ import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import type { AgentConfig } from '../../../agent/config.ts'
-import { AlertSight } from '../../../controller/alerts/alert-sight.ts'
 import { type Context, createContext } from '../../../controller/context.ts'
 import { keepEgo, newEgo } from '../../../controller/ego.ts'
 import { Output } from '../../../controller/output.ts'
 import { makeSshKey } from '../../../controller/ssh-key.ts'
 import { directoryState } from '../../../controller/state.ts'
-import { createApi } from '../../../controller/up/api.ts'
-import { FleetWatch } from '../../../controller/up/fleet-watch.ts'
-import { RoomHall } from '../../../controller/up/room-hall.ts'
-import { TalkHall } from '../../../controller/up/talk-hall.ts'
-import { ownToken } from '../../../controller/up/token.ts'
-import { WarmShells } from '../../../controller/up/warm-shells.ts'
+import type { FleetWatch } from '../../../controller/up/fleet-watch.ts'
+import type { RoomHall } from '../../../controller/up/room-hall.ts'
+import type { TalkHall } from '../../../controller/up/talk-hall.ts'
+import type { WarmShells } from '../../../controller/up/warm-shells.ts'
 import { silentLog } from '../../../src/base/log.ts'
 import { systemClock as clock } from '../../../src/sys/clock.ts'
 import { systemRandom as random } from '../../../src/sys/random.ts'
 import { Home } from '../../agent/home.ts'
+import { askOf, type Up, upOver } from './up-over.ts'
 
 export class House {
   readonly home = new Home()
@@ -31,9 +29,10 @@ export class House {
   watch!: FleetWatch
   shells!: WarmShells
   talk!: TalkHall
+  hall!: RoomHall
   app!: FastifyInstance
   token!: string
-  private talking!: Promise<void>
+  private up!: Up
 
   /** A device called kitchen, paired; its controller up. */
   async start(config: Partial<AgentConfig> = {}): Promise<void> {
@@ -59,31 +58,14 @@ export class House {
     const { zone } = this.home.agent.device
     const pairedAt = clock.now()
     await this.context.fleet.add({ name: 'kitchen', zone, tags: ['routers'], pairedAt, last })
-    const sight = new AlertSight(this.context)
-    this.watch = new FleetWatch(this.context, sight)
-    this.talk = new TalkHall(this.context)
-    this.talking = this.talk.run(this.end.signal)
-    this.token = await ownToken(state, random)
-    this.shells = new WarmShells(this.context)
-    const { context, watch, shells, token } = this
-    const files = new Map([
-      ['index.html', { type: 'text/html; charset=utf-8', text: '<!doctype html>' }],
-      ['part-AB12CD34.js', { type: 'text/javascript; charset=utf-8', text: 'export {}' }],
-      ['page.js', { type: 'text/javascript; charset=utf-8', text: 'go()' }],
-    ])
-    this.app = await createApi({
-      ...{ context, watch, hall: new RoomHall(context), talk: this.talk, shells, token, files },
-      mesh: await context.mesh(),
-      alerts: { sight, deliveries: () => ({ waiting: 0, failed: 0 }) },
-    })
+    this.up = await upOver(this.context)
+    const { app, watch, shells, talk, hall, token } = this.up
+    Object.assign(this, { app, watch, shells, talk, hall, token })
   }
 
   async stop(): Promise<void> {
-    await this.app.close()
-    this.shells.close()
+    await this.up.close()
     this.end.abort(new Error('the test is over'))
-    await this.talking
-    await this.watch.close()
     await this.context.close()
     await this.home.stop()
     rmSync(this.directory, { recursive: true })
@@ -91,10 +73,6 @@ export class House {
 
   /** Asks as a program with the token does; `more` are options of inject. */
   ask(method: 'GET' | 'POST' | 'DELETE', url: string, payload?: object, headers: object = {}) {
-    return this.app.inject({
-      ...{ method, url },
-      ...(payload && { payload }),
-      headers: { host: 'localhost', authorization: `Bearer ${this.token}`, ...headers },
-    })
+    return askOf(this.up, method, url, payload, headers)
   }
 }

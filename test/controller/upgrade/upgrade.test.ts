@@ -165,7 +165,7 @@ async function talkTo(name: string): Promise<PushTalk> {
 }
 
 async function offered(talk: PushTalk, file: ReleaseFile) {
-  const whole = new Uint8Array(Buffer.concat([file.head, file.hashes()]))
+  const whole = new Uint8Array(Buffer.concat([file.head, await file.hashes()]))
   const said = await talk.give('release', whole, { downgrade: false, head: file.head.length })
   return readMissingPieces(said, pieceCount(file.manifest.size))
 }
