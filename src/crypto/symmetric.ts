@@ -5,6 +5,7 @@
 
 import { createCipheriv, createDecipheriv } from 'node:crypto'
 import { hkdf } from './kdf.ts'
+import { decryptLong, encryptLong, LONG_MAX, LONG_MIN } from './long-messages.ts'
 import { Twofish } from './twofish.ts'
 
 export const SYMMETRIC_KEY_SIZE = 64
@@ -16,14 +17,15 @@ const AES = 'aes-256-cfb'
 
 /** A session key: 32 bytes for AES, 32 for Twofish. */
 export class SymmetricKey {
-  readonly #aes: Uint8Array
-  readonly #twofish: Twofish
+  readonly #keys: { readonly aes: Uint8Array; readonly twofish: Twofish }
 
   constructor(key: Uint8Array) {
     if (key.length !== SYMMETRIC_KEY_SIZE)
       throw new RangeError(`64 bytes wanted, not ${key.length}`)
-    this.#aes = key.slice(0, AES_KEY_SIZE)
-    this.#twofish = new Twofish(key.subarray(AES_KEY_SIZE))
+    this.#keys = {
+      aes: key.slice(0, AES_KEY_SIZE),
+      twofish: new Twofish(key.subarray(AES_KEY_SIZE)),
+    }
   }
 
   /** The ciphertext, as long as `data`. */
@@ -35,20 +37,26 @@ export class SymmetricKey {
 
   /** The plaintext, as long as `data`. */
   decrypt(iv: Uint8Array, data: Uint8Array): Uint8Array {
+    const plain = isLong(data) ? decryptLong(this.#keys, iv, data) : null
+    if (plain) return plain
+    const { aes: key, twofish } = this.#keys
     const out = new Uint8Array(data.length)
-    this.#twofish.decryptCfb(iv.subarray(AES_IV_SIZE), data, out)
-    const aes = createDecipheriv(AES, this.#aes, iv.subarray(0, AES_IV_SIZE))
+    twofish.decryptCfb(iv.subarray(AES_IV_SIZE), data, out)
+    const aes = createDecipheriv(AES, key, iv.subarray(0, AES_IV_SIZE))
     out.set(aes.update(out))
     return out
   }
 
-  /** Encrypts `data` to the beginning of `out`, which must have room for it. */
+  /** Encrypts `data` to the beginning of `out`, which must have room for it and may be `data` itself. */
   encryptInto(iv: Uint8Array, data: Uint8Array, out: Uint8Array): void {
-    const aes = createCipheriv(AES, this.#aes, iv.subarray(0, AES_IV_SIZE))
-    const once = aes.update(data)
-    this.#twofish.encryptCfb(iv.subarray(AES_IV_SIZE), once, out)
+    if (isLong(data) && encryptLong(this.#keys, iv, data, out)) return
+    const { aes: key, twofish } = this.#keys
+    const aes = createCipheriv(AES, key, iv.subarray(0, AES_IV_SIZE))
+    twofish.encryptCfb(iv.subarray(AES_IV_SIZE), aes.update(data), out)
   }
 }
+
+const isLong = ({ length }: Uint8Array): boolean => length >= LONG_MIN && length <= LONG_MAX
 
 /** `GNUNET_CRYPTO_symmetric_derive_iv`: 16 bytes for each of the two ciphers. */
 export function deriveIv(

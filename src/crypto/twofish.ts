@@ -11,12 +11,13 @@ import { MDS_Q, Q0, Q1, RS } from './twofish-tables.ts'
 
 const KEY_SIZE = 32
 const BLOCK_SIZE = 16
-const ROUND_WORDS = 40
+const KEY_WORDS = 40
 const [M0, M1, M2, M3] = MDS_Q
 
 /** The key's words begin behind the four tables: eight for whitening, then those of the rounds. */
-const WHITEN = 4 * 256
-const ROUNDS = WHITEN + 8
+export const WHITENING = 4 * 256
+export const ROUND_KEYS = WHITENING + 8
+export const TABLE_WORDS = WHITENING + KEY_WORDS
 
 /** Data is worked on here, a few kilobytes at a time: they and the tables fit the processor's nearest cache. */
 const work = new Int32Array(1_024)
@@ -28,7 +29,7 @@ const stateBytes = new Uint8Array(state.buffer)
 /** One key, ready for use. */
 export class Twofish {
   /** All of it in one array: the loops then need one pointer, and the processor's registers suffice. */
-  readonly #table = new Int32Array(WHITEN + ROUND_WORDS)
+  readonly #table = new Int32Array(TABLE_WORDS)
 
   constructor(key: Uint8Array) {
     this.setKey(key)
@@ -39,6 +40,11 @@ export class Twofish {
     if (key.length !== KEY_SIZE) throw new RangeError(`a key has 32 bytes, not ${key.length}`)
     expandWords(this.#table, key)
     expandTables(this.#table, key)
+  }
+
+  /** Writes all that was made of the key to `words`, which must have TABLE_WORDS: for twofish-code.ts. */
+  copyTo(words: Int32Array): void {
+    words.set(this.#table)
   }
 
   /** Encrypts one block of 16 bytes. */
@@ -75,11 +81,11 @@ function inPieces(data: Uint8Array, out: Uint8Array, run: (words: number) => voi
 function encryptWords(t: Int32Array, words: number): void {
   let [w = 0, x = 0, y = 0, z = 0] = state
   for (let i = 0; i < words; i += 4) {
-    let a = w ^ t[WHITEN]!
-    let b = x ^ t[WHITEN + 1]!
-    let c = y ^ t[WHITEN + 2]!
-    let d = z ^ t[WHITEN + 3]!
-    for (let r = ROUNDS; r < WHITEN + ROUND_WORDS; r += 4) {
+    let a = w ^ t[WHITENING]!
+    let b = x ^ t[WHITENING + 1]!
+    let c = y ^ t[WHITENING + 2]!
+    let d = z ^ t[WHITENING + 3]!
+    for (let r = ROUND_KEYS; r < TABLE_WORDS; r += 4) {
       let g = second(t, b)
       let f = (first(t, a) + g) | 0
       c = rotateLeft(c ^ (f + t[r]!), 31)
@@ -89,10 +95,10 @@ function encryptWords(t: Int32Array, words: number): void {
       a = rotateLeft(a ^ (f + t[r + 2]!), 31)
       b = rotateLeft(b, 1) ^ (f + g + t[r + 3]!)
     }
-    w = work[i]! ^ c ^ t[WHITEN + 4]!
-    x = work[i + 1]! ^ d ^ t[WHITEN + 5]!
-    y = work[i + 2]! ^ a ^ t[WHITEN + 6]!
-    z = work[i + 3]! ^ b ^ t[WHITEN + 7]!
+    w = work[i]! ^ c ^ t[WHITENING + 4]!
+    x = work[i + 1]! ^ d ^ t[WHITENING + 5]!
+    y = work[i + 2]! ^ a ^ t[WHITENING + 6]!
+    z = work[i + 3]! ^ b ^ t[WHITENING + 7]!
     work[i] = w
     work[i + 1] = x
     work[i + 2] = y
@@ -112,15 +118,15 @@ function decryptWords(t: Int32Array, words: number): void {
   let [w = 0, x = 0, y = 0, z = 0] = state
   for (let i = 0; i < words; i += 8) {
     const [p, q, u, v] = [work[i]!, work[i + 1]!, work[i + 2]!, work[i + 3]!]
-    let a = w ^ t[WHITEN]!
-    let b = x ^ t[WHITEN + 1]!
-    let c = y ^ t[WHITEN + 2]!
-    let d = z ^ t[WHITEN + 3]!
-    let A = p ^ t[WHITEN]!
-    let B = q ^ t[WHITEN + 1]!
-    let C = u ^ t[WHITEN + 2]!
-    let D = v ^ t[WHITEN + 3]!
-    for (let r = ROUNDS; r < WHITEN + ROUND_WORDS; r += 4) {
+    let a = w ^ t[WHITENING]!
+    let b = x ^ t[WHITENING + 1]!
+    let c = y ^ t[WHITENING + 2]!
+    let d = z ^ t[WHITENING + 3]!
+    let A = p ^ t[WHITENING]!
+    let B = q ^ t[WHITENING + 1]!
+    let C = u ^ t[WHITENING + 2]!
+    let D = v ^ t[WHITENING + 3]!
+    for (let r = ROUND_KEYS; r < TABLE_WORDS; r += 4) {
       let g = second(t, b)
       let f = (first(t, a) + g) | 0
       let G = second(t, B)
@@ -142,14 +148,14 @@ function decryptWords(t: Int32Array, words: number): void {
     x = work[i + 5]!
     y = work[i + 6]!
     z = work[i + 7]!
-    work[i] = p ^ c ^ t[WHITEN + 4]!
-    work[i + 1] = q ^ d ^ t[WHITEN + 5]!
-    work[i + 2] = u ^ a ^ t[WHITEN + 6]!
-    work[i + 3] = v ^ b ^ t[WHITEN + 7]!
-    work[i + 4] = w ^ C ^ t[WHITEN + 4]!
-    work[i + 5] = x ^ D ^ t[WHITEN + 5]!
-    work[i + 6] = y ^ A ^ t[WHITEN + 6]!
-    work[i + 7] = z ^ B ^ t[WHITEN + 7]!
+    work[i] = p ^ c ^ t[WHITENING + 4]!
+    work[i + 1] = q ^ d ^ t[WHITENING + 5]!
+    work[i + 2] = u ^ a ^ t[WHITENING + 6]!
+    work[i + 3] = v ^ b ^ t[WHITENING + 7]!
+    work[i + 4] = w ^ C ^ t[WHITENING + 4]!
+    work[i + 5] = x ^ D ^ t[WHITENING + 5]!
+    work[i + 6] = y ^ A ^ t[WHITENING + 6]!
+    work[i + 7] = z ^ B ^ t[WHITENING + 7]!
   }
   state[0] = w
   state[1] = x
@@ -169,11 +175,11 @@ const rotateLeft = (x: number, by: number): number => (x << by) | (x >>> (32 - b
 
 /** Section 4.3.2: the expanded key words K_0 to K_39. */
 function expandWords(t: Int32Array, key: Uint8Array): void {
-  for (let i = 0; i < ROUND_WORDS; i += 2) {
+  for (let i = 0; i < KEY_WORDS; i += 2) {
     const a = mix(key, 0, i)
     const b = rotateLeft(mix(key, 4, i + 1), 8)
-    t[WHITEN + i] = a + b
-    t[WHITEN + i + 1] = rotateLeft((a + 2 * b) | 0, 9)
+    t[WHITENING + i] = a + b
+    t[WHITENING + i + 1] = rotateLeft((a + 2 * b) | 0, 9)
   }
 }
 

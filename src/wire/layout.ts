@@ -334,7 +334,8 @@ function misfit(layout: string, key: string, at: number, cause: unknown): WireEr
 export interface Message<T, N extends string = string> {
   readonly name: N
   readonly type: number
-  encode(value: T): Uint8Array
+  /** With `room` more bytes at the end, zero, that the caller fills: what ends with `rest` need not be joined first. */
+  encode(value: T, room?: number): Uint8Array
   decode(raw: Uint8Array): T
   /** Some value that can be encoded, for tests. */
   sample(random: Random): T
@@ -353,8 +354,8 @@ export function message<const N extends string, S extends Shape>(
 ): Message<Value<S>, N> {
   const layout = compile(name, shape)
 
-  function encode(value: Value<S>): Uint8Array {
-    const size = HEADER + layout.measure(value)
+  function encode(value: Value<S>, room = 0): Uint8Array {
+    const size = HEADER + layout.measure(value) + room
     if (size > SIZE_MAX) throw new WireError(name, 'size', 0, `${size} bytes do not fit a message`)
     const to = new Cursor(new Uint8Array(size))
     put16(to.bytes, to.take(2), size)

@@ -93,6 +93,13 @@ describe('a message', () => {
     expect(body).toEqual(hex('55'))
   })
 
+  test('has room at its end for what is written there later', () => {
+    const raw = Ping.encode({ ...ping, body: hex('ab') }, 2)
+    raw.set(hex('cdef'), raw.length - 2)
+    expect(raw).toEqual(Ping.encode({ ...ping, body: hex('abcdef') }))
+    expect(() => Ping.encode(ping, 0x10000)).toThrow(WireError)
+  })
+
   test('is read where it lies, in the middle of other bytes', () => {
     const around = hex(`abcd ${PING} ef`)
     expect(Ping.decode(around.subarray(2, -1))).toEqual(ping)

@@ -62,8 +62,9 @@ export class DirectionKey {
     }
   }
 
-  seal(iv: Uint8Array, plain: Uint8Array): Uint8Array {
-    return this.cipher.encrypt(iv, plain)
+  /** Encrypts `plain` where it lies. */
+  seal(iv: Uint8Array, plain: Uint8Array): void {
+    this.cipher.encryptInto(iv, plain, plain)
   }
 
   open(iv: Uint8Array, sealed: Uint8Array): Uint8Array {

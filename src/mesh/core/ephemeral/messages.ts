@@ -57,6 +57,9 @@ export const Encrypted = message('CORE_ENCRYPTED_MESSAGE', 82, {
   mac: bytes(HASH_SIZE),
   sealed: rest,
 })
+/** Where the last two begin: all is sealed where it will be sent from. */
+export const ENCRYPTED_MAC_AT = 4 + SEED_SIZE
+export const ENCRYPTED_SEALED_AT = ENCRYPTED_MAC_AT + HASH_SIZE
 /** What stands before the messages inside; then they follow one after the other. */
 export const EncryptedHead = struct('CORE_ENCRYPTED_HEAD', {
   sequence: u32,

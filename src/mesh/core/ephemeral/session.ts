@@ -10,8 +10,17 @@ import { equalSecrets, hmacSha512 } from '../../../crypto/hash.ts'
 import { toMicros, toMs } from '../../../wire/time.ts'
 import type { DirectionKey, MessageKeys } from './keys.ts'
 import { MESSAGE_AGE_MAX_MS, SEED_USES_MAX, SEQUENCE_MAX } from './limits.ts'
-import { ENCRYPTED_HEAD_SIZE, Encrypted, EncryptedHead } from './messages.ts'
+import {
+  ENCRYPTED_HEAD_SIZE,
+  ENCRYPTED_MAC_AT,
+  ENCRYPTED_SEALED_AT,
+  Encrypted,
+  EncryptedHead,
+} from './messages.ts'
 import { ReplayWindow } from './replay-window.ts'
+
+/** In the place of the MAC until there is what it is of. */
+const NO_MAC = new Uint8Array(ENCRYPTED_SEALED_AT - ENCRYPTED_MAC_AT)
 
 /**
  * Seals what we send. GNUnet takes another seed for each message; we keep one for some hundred, since
@@ -49,16 +58,18 @@ export class Outbound {
   seal(messages: readonly Uint8Array[], size: number): Uint8Array {
     if (this.uses++ >= SEED_USES_MAX) this.changeSeed()
     const { seed, iv, authentication } = this.keys
-    const plain = new Uint8Array(ENCRYPTED_HEAD_SIZE + size)
     const timestamp = toMicros(this.clock.now())
-    plain.set(EncryptedHead.encode({ sequence: ++this.sequence, timestamp }))
-    let at = ENCRYPTED_HEAD_SIZE
+    const head = EncryptedHead.encode({ sequence: ++this.sequence, timestamp })
+    const whole = Encrypted.encode({ seed, mac: NO_MAC, sealed: head }, size)
+    let at = ENCRYPTED_SEALED_AT + ENCRYPTED_HEAD_SIZE
     for (const message of messages) {
-      plain.set(message, at)
+      whole.set(message, at)
       at += message.length
     }
-    const sealed = this.key.seal(iv, plain)
-    return Encrypted.encode({ seed, mac: hmacSha512(authentication, sealed), sealed })
+    const sealed = whole.subarray(ENCRYPTED_SEALED_AT)
+    this.key.seal(iv, sealed)
+    whole.set(hmacSha512(authentication, sealed), ENCRYPTED_MAC_AT)
+    return whole
   }
 
   private changeSeed(): void {

@@ -1,0 +1,135 @@
+/**
+ * WebAssembly put together at run time: as much of its binary format as the ciphers here need
+ * (WebAssembly Core Specification 2.0, chapter 5). All functions of a module work on one memory. There is no compiler to trust and no binary to review: a program is what its source says.
+ */
+
+/** The bytes of some instructions; put in a tree, so that nothing is copied before the end. */
+export type Code = number | readonly Code[]
+
+export interface Routine {
+  readonly name: string
+  /** The first locals are what the routine is given, each of 32 bits. */
+  readonly parameters: number
+  /** So many more of 32 bits, and after them of 64; zero at the beginning. */
+  readonly locals: number
+  readonly wideLocals?: number
+  readonly code: Code
+}
+
+/** What runs: each routine by its name, and the memory they share. */
+export interface Machine {
+  readonly memory: Uint8Array
+  readonly run: Readonly<Record<string, (...values: number[]) => void>>
+}
+
+/** What Node has and its types leave out. */
+declare const WebAssembly: {
+  readonly Memory: new (size: { initial: number; maximum: number }) => { buffer: ArrayBuffer }
+  readonly Module: new (bytes: Uint8Array) => object
+  readonly Instance: new (module: object, imports: object) => { exports: Machine['run'] }
+}
+
+const TYPE_I32 = 0x7f
+const TYPE_I64 = 0x7e
+const PAGE = 65_536
+
+// Section 5.4: locals, control, and arithmetic on words of 32 or 64 bits.
+export const get = (local: number): Code => [0x20, unsigned(local)]
+export const set = (local: number, value: Code): Code => [value, 0x21, unsigned(local)]
+
+const operation = (opcode: number) => (a: Code, b: Code) => [a, b, opcode]
+
+/** What there is for both widths; `constant` takes what 32 bits with a sign can say. */
+const arithmetic = (wide: 0 | 1) => ({
+  width: wide ? 8 : 4,
+  constant: (value: number): Code => [0x41 + wide, signed(value)],
+  /** Memory at a constant distance from an address. */
+  load: (address: Code, offset: number): Code => [
+    ...[address, 0x28 + wide, 2 + wide],
+    unsigned(offset),
+  ],
+  store: (address: Code, offset: number, value: Code): Code => [
+    ...[address, value, 0x36 + wide, 2 + wide],
+    unsigned(offset),
+  ],
+  add: operation(wide ? 0x7c : 0x6a),
+  and: operation(wide ? 0x83 : 0x71),
+  or: operation(wide ? 0x84 : 0x72),
+  xor: operation(wide ? 0x85 : 0x73),
+  shiftLeft: operation(wide ? 0x86 : 0x74),
+  shiftRight: operation(wide ? 0x88 : 0x76),
+  rotateLeft: operation(wide ? 0x89 : 0x77),
+  rotateRight: operation(wide ? 0x8a : 0x78),
+})
+export type Arithmetic = ReturnType<typeof arithmetic>
+export const i32 = arithmetic(0)
+export const i64 = arithmetic(1)
+
+/** A word of 32 bits as one of 64, without sign. */
+export const widen = (value: Code): Code => [value, 0xad]
+/** Whether the first is less than the second, both without sign. */
+export const isBelow = operation(0x49)
+/** Does `body` again as long as `condition` holds at its end. */
+export const repeatWhile = (condition: Code, body: Code): Code => [
+  ...[0x03, 0x40, body, condition],
+  ...[0x0d, 0, 0x0b],
+]
+
+/** The program of `routines`, with `size` bytes of memory. Null where this Node has no WebAssembly, or no room. */
+export function assemble(routines: readonly Routine[], size: number): Machine | null {
+  const pages = Math.ceil(size / PAGE)
+  try {
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages })
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(binary(routines, pages)), {
+      own: { memory },
+    })
+    return { memory: new Uint8Array(memory.buffer), run: instance.exports }
+  } catch {
+    return null // With --jitless there is none; with little address space no memory of it.
+  }
+}
+
+/** Section 5.5: types, the imported memory, functions, exports, code. */
+function binary(routines: readonly Routine[], pages: number): Uint8Array {
+  const types = routines.map(({ parameters }) => [0x60, list(Array(parameters).fill(TYPE_I32)), 0])
+  const memory = [text('own'), text('memory'), 2, 1, unsigned(pages), unsigned(pages)]
+  const exports = routines.map(({ name }, at) => [text(name), 0, unsigned(at)])
+  const bodies = routines.map(({ locals, wideLocals = 0, code }) => {
+    const declared = [
+      [unsigned(locals), TYPE_I32],
+      [unsigned(wideLocals), TYPE_I64],
+    ]
+    return sized([list(declared), code, 0x0b])
+  })
+  return Uint8Array.from(
+    flat([
+      ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+      ...[1, sized(list(types)), 2, sized(list([memory]))],
+      ...[3, sized(list(routines.map((_, at) => unsigned(at)))), 7, sized(list(exports))],
+      ...[10, sized(list(bodies))],
+    ]),
+  )
+}
+
+const list = (items: readonly Code[]): Code => [unsigned(items.length), items]
+const text = (ascii: string): Code => list(Array.from(ascii, letter => letter.charCodeAt(0)))
+
+function sized(content: Code): Code {
+  const bytes = flat(content)
+  return [unsigned(bytes.length), bytes]
+}
+
+function flat(code: Code, bytes: number[] = []): number[] {
+  if (typeof code === 'number') bytes.push(code)
+  else for (const part of code) flat(part, bytes)
+  return bytes
+}
+
+/** LEB128, section 5.2.2. */
+function unsigned(value: number): Code {
+  return value < 128 ? value : [(value & 127) | 128, unsigned(value >>> 7)]
+}
+
+function signed(value: number): Code {
+  return value >= -64 && value < 64 ? value & 127 : [(value & 127) | 128, signed(value >> 7)]
+}
