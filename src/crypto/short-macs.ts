@@ -31,8 +31,8 @@ const MEMORY_SIZE = BLOCKS_AT + BLOCKS_SIZE
 const INNER_PAD = 0x36363636
 const INNER_TO_OUTER = 0x6a6a6a6a
 
-/** Of so many, a thousand messages, OpenSSL does the first: the program takes 2 to 3 MiB, which an idle agent need not have. */
-const FEW = 16_384
+/** Of so many, OpenSSL does the first: whoever has few connections need not have this. */
+const FEW = 4_096
 let uses = 0
 let ready: { readonly sha256: Hmac; readonly sha512: Hmac } | null = null
 

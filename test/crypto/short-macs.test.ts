@@ -38,11 +38,11 @@ function plainHkdf(length: number, salt: Uint8Array, ikm: Uint8Array, info: Uint
 }
 
 // Before the others, which make it ready.
-test('is made ready only after many thousands', () => {
+test('is made ready only after some thousands', () => {
   let count = 0
   while (!isReady()) count++
-  expect(count).toBeGreaterThan(16_000)
-  expect(count).toBeLessThan(17_000)
+  expect(count).toBeGreaterThan(4_000)
+  expect(count).toBeLessThan(5_000)
 })
 
 test.for(['sha256', 'sha512'] as const)('HMAC with %s is that of OpenSSL', algorithm => {
