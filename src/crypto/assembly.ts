@@ -1,6 +1,7 @@
 /**
  * WebAssembly put together at run time: as much of its binary format as the ciphers here need
- * (WebAssembly Core Specification 2.0, chapter 5). All functions of a module work on one memory. There is no compiler to trust and no binary to review: a program is what its source says.
+ * (WebAssembly Core Specification 2.0, chapter 5). All values are i32, all functions of a module work on
+ * one memory. There is no compiler to trust and no binary to review: a program is what its source says.
  */
 
 /** The bytes of some instructions; put in a tree, so that nothing is copied before the end. */
@@ -8,11 +9,10 @@ export type Code = number | readonly Code[]
 
 export interface Routine {
   readonly name: string
-  /** The first locals are what the routine is given, each of 32 bits. */
+  /** The first locals are what the routine is given. */
   readonly parameters: number
-  /** So many more of 32 bits, and after them of 64; zero at the beginning. */
+  /** So many more, zero at the beginning. */
   readonly locals: number
-  readonly wideLocals?: number
   readonly code: Code
 }
 
@@ -29,44 +29,25 @@ declare const WebAssembly: {
   readonly Instance: new (module: object, imports: object) => { exports: Machine['run'] }
 }
 
-const TYPE_I32 = 0x7f
-const TYPE_I64 = 0x7e
+const I32 = 0x7f
 const PAGE = 65_536
 
-// Section 5.4: locals, control, and arithmetic on words of 32 or 64 bits.
+// Section 5.4: a number, a local, memory at a constant distance from an address, arithmetic.
+export const constant = (value: number): Code => [0x41, signed(value)]
 export const get = (local: number): Code => [0x20, unsigned(local)]
 export const set = (local: number, value: Code): Code => [value, 0x21, unsigned(local)]
-
+export const load = (address: Code, offset: number): Code => [address, 0x28, 2, unsigned(offset)]
+export const store = (address: Code, offset: number, value: Code): Code => [
+  ...[address, value, 0x36, 2],
+  unsigned(offset),
+]
 const operation = (opcode: number) => (a: Code, b: Code) => [a, b, opcode]
-
-/** What there is for both widths; `constant` takes what 32 bits with a sign can say. */
-const arithmetic = (wide: 0 | 1) => ({
-  width: wide ? 8 : 4,
-  constant: (value: number): Code => [0x41 + wide, signed(value)],
-  /** Memory at a constant distance from an address. */
-  load: (address: Code, offset: number): Code => [
-    ...[address, 0x28 + wide, 2 + wide],
-    unsigned(offset),
-  ],
-  store: (address: Code, offset: number, value: Code): Code => [
-    ...[address, value, 0x36 + wide, 2 + wide],
-    unsigned(offset),
-  ],
-  add: operation(wide ? 0x7c : 0x6a),
-  and: operation(wide ? 0x83 : 0x71),
-  or: operation(wide ? 0x84 : 0x72),
-  xor: operation(wide ? 0x85 : 0x73),
-  shiftLeft: operation(wide ? 0x86 : 0x74),
-  shiftRight: operation(wide ? 0x88 : 0x76),
-  rotateLeft: operation(wide ? 0x89 : 0x77),
-  rotateRight: operation(wide ? 0x8a : 0x78),
-})
-export type Arithmetic = ReturnType<typeof arithmetic>
-export const i32 = arithmetic(0)
-export const i64 = arithmetic(1)
-
-/** A word of 32 bits as one of 64, without sign. */
-export const widen = (value: Code): Code => [value, 0xad]
+export const add = operation(0x6a)
+export const and = operation(0x71)
+export const xor = operation(0x73)
+export const shiftLeft = operation(0x74)
+export const shiftRight = operation(0x76)
+export const rotateLeft = operation(0x77)
 /** Whether the first is less than the second, both without sign. */
 export const isBelow = operation(0x49)
 /** Does `body` again as long as `condition` holds at its end. */
@@ -91,16 +72,12 @@ export function assemble(routines: readonly Routine[], size: number): Machine | 
 
 /** Section 5.5: types, the imported memory, functions, exports, code. */
 function binary(routines: readonly Routine[], pages: number): Uint8Array {
-  const types = routines.map(({ parameters }) => [0x60, list(Array(parameters).fill(TYPE_I32)), 0])
+  const types = routines.map(({ parameters }) => [0x60, list(Array(parameters).fill(I32)), 0])
   const memory = [text('own'), text('memory'), 2, 1, unsigned(pages), unsigned(pages)]
   const exports = routines.map(({ name }, at) => [text(name), 0, unsigned(at)])
-  const bodies = routines.map(({ locals, wideLocals = 0, code }) => {
-    const declared = [
-      [unsigned(locals), TYPE_I32],
-      [unsigned(wideLocals), TYPE_I64],
-    ]
-    return sized([list(declared), code, 0x0b])
-  })
+  const bodies = routines.map(({ locals, code }) =>
+    sized([list([[unsigned(locals), I32]]), code, 0x0b]),
+  )
   return Uint8Array.from(
     flat([
       ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],

@@ -1,7 +1,6 @@
 /** Hashes and message authentication codes, of parts that need not be joined first. */
 
 import { createHash, createHmac, hash, timingSafeEqual } from 'node:crypto'
-import { isReady, SHORT_KEY_MAX, SHORT_MAX, shortHmac } from './short-macs.ts'
 
 /** A Buffer as the plain bytes it is: `slice` then copies, as everywhere else. */
 export const plainBytes = (buffer: Uint8Array): Uint8Array =>
@@ -52,10 +51,6 @@ function authenticate(
   key: Uint8Array,
   parts: readonly Uint8Array[],
 ): Uint8Array {
-  let size = 0
-  for (const part of parts) size += part.length
-  if (size <= SHORT_MAX && key.length <= SHORT_KEY_MAX && isReady())
-    return shortHmac(algorithm, key, parts)
   const hmac = createHmac(algorithm, key)
   for (const part of parts) hmac.update(part)
   return plainBytes(hmac.digest())

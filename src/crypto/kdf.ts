@@ -5,7 +5,6 @@
 
 import { concat } from '../base/bytes.ts'
 import { hmacSha256, hmacSha512 } from './hash.ts'
-import { isReady, SHORT_KEY_MAX, SHORT_MAX, shortHkdf } from './short-macs.ts'
 
 /** HMAC-SHA256 gives so many bytes a step. */
 const BLOCK = 32
@@ -25,15 +24,10 @@ export function hkdf(
   ...context: readonly (Uint8Array | string)[]
 ): Uint8Array {
   if (length > STEPS_MAX * BLOCK) throw new RangeError(`HKDF cannot give ${length} bytes`)
+  const prk = hmacSha512(salt, ikm)
   const info = concat(
     ...context.map(part => (typeof part === 'string' ? encoder.encode(part) : part)),
   )
-  if (isShort(salt, ikm, info) && isReady()) {
-    const keys = new Uint8Array(length)
-    shortHkdf(keys, salt, ikm, info)
-    return keys
-  }
-  const prk = hmacSha512(salt, ikm)
   const okm = new Uint8Array(Math.ceil(length / BLOCK) * BLOCK)
   let last = new Uint8Array(0)
   for (let step = 1; (step - 1) * BLOCK < length; step++) {
@@ -42,7 +36,3 @@ export function hkdf(
   }
   return okm.subarray(0, length)
 }
-
-/** Whether all that is hashed at a time is short; the information stands between the last block and a byte. */
-const isShort = (salt: Uint8Array, ikm: Uint8Array, info: Uint8Array): boolean =>
-  salt.length <= SHORT_KEY_MAX && ikm.length <= SHORT_MAX && info.length < SHORT_MAX - BLOCK

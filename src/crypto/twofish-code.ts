@@ -6,10 +6,24 @@
  * beside each other, as in twofish.ts; three or four need more registers than there are, and are slower.
  */
 
-import { type Code, get, i32, isBelow, type Routine, repeatWhile, set } from './assembly.ts'
+import {
+  add,
+  and,
+  type Code,
+  constant,
+  get,
+  isBelow,
+  load,
+  type Routine,
+  repeatWhile,
+  rotateLeft,
+  set,
+  shiftLeft,
+  shiftRight,
+  store,
+  xor,
+} from './assembly.ts'
 import { ROUND_KEYS, TABLE_WORDS, WHITENING } from './twofish.ts'
-
-const { add, and, constant, load, rotateLeft, shiftLeft, shiftRight, store, xor } = i32
 
 const WORD = 4
 const BLOCK = 4 * WORD

@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { assemble, i32, set } from '../../src/crypto/assembly.ts'
+import { assemble, constant, set } from '../../src/crypto/assembly.ts'
 import { decryptLong, encryptLong, LONG_MAX, LONG_MIN } from '../../src/crypto/long-messages.ts'
 import { SymmetricKey } from '../../src/crypto/symmetric.ts'
 import { Twofish } from '../../src/crypto/twofish.ts'
@@ -63,7 +63,7 @@ test.for([LONG_MIN - 1, LONG_MIN, 4_111, 61_440, LONG_MAX, LONG_MAX + 1, 200_000
 
 test('has numbers of any length, and no program where there is no memory for it', () => {
   for (const value of [0, 63, 64, 127, 128, 1_020, 8_191, 8_192, 70_000, -1, -64, -65, -70_000]) {
-    const code = [set(0, i32.constant(value)), [i32.constant(0), 0x20, 0, 0x36, 2, 0]]
+    const code = [set(0, constant(value)), [constant(0), 0x20, 0, 0x36, 2, 0]]
     const made = assemble([{ name: 'keep', parameters: 1, locals: 0, code }], 4)
     made!.run.keep!(0)
     expect(new DataView(made!.memory.buffer).getInt32(0, true)).toBe(value)
