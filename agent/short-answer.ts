@@ -24,6 +24,17 @@ export class ShortAnswer {
   hold(): void {
     if (this.timer) return
     this.carrier.cork()
+    this.wait()
+  }
+
+  /** The command runs: to start it took as long as that takes here, and the moment begins. Nothing, where none is held any more. */
+  begun(): void {
+    if (!this.timer) return
+    this.timer.cancel()
+    this.wait()
+  }
+
+  private wait(): void {
     // The end of the command that came while this process did something else is read first.
     this.timer = this.clock.after(HELD_MS, () => {
       this.timer = this.clock.after(0, () => this.release())

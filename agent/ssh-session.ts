@@ -279,6 +279,7 @@ export class SshSession {
   /** Resolves to its end; null where the client went away before. */
   private async run(channel: ServerChannel, command: string | null): Promise<Exit | null> {
     const program = await this.start(command)
+    this.options.answer()?.begun()
     this.program = program
     if (this.left.signal.aborted) {
       program.hangUp()
@@ -290,10 +291,9 @@ export class SshSession {
     const { account } = this.options
     const first = this.terminal && greeting(account, command === null, this.recording)
     if (first?.length) await out.write(first, 'output')
-    const { screen } = this
-    if (screen) screen.tell = line => void out.write(line, 'output')
+    if (this.screen) this.screen.tell = line => void out.write(line, 'output')
     const show = (chunk: Uint8Array) => {
-      screen?.add(chunk)
+      this.screen?.add(chunk)
       return out.write(chunk, 'output')
     }
     await Promise.all([

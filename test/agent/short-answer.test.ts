@@ -56,6 +56,19 @@ describe('what is said at the beginning of a command', () => {
     expect(world.pending).toBe(0)
   })
 
+  it('is held for as long again from when the command runs, and no more where none is held', () => {
+    answer.hold()
+    carrier.write('begun ')
+    world.run(0.6 * HELD_MS)
+    answer.begun()
+    world.run(0.6 * HELD_MS)
+    expect(left).toEqual([])
+    world.run(0.6 * HELD_MS)
+    answer.begun()
+    expect(left).toEqual(['begun '])
+    expect(world.pending).toBe(0)
+  })
+
   it('may be released twice', () => {
     answer.hold()
     answer.release()
