@@ -88,12 +88,10 @@ export function loginEnvironment({
   term,
   base,
 }: EnvironmentOptions): Record<string, string> {
-  const env: Record<string, string> = { PATH: account.identity ? USER_PATH : DEFAULT_PATH }
-  for (const [name, value] of Object.entries(base))
-    if (value !== undefined && KEPT.test(name) && !(account.identity && name === 'PATH'))
-      env[name] = value
   return {
-    ...env,
+    PATH: DEFAULT_PATH,
+    ...keptOf(base),
+    ...(account.identity && { PATH: USER_PATH }),
     ...requested.entries(),
     HOME: account.home,
     USER: account.name,
@@ -102,6 +100,20 @@ export function loginEnvironment({
     BOX_DEVICE: deviceName,
     ...(term === null ? {} : { TERM: termOf(term) }),
   }
+}
+
+const kept = new WeakMap<NodeJS.ProcessEnv, Readonly<Record<string, string>>>()
+
+/** Read once: the environment of this process does not change, and to go through it takes longer than all else here. */
+function keptOf(base: NodeJS.ProcessEnv): Readonly<Record<string, string>> {
+  const known = kept.get(base)
+  if (known) return known
+  const names = Object.keys(base).filter(name => KEPT.test(name))
+  const found = Object.fromEntries(
+    names.flatMap(name => (base[name] === undefined ? [] : [[name, base[name]]])),
+  )
+  kept.set(base, found)
+  return found
 }
 
 /** The names of terminals are words; anything else would be a surprise for the program. */

@@ -35,7 +35,7 @@ const { O_RDONLY, O_WRONLY, O_RDWR, O_NONBLOCK } = constants
 export class PipeShelf {
   private readonly mkfifo: MakeNamedPipes
   private shelf: Pipes[] = []
-  /** For how many commands they are made the next time: more with each, as one command says nothing about a second. */
+  /** For how many commands they are made the next time: one says nothing about a second, and two that there will be more. */
   private next = 1
   private making: Promise<boolean> | null = null
   private users = 0
@@ -75,7 +75,7 @@ export class PipeShelf {
   /** False where it failed. */
   private async fill(): Promise<boolean> {
     const count = this.next
-    this.next = Math.min(2 * count, AT_ONCE_MAX)
+    this.next = AT_ONCE_MAX
     let directory: string | null = null
     try {
       directory = mkdtempSync(join(tmpdir(), 'box-exec-'))

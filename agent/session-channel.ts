@@ -47,6 +47,13 @@ export async function tellOnly(
   return { code }
 }
 
+/** Says this, and ends. */
+export function tellText(channel: ServerChannel | undefined, text: string): void {
+  channel?.on('error', () => {})
+  channel?.write(text)
+  if (channel) tellExit(channel, { code: 0 })
+}
+
 export function tellExit(channel: ServerChannel, exit: Exit): void {
   if ('code' in exit) channel.exit(exit.code)
   else channel.exit(exit.signal, false, '')

@@ -17,6 +17,7 @@ import type { LastingShells } from './lasting-shells.ts'
 import type { OpenScreens } from './open-screens.ts'
 import type { PipeShelf } from './pipe-shelf.ts'
 import { RECORDED_BANNER } from './session-recording.ts'
+import { ShortAnswer } from './short-answer.ts'
 import type { Caller, SshServerOptions } from './ssh-server.ts'
 import { SshSession } from './ssh-session.ts'
 
@@ -52,6 +53,7 @@ export class SshConnection {
   private readonly shells: LastingShells
   private readonly screens: OpenScreens
   private readonly pipes: PipeShelf
+  private readonly answer: ShortAnswer
   /** Whether its person was told at the login that all of it is recorded. */
   private readonly isToldOfRecording: boolean
   private readonly sessions = new Set<SshSession>()
@@ -73,6 +75,7 @@ export class SshConnection {
     this.pipes = pipes
     this.heardAt = options.clock.elapsed()
     this.carrier = carrier
+    this.answer = new ShortAnswer(carrier, options.clock)
     this.caller = caller
     this.isToldOfRecording = caller.isRecorded()
     this.account = caller.user ?? options.account
@@ -122,6 +125,7 @@ export class SshConnection {
     this.isEnding = true
     for (const session of this.sessions) leave(session)
     this.forwarding?.close()
+    this.answer.release()
     this.timer.cancel()
     this.timer = this.options.clock.after(GOODBYE_MS, () => this.carrier.destroy())
     if (this.client) this.client.end()
@@ -167,9 +171,10 @@ export class SshConnection {
     this.rest()
   }
 
-  /** Waits for a session; not for ever. */
+  /** What goes over the connection has changed. Waits for a session; not for ever. */
   private rest(): void {
     if (this.isEnding) return
+    this.answer.release()
     this.timer.cancel()
     if (this.sessions.size === 0 && !this.forwarding?.isBusy)
       this.timer = this.options.clock.after(IDLE_MS, () => this.giveUp('idle'))
@@ -179,9 +184,10 @@ export class SshConnection {
     const { clock, log, recorder, approvals } = this.options
     const { account, caller, carrier, shells, screens, pipes, isToldOfRecording } = this
     const heardAt = () => this.heardAt
+    const answer = () => (this.sessions.size === 1 && !this.forwarding?.isBusy ? this.answer : null)
     const opened = new SshSession(session, {
       ...{ account, caller, carrier, clock, log, recorder, approvals },
-      ...{ shells, screens, pipes, heardAt, isToldOfRecording },
+      ...{ shells, screens, pipes, answer, heardAt, isToldOfRecording },
     })
     this.sessions.add(opened)
     this.rest()
@@ -200,6 +206,7 @@ export class SshConnection {
     const isLost = !this.isEnding && !this.hasLeft
     this.isEnding = true
     this.timer.cancel()
+    this.answer.release()
     for (const session of this.sessions) isLost ? session.lose() : session.hangUp()
     this.sessions.clear()
     this.forwarding?.close()

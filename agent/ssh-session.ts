@@ -39,10 +39,12 @@ import {
   TAKEN_OVER,
   tellExit,
   tellOnly,
+  tellText,
 } from './session-channel.ts'
 import { type SessionFiles, sessionFiles } from './session-files.ts'
 import { SessionOutput } from './session-output.ts'
 import { detailFor, greeting, recordingOrWhy, unrecorded } from './session-recording.ts'
+import type { ShortAnswer } from './short-answer.ts'
 import type { Caller } from './ssh-server.ts'
 import type { WatchedScreen } from './watched-screen.ts'
 
@@ -62,10 +64,15 @@ export interface SshSessionOptions {
   /** The terminals that are open on this device. */
   readonly screens: OpenScreens
   readonly pipes: PipeShelf
+  /** Null where others use the connection, too. */
+  readonly answer: () => ShortAnswer | null
   /** By clock.elapsed, when anything last came over the connection. */
   readonly heardAt: () => number
   readonly isToldOfRecording: boolean
 }
+
+/** Made once: an error of its own for each session would cost more than most that is done with it. */
+const GONE = new BoxError('CHANNEL_CLOSED', 'The client has gone.')
 
 interface Verdict {
   readonly accept: () => ServerChannel
@@ -139,7 +146,7 @@ export class SshSession {
 
   /** The client has gone, or must. */
   hangUp(): void {
-    this.left.abort()
+    this.left.abort(GONE)
     if (this.lasting) this.options.shells.remove(this.lasting)
     this.lasting = null
     this.program?.hangUp()
@@ -199,10 +206,7 @@ export class SshSession {
       reject()
       return
     }
-    const channel: ServerChannel | undefined = accept()
-    channel?.on('error', () => {})
-    channel?.write(shellsText(shells.list(caller)))
-    if (channel) tellExit(channel, { code: 0 })
+    tellText(accept(), shellsText(shells.list(caller)))
   }
 
   private begin(
@@ -219,6 +223,10 @@ export class SshSession {
       reject()
       return
     }
+    const isHeld =
+      (beginning === 'asked' || (beginning === 'begun' && caller.scope().approved)) &&
+      (right === 'exec' || right === 'shell')
+    if (right === 'exec' && !isHeld && !this.terminal) this.options.answer()?.hold()
     const channel: ServerChannel | undefined = accept()
     if (!channel) return
     channel.on('error', () => {}) // Its end comes as `close`.
@@ -237,8 +245,7 @@ export class SshSession {
         tellExit(channel, { code: EXIT_NOT_STARTED })
       })
     }
-    const isHeld = beginning === 'asked' || (beginning === 'begun' && caller.scope().approved)
-    if (!isHeld || (right !== 'exec' && right !== 'shell')) {
+    if (!isHeld) {
       go()
       return
     }
@@ -272,6 +279,7 @@ export class SshSession {
   /** Resolves to its end; null where the client went away before. */
   private async run(channel: ServerChannel, command: string | null): Promise<Exit | null> {
     const program = await this.start(command)
+    this.options.answer()?.begun()
     this.program = program
     if (this.left.signal.aborted) {
       program.hangUp()
@@ -283,10 +291,9 @@ export class SshSession {
     const { account } = this.options
     const first = this.terminal && greeting(account, command === null, this.recording)
     if (first?.length) await out.write(first, 'output')
-    const { screen } = this
-    if (screen) screen.tell = line => void out.write(line, 'output')
+    if (this.screen) this.screen.tell = line => void out.write(line, 'output')
     const show = (chunk: Uint8Array) => {
-      screen?.add(chunk)
+      this.screen?.add(chunk)
       return out.write(chunk, 'output')
     }
     await Promise.all([
@@ -297,6 +304,7 @@ export class SshSession {
     if (recording?.fault) await out.write(Buffer.from(unrecorded(recording.fault)), 'errors')
     const exit = await program.exited
     tellExit(channel, exit)
+    this.options.answer()?.release()
     return exit
   }
 
@@ -376,25 +384,20 @@ export class SshSession {
   }
 
   private async start(command: string | null): Promise<Program> {
-    const { terminal } = this
+    const { terminal, recording } = this
+    const { account, clock, pipes } = this.options
     if (terminal) {
       const args = command === null ? ['-l'] : ['-c', command]
       const request = terminalRequest(this.options, terminal, args, this.variables)
-      this.pty = this.newPty(request)
+      const pty = new Pty({ ...request, clock })
+      this.pty = recording ? recordedTerminal(pty, recording, clock) : pty
       this.screen = this.options.screens.openFor(this.pty, this.options.caller.name, request)
       return this.pty
     }
-    const { account, clock, pipes } = this.options
     const { home: cwd, shell, identity: as } = account
     const line = command ?? `exec ${quoted(shell)} -l`
     const env = environmentOf(this.options, null, this.variables)
     const program = await exec({ shell, command: line, env, cwd, as, clock, pipes })
-    return this.recording ? recordedProgram(program, this.recording, clock) : program
-  }
-
-  private newPty(request: TerminalRequest): TerminalProgram {
-    const { clock } = this.options
-    const pty = new Pty({ ...request, clock })
-    return this.recording ? recordedTerminal(pty, this.recording, clock) : pty
+    return recording ? recordedProgram(program, recording, clock) : program
   }
 }

@@ -28,7 +28,9 @@ const AFTER_MS = 5_000
 
 async function startBox(file) {
   const words = [rate, seconds].map(String)
-  const { state, agents, hubs } = await startFleet(devices, folder('devices'), 'targets/status-agents.mjs', words)
+  const script = 'targets/status-agents.mjs'
+  const { state, agents: all, hubs } = await startFleet(devices, folder('devices'), { script, words })
+  const [agents] = all
   const controller = await startScript('targets/status-controller.mjs', [state, file])
   return { agents, controller, between: hubs }
 }

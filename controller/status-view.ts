@@ -101,6 +101,12 @@ export class StatusView {
     return [...cells.reverse(), alertsCell(this.alerts()), seen!]
   }
 
+  /** When it was last heard of; of one that never was, when it was paired. */
+  get seenAt(): number {
+    if (!this.values) return this.device.pairedAt
+    return this.knownAt ?? this.context.clock.now()
+  }
+
   /** What is known of it, for rules. */
   observed(): Observed {
     const { zone, name, tags } = this.device

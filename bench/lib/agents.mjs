@@ -43,11 +43,11 @@ async function start(name, hub, owner, top) {
   return { name, zone: zoneToText(agent.device.zone), agent }
 }
 
-/** Until each has its link, and its names are out. */
-export async function startAgents(count, hellos, owner, top) {
+/** Numbered from `first`. Until each has its link, and its names are out. */
+export async function startAgents(count, hellos, owner, top, first = 0) {
   const hubs = hellos.split(' ')
   const agents = []
-  for (let i = 0; i < count; i++)
+  for (let i = first; i < first + count; i++)
     agents.push(await start(`d${String(i).padStart(3, '0')}`, hubs[i % hubs.length], zoneFromText(owner), top))
   for (const { agent } of agents)
     while (agent.status().hubs === 0 || agent.status().published_until === null) await sleep(LOOK_EVERY_MS)

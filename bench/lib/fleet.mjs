@@ -48,10 +48,10 @@ export async function box(state, ...words) {
 const DEVICES_A_HUB = 50
 
 /**
- * So many agents in one process, by the script, which gets the words behind the rest; their hubs, and the state of an owner who knows no more of them
- * than their keys; below `top` each has a directory by its name; `pid` is that of the agents' process.
+ * So many agents by the script, which gets the words behind the rest, all in one process or so many in each; their hubs, and the state of an
+ * owner who knows no more of them than their keys; below `top` each has a directory by its name.
  */
-export async function startFleet(count, top, script = 'targets/agents.mjs', words = []) {
+export async function startFleet(count, top, { script = 'targets/agents.mjs', each = count, words = [] } = {}) {
   const hubs = [await startHub()]
   while (hubs.length * DEVICES_A_HUB < count) hubs.push(await startHub(['--hub-url', hubs[0].status.hello]))
   const hellos = hubs.map(({ status }) => status.hello)
@@ -59,9 +59,11 @@ export async function startFleet(count, top, script = 'targets/agents.mjs', word
   await box(state, 'init', '--ego', 'home')
   for (const hello of hellos) await box(state, 'hub', 'add', hello)
   const { id: zone } = JSON.parse(await box(state, 'id', '--json'))
-  const agents = await startScript(script, [String(count), hellos.join(' '), zone, top, ...words])
+  const start = first => startScript(script, [Math.min(each, count - first), hellos.join(' '), zone, top, first, ...words].map(String))
+  const agents = await Promise.all(Array.from({ length: Math.ceil(count / each) }, (_, i) => start(i * each)))
+  const devices = agents.flatMap(({ info }) => info)
   const fleet = new Fleet(directoryState(state, systemClock))
-  for (const device of agents.info)
+  for (const device of devices)
     await fleet.add({ name: device.name, zone: zoneFromText(device.zone), tags: [], pairedAt: 0, last: null })
-  return { state, agents, devices: agents.info, pid: agents.pid, hubs: hubs.map(({ pid }) => pid) }
+  return { state, agents, devices, hubs: hubs.map(({ pid }) => pid) }
 }

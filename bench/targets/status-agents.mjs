@@ -1,5 +1,5 @@
 /**
- * Many devices in one process (lib/agents.mjs), of which only the figures are made up: `status-agents.mjs COUNT 'HUB …' OWNER FOLDER RATE SECONDS`.
+ * Many devices in one process (lib/agents.mjs), of which only the figures are made up: `status-agents.mjs COUNT 'HUB …' OWNER FOLDER 0 RATE SECONDS`.
  * What changes is told at once: how often a real one looks at itself (every 1.5 s while it is followed) is no figure of the way.
  */
 
@@ -7,7 +7,7 @@ import { measure, ownMachine } from '../../dist/agent/probes.js'
 import { startAgents } from '../lib/agents.mjs'
 import { changeOnSignal, moment } from '../lib/updates.mjs'
 
-const [, , count, hellos, owner, top, rate, seconds] = process.argv
+const [, , count, hellos, owner, top, , rate, seconds] = process.argv
 const agents = await startAgents(Number(count), hellos, owner, top)
 const before = measure(ownMachine(Date.now()))
 const places = agents.map(({ agent }) => {

@@ -20,7 +20,8 @@ import { Turns } from './turns.ts'
 const LOOK_EVERY_MS = 1_000
 /** So many devices are looked for at once: more at a time would not be met sooner, and time out for each other. */
 const LOOKED_FOR_MAX = 16
-/** Those that are off do not keep the others waiting. */
+/** Those that are off do not keep the others waiting: whoever is there answers within this, unless there is much else to do. */
+const WAIT_MS = 1_000
 const TURN_MS = 3_000
 /** A device that refuses us may have been told otherwise by then. */
 const REFUSED_AGAIN_MS = 60_000
@@ -74,7 +75,7 @@ export class FleetWatch {
     this.sight = sight
     this.followDevice = followDevice
     const { clock } = context
-    this.turns = new Turns({ clock, limit: LOOKED_FOR_MAX, longestMs: TURN_MS })
+    this.turns = new Turns({ clock, limit: LOOKED_FOR_MAX, idleMs: WAIT_MS, longestMs: TURN_MS })
     this.past = new FleetHistory(context.clock, () => this.devices())
     this.look()
   }
@@ -136,11 +137,14 @@ export class FleetWatch {
       end.abort(new BoxError('DEVICE_UNKNOWN'))
       if (!named.has(view.device.name)) this.tell(listener => listener.removed(view.device.name))
     }
+    const added: StatusView[] = []
     for (const device of devices) {
       const one = this.followed.get(zoneToText(device.zone))
       if (one) this.rename(one.view, device, named)
-      else this.begin(device)
+      else added.push(new StatusView(this.context, device, this.sight))
     }
+    // Who was there a moment ago is likely to be there now, and need not wait for those who have been away for weeks.
+    for (const view of added.sort((a, b) => b.seenAt - a.seenAt)) this.begin(view)
   }
 
   /** Also its tags. A name that another device has now is not taken away from it. */
@@ -152,10 +156,9 @@ export class FleetWatch {
     if (isRenamed || `${tags}` !== `${device.tags}`) this.changed(view)
   }
 
-  private begin(device: Device): void {
-    const view = new StatusView(this.context, device, this.sight)
+  private begin(view: StatusView): void {
     const end = new AbortController()
-    this.followed.set(zoneToText(device.zone), { view, end })
+    this.followed.set(zoneToText(view.device.zone), { view, end })
     this.changed(view)
     // Unexpected failures end the process, as everywhere.
     void this.follow(view, end.signal)

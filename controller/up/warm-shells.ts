@@ -14,6 +14,7 @@ import { openShell } from '../device-shell.ts'
 import type { Device } from '../fleet.ts'
 import type { LentShell } from '../remote-command.ts'
 import type { SshSession } from '../ssh-client.ts'
+import { Turns } from './turns.ts'
 
 /**
  * Commands come in bursts; each connection costs a device 200 KB. One that was lost unseen is noticed after 40 seconds at
@@ -26,6 +27,13 @@ const FRESH_MS = 2_000
 const ANSWER_MS = 3_000
 /** A device lets ten sessions be open over one connection. */
 const USES_MAX = 4
+/**
+ * Logins begun at once: more would not be through sooner, and where the arithmetic takes longer than either side waits,
+ * all of it is said again. Each lets the next begin once there is time.
+ */
+const LOGINS_MAX = 8
+const LOGIN_WAIT_MS = 200
+const LOGIN_MS = 3_000
 /** What a device says at a login is one thing. */
 const GREETINGS_MAX = 4
 
@@ -42,11 +50,14 @@ interface Kept {
 
 export class WarmShells {
   private readonly clock: Clock
+  private readonly turns: Turns
   /** By the user, the name and the zone of the device: who has logged in as one user is no other. */
   private readonly kept = new Map<string, Kept>()
 
   constructor({ clock }: { readonly clock: Clock }) {
     this.clock = clock
+    const times = { idleMs: LOGIN_WAIT_MS, longestMs: LOGIN_MS }
+    this.turns = new Turns({ clock, limit: LOGINS_MAX, ...times })
   }
 
   /** One that is there, or a new one. Fails as `openShell`. */
@@ -67,13 +78,23 @@ export class WarmShells {
     const greeted = (text: string) => {
       if (greetings.length < GREETINGS_MAX) greetings.push(text)
     }
-    const { ssh } = await openShell(context, device, { ...options, greeted })
+    const ssh = await this.login(context, device, { ...options, greeted })
     const wholeAt = this.clock.elapsed()
     const isSpent = this.kept.has(name)
     const made: Kept = { ssh, greetings, uses: 0, isSpent, timer: null, wholeAt }
     if (!made.isSpent) this.kept.set(name, made)
     void ssh.closed.then(() => this.spend(name, made))
     return this.lend(name, made)
+  }
+
+  /** Fails as `openShell`. */
+  private async login(...asked: Parameters<typeof openShell>): Promise<SshSession> {
+    const turn = await this.turns.take(asked[0].signal)
+    try {
+      return (await openShell(...asked)).ssh
+    } finally {
+      turn.end()
+    }
   }
 
   /** Ends all that nobody uses; what is used ends with its use. */

@@ -52,7 +52,7 @@ export function encryptLong(
   memory.set(aes.update(beforeLast(memory, data.length)), MASK)
   run.encrypt!(AT, AT + data.length)
   out.set(memory.subarray(AT, AT + data.length))
-  memory.fill(0, 0, AT)
+  memory.fill(0)
   return true
 }
 
@@ -69,7 +69,7 @@ export function decryptLong(keys: KeyPair, iv: Uint8Array, data: Uint8Array): Ui
   // The mask is as long as the plaintext or a little longer, and nobody else's.
   const plain = plainBytes(mask).subarray(0, data.length)
   plain.set(memory.subarray(AT, AT + data.length))
-  memory.fill(0, 0, AT)
+  memory.fill(0)
   return plain
 }
 

@@ -1,11 +1,17 @@
 import { expect, test } from 'vitest'
 import { type Turn, Turns } from '../../../controller/up/turns.ts'
+import type { Clock } from '../../../src/base/clock.ts'
 import { World } from '../../sim/world.ts'
 
 /** Turns for two at once, and who has begun with which. */
-function twoAtOnce() {
+function twoAtOnce(lateMs = 0) {
   const world = new World(1)
-  const turns = new Turns({ clock: world, limit: 2, longestMs: 1_000 })
+  const clock: Clock = {
+    now: () => world.now(),
+    elapsed: () => world.elapsed(),
+    after: (ms, run) => world.after(ms + lateMs, run),
+  }
+  const turns = new Turns({ clock, limit: 2, idleMs: 300, longestMs: 1_000 })
   const begun = new Map<string, Turn>()
   const end = new AbortController()
   const want = (name: string, signal = end.signal) =>
@@ -27,9 +33,20 @@ test('so many begin, and the next in order when one is through', async () => {
 test('who takes too long makes room, and nothing is left when all are through', async () => {
   const { world, begun, want } = twoAtOnce()
   for (const name of ['a', 'b', 'c']) want(name)
-  await world.pass(990)
+  await world.pass(290)
   expect(begun.size).toBe(2)
   await world.pass(20)
+  expect([...begun.keys()]).toEqual(['a', 'b', 'c'])
+  for (const turn of begun.values()) turn.end()
+  expect(world.pending).toBe(0)
+})
+
+test('who takes long while there is much to do keeps the turn for longer, and not for ever', async () => {
+  const { world, begun, want } = twoAtOnce(50)
+  for (const name of ['a', 'b', 'c']) want(name)
+  await world.pass(990)
+  expect(begun.size).toBe(2)
+  await world.pass(200)
   expect([...begun.keys()]).toEqual(['a', 'b', 'c'])
   for (const turn of begun.values()) turn.end()
   expect(world.pending).toBe(0)
