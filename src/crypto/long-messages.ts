@@ -52,7 +52,7 @@ export function encryptLong(
   memory.set(aes.update(beforeLast(memory, data.length)), MASK)
   run.encrypt!(AT, AT + data.length)
   out.set(memory.subarray(AT, AT + data.length))
-  memory.fill(0)
+  forget(memory, data.length)
   return true
 }
 
@@ -69,7 +69,7 @@ export function decryptLong(keys: KeyPair, iv: Uint8Array, data: Uint8Array): Ui
   // The mask is as long as the plaintext or a little longer, and nobody else's.
   const plain = plainBytes(mask).subarray(0, data.length)
   plain.set(memory.subarray(AT, AT + data.length))
-  memory.fill(0)
+  forget(memory, data.length)
   return plain
 }
 
@@ -85,6 +85,12 @@ function begin({ twofish }: KeyPair, iv: Uint8Array, data: Uint8Array): Machine 
   memory.set(iv.subarray(0, BLOCK_SIZE), AT - BLOCK_SIZE)
   memory.set(data, AT)
   return machine
+}
+
+/** Overwrites keys, vectors, so many bytes of data and their mask. */
+function forget(memory: Uint8Array, size: number): void {
+  memory.fill(0, 0, AT + size)
+  memory.fill(0, MASK, MASK + size + BLOCK_SIZE)
 }
 
 /** The vector of AES and, of so many bytes that are being worked on, all blocks but the last. */
