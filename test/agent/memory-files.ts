@@ -8,6 +8,8 @@ export interface MemoryFiles extends GrowingFiles {
   readonly content: Map<string, Uint8Array>
   /** While true, nothing can be written. */
   isFull: boolean
+  /** What the disk says is free. */
+  freeBytes: number
 }
 
 export function memoryFiles(): MemoryFiles {
@@ -15,9 +17,17 @@ export function memoryFiles(): MemoryFiles {
   const mustFit = () => {
     if (files.isFull) throw new BoxError('STATE_UNWRITABLE', 'ENOSPC.')
   }
+  const growing = (name: string) => ({
+    append: (bytes: Uint8Array) => {
+      mustFit()
+      content.set(name, concat(content.get(name)!, bytes))
+    },
+    close: () => {},
+  })
   const files: MemoryFiles = {
     content,
     isFull: false,
+    freeBytes: Number.POSITIVE_INFINITY,
     list: () =>
       [...content]
         .map(([name, bytes]) => ({ name, size: bytes.length }))
@@ -25,15 +35,18 @@ export function memoryFiles(): MemoryFiles {
     create: name => {
       mustFit()
       content.set(name, new Uint8Array(0))
-      return {
-        append: bytes => {
-          mustFit()
-          content.set(name, concat(content.get(name)!, bytes))
-        },
-        close: () => {},
-      }
+      return growing(name)
     },
-    read: (name, from, size) => content.get(name)!.subarray(from, from + size),
+    goOn: (name, size) => {
+      content.set(name, content.get(name)!.slice(0, size))
+      return growing(name)
+    },
+    free: () => files.freeBytes,
+    read: (name, from, size) => {
+      const bytes = content.get(name)
+      if (!bytes) throw new BoxError('STATE_UNREADABLE', 'ENOENT.')
+      return bytes.subarray(from, from + size)
+    },
     remove: name => void content.delete(name),
   }
   return files
