@@ -28,6 +28,8 @@ const FREE_BYTES_MIN = 16 * 1_048_576
 /** Being written at once: each is an open file, with some parts on their way. */
 const PENS_MAX = 16
 const PENS_PER_DROP_MAX = 2
+/** A megabyte: more that is not on the disk yet holds up everything else when it is brought there. */
+const PARTS_UNSYNCED_MAX = 16
 const MEGABYTE = 1_048_576
 
 export interface KeptFile extends RelayedFile {
@@ -122,7 +124,7 @@ export class FileShelf {
         if (next >= kept.count || part.length !== relayedPartSize(kept, next))
           throw new BoxError('PUSH_REFUSED', 'A part does not fit.')
         onDisk(() => file.append(part))
-        next++
+        if (++next % PARTS_UNSYNCED_MAX === 0) file.sync()
       },
       close: () => {
         if (this.pens.get(name) === pen) this.endPen(name)

@@ -43,6 +43,8 @@ export interface GrowingFile {
   /** Throws STATE_UNWRITABLE, and then nothing of it is there. */
   append(bytes: Uint8Array): void
   /** Brings it to the disk, where it can. */
+  sync(): void
+  /** Brings it to the disk, where it can. */
   close(): void
 }
 
@@ -94,6 +96,13 @@ function listed(directory: string): GrownFile[] {
 function growing(file: number, path: string, from: number): GrowingFile {
   let size = from
   let isOpen = true
+  const sync = () => {
+    try {
+      fsyncSync(file)
+    } catch {
+      // What was written stays as good as it is.
+    }
+  }
   return {
     append: bytes =>
       attempt('STATE_UNWRITABLE', path, () => {
@@ -105,14 +114,11 @@ function growing(file: number, path: string, from: number): GrowingFile {
         }
         size += bytes.length
       }),
+    sync,
     close: () => {
       if (!isOpen) return
       isOpen = false
-      try {
-        fsyncSync(file)
-      } catch {
-        // What was written stays as good as it is.
-      }
+      sync()
       closeSync(file)
     },
   }

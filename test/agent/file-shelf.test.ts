@@ -108,6 +108,14 @@ test('whoever goes on with a file ends who was at it before; nor does that go on
   expect(disk.content.size).toBe(0)
 })
 
+test('what is not on the disk yet is never much', () => {
+  bring(
+    shelf.begin(drop, fileOf(1, 33)),
+    Array.from({ length: 33 }, () => PARTS[0]!),
+  )
+  expect(disk.synced).toEqual([16 * PART, 32 * PART])
+})
+
 describe('what is too much is refused before it comes, with the limit', () => {
   /** 1.2 MiB each. */
   const LARGE = 20

@@ -10,6 +10,8 @@ export interface MemoryFiles extends GrowingFiles {
   isFull: boolean
   /** What the disk says is free. */
   freeBytes: number
+  /** The size of a file each time that it was brought to the disk before its end. */
+  readonly synced: number[]
 }
 
 export function memoryFiles(): MemoryFiles {
@@ -22,11 +24,13 @@ export function memoryFiles(): MemoryFiles {
       mustFit()
       content.set(name, concat(content.get(name)!, bytes))
     },
+    sync: () => void files.synced.push(content.get(name)!.length),
     close: () => {},
   })
   const files: MemoryFiles = {
     content,
     isFull: false,
+    synced: [],
     freeBytes: Number.POSITIVE_INFINITY,
     list: () =>
       [...content]
