@@ -7,6 +7,7 @@ import { zoneToText } from '../../src/gns/name.ts'
 import { offerId } from '../../src/social/file-offer.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
+import { lookAfterFiles } from '../files/carrying.ts'
 import { FileBook, type HeldFile } from '../files/file-book.ts'
 import { lockFile } from '../files/file-lock.ts'
 import { getFile } from '../files/getting.ts'
@@ -156,7 +157,8 @@ async function catchUp(context: Context, timeoutMs: number): Promise<void> {
     }
   }
   try {
-    await Promise.all([desk.visit(), ...rooms.map(visitRoom)])
+    const looking = lookAfterFiles(context, desk.leaving)
+    await Promise.all([desk.visit(), looking, ...rooms.map(visitRoom)])
   } finally {
     progress.end()
     await desk.close()
@@ -195,7 +197,7 @@ function stateOf({ by }: Offered, held: HeldFile | null, now: number): string {
     if (held.takenBy.length > 0) return `fetched by ${held.takenBy.length}`
     const left = leftOf(held, now)
     if (left?.is === 'whole') return `left with a relay until ${timeText(left.until)}`
-    return left?.is === 'gone' ? 'fetched from a relay' : 'yours'
+    return left?.is === 'gone' ? 'gone from the relay' : 'yours'
   }
   if (!held) return 'offered'
   return held.isWhole ? 'here' : 'begun'

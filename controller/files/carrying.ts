@@ -7,6 +7,7 @@ import { type Clock, pause } from '../../src/base/clock.ts'
 import { BoxError } from '../../src/base/errors.ts'
 import { offerId } from '../../src/social/file-offer.ts'
 import type { Context } from '../context.ts'
+import { inParallel } from '../parallel.ts'
 import { sayingIn } from '../talk/intake.ts'
 import type { HeldFile } from './file-book.ts'
 import { lockFile } from './file-lock.ts'
@@ -18,6 +19,7 @@ const LOOK_AFTER_MS = 60 * 60_000
 /** A relay that cannot be reached may be back; one that says no has reasons that last. */
 const AGAIN_MS = 10 * 60_000
 const AGAIN_REFUSED_MS = 60 * 60_000
+const PARALLEL = 8
 
 type Due = 'leave' | 'look' | 'take back'
 
@@ -35,6 +37,14 @@ export async function carryFiles(context: Context, leaving: Leaving): Promise<vo
     }
     await pause(clock, LOOK_EVERY_MS, signal)
   }
+}
+
+/** Looks, once, which of the files that were left with relays are there no more. */
+export async function lookAfterFiles(context: Context, leaving: Leaving): Promise<void> {
+  const left = offered(leaving).filter(held => dueFor(leaving, held, context.clock) === 'look')
+  await inParallel(left, PARALLEL, async held => {
+    await attend(context, leaving, held, 'look')
+  })
 }
 
 /** Does what is due for one file; how long that need not be done again. */

@@ -14,6 +14,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { files } from '../../../controller/commands/files.ts'
 import { send } from '../../../controller/commands/send.ts'
+import { FileBook } from '../../../controller/files/file-book.ts'
+import { SealedState } from '../../../controller/talk/sealed-state.ts'
 import { CHUNK_SIZE } from '../../../src/social/file-tree.ts'
 import { seededRandom } from '../../sim/random.ts'
 import { Rig } from '../rig.ts'
@@ -303,12 +305,16 @@ describe('a file for somebody who is away', () => {
     expect(readFileSync(place()).equals(CONTENT)).toBe(true)
   })
 
-  test('is known to be gone from the relay by a process of its sender that stays', async () => {
-    const id = idIn(await sendFile())
-    await filesOf(ada, 'get', id)
+  test('is known to be gone from the relay to its sender, by looking and by a process that stays', async () => {
+    await filesOf(ada, 'get', idIn(await sendFile()))
+    expect((await filesOf(home, 'ls')).out).toContain('  gone from the relay  ')
+    rmSync(place())
+    await filesOf(ada, 'get', idIn(await sendFile()))
     await home.up()
     await rig.world.pass(180_000)
-    expect((await filesOf(home, 'ls')).out).toContain('  fetched from a relay  ')
+    const { state, random } = home.controller.context
+    const all = new FileBook(await SealedState.open(state, random)).read()
+    expect(all.map(one => one.relay?.is)).toEqual(['gone', 'gone'])
     await home.down()
   })
 
