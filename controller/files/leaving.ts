@@ -15,9 +15,11 @@ import { encodePart, partsSize } from '../../src/social/file-part.ts'
 import { CHUNK_SIZE, chunkCount } from '../../src/social/file-tree.ts'
 import type { Context } from '../context.ts'
 import { unusable } from '../file-side.ts'
+import { mustNotBeRevoked } from '../revoked-zones.ts'
 import type { ContactBook } from '../talk/contact-book.ts'
 import type { People } from '../talk/people.ts'
 import { type AtDrop, atTheirDrop, type Correspondent } from '../talk/post.ts'
+import type { RevokedZones } from '../talk/succession.ts'
 import type { AtRelay, FileBook, HeldFile } from './file-book.ts'
 import { STALL_MS } from './source.ts'
 import { PlantedFile } from './tree-file.ts'
@@ -28,6 +30,7 @@ export interface Leaving {
   readonly files: FileBook
   readonly contacts: ContactBook
   readonly people: People
+  readonly revocations: RevokedZones
 }
 
 /** Where it lies, and until when. */
@@ -35,7 +38,8 @@ export type Left = Exclude<AtRelay, { is: 'never' }>
 
 /**
  * Brings all parts that a relay of theirs does not have. Fails with why none takes them (PEER_UNREACHABLE where they have
- * none, RELAY_REFUSED), FILE_UNUSABLE where the file is another one by now, CONTACT_UNKNOWN, INPUT_INVALID where it is for a room.
+ * none, RELAY_REFUSED), FILE_UNUSABLE where the file is another one by now, CONTACT_UNKNOWN, ZONE_REVOKED, INPUT_INVALID where
+ * it is for a room.
  */
 export async function leaveFile(
   context: Context,
@@ -44,6 +48,7 @@ export async function leaveFile(
   step: (done: number) => void,
 ): Promise<Left> {
   const to = addresseeOf(leaving, held)
+  mustNotBeRevoked(leaving.revocations, to.contact)
   let reached = 0
   for (;;) {
     const before = reached

@@ -197,7 +197,8 @@ export class TalkDesk {
 
   /** What it takes to leave files with relays of those who are away. */
   get leaving(): Leaving {
-    return { files: this.files, contacts: this.book, people: this.people }
+    const { files, people, revocations, book: contacts } = this
+    return { files, contacts, people, revocations }
   }
 
   /** Whether what we hand out is handed out by now: by us, or by a `box up`. */

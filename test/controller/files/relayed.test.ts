@@ -15,6 +15,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { files } from '../../../controller/commands/files.ts'
 import { send } from '../../../controller/commands/send.ts'
 import { FileBook } from '../../../controller/files/file-book.ts'
+import { leaveFile } from '../../../controller/files/leaving.ts'
 import { SealedState } from '../../../controller/talk/sealed-state.ts'
 import { CHUNK_SIZE } from '../../../src/social/file-tree.ts'
 import { seededRandom } from '../../sim/random.ts'
@@ -315,6 +316,21 @@ describe('a file for somebody who is away', () => {
     const { state, random } = home.controller.context
     const all = new FileBook(await SealedState.open(state, random)).read()
     expect(all.map(one => one.relay?.is)).toEqual(['gone', 'gone'])
+    await home.down()
+  })
+
+  test('is left for nobody whose key is revoked', async () => {
+    await sendFile({ relay: false })
+    const desk = await home.up()
+    const [held] = desk.files.read()
+    const leaving = {
+      ...desk.leaving,
+      revocations: { ...desk.leaving.revocations, isRevoked: () => true },
+    }
+    await expect(
+      leaveFile(home.process().context, leaving as typeof desk.leaving, held!, () => {}),
+    ).rejects.toEqual(refusal('ZONE_REVOKED'))
+    expect(lying()).toEqual([])
     await home.down()
   })
 
