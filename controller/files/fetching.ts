@@ -14,8 +14,8 @@ import type { Contact } from '../talk/contact-book.ts'
 import { keysKnown } from '../talk/tie.ts'
 import { canHandFiles } from './file-keys.ts'
 import type { PartFile } from './part-file.ts'
-import { openPerson, type Person } from './person-source.ts'
-import { openRelay } from './relay-source.ts'
+import { dialPerson, type Person } from './person-source.ts'
+import { dialRelay } from './relay-source.ts'
 import type { Source } from './source.ts'
 
 /** Asked at once who of a room is there. */
@@ -93,8 +93,8 @@ async function findHolder(
     const dialling = AbortSignal.any([context.signal, won.signal])
     const open = (holder: Holder) =>
       holder.is === 'person'
-        ? openPerson(context, mesh, offer, { holder, dialling, timeoutMs })
-        : openRelay(context, offer, holder.device, { dialling, timeoutMs, from: part.next })
+        ? dialPerson(context, mesh, offer, { holder, dialling, timeoutMs })
+        : dialRelay(context, offer, holder.device, { dialling, timeoutMs, from: part.next })
     try {
       return await Promise.any(
         holders.slice(at, at + ASKED_AT_ONCE).map(async holder => {

@@ -29,7 +29,7 @@ export interface Person {
 }
 
 /** Fails as `search` and `authenticate`; `dialling` ends the looking, and nothing after it. */
-export async function openPerson(
+export async function dialPerson(
   context: Context,
   mesh: Mesh,
   offer: FileOffer,

@@ -17,7 +17,7 @@ const THANKS_MS = 5_000
  * Fails with FILE_UNKNOWN where the relay has none of the parts from `from` on, or does not keep files, and as `reach`;
  * `dialling` ends the looking, and nothing after it.
  */
-export async function openRelay(
+export async function dialRelay(
   context: Context,
   offer: FileOffer,
   relay: Device,
