@@ -48,11 +48,11 @@ import { watchNetwork } from './network-watch.ts'
 import { OwnerNotices } from './owner-notices.ts'
 import { type Machine, Pushing } from './pushing.ts'
 import { Recordings } from './recordings.ts'
-import { relayShelves } from './relay-shelves.ts'
+import { type Relay, relayShelves } from './relay-shelves.ts'
 import { revocationsOf } from './revoked-zones.ts'
 import type { OpenLedger } from './room.ts'
 import { Rooms } from './rooms.ts'
-import { type Relay, Services } from './services.ts'
+import { Services } from './services.ts'
 import { Sight } from './sight.ts'
 import type { SshServer } from './ssh-server.ts'
 import { StatusPlace } from './status.ts'
@@ -79,6 +79,8 @@ export interface AgentParts {
   readonly audit: EntryFile
   /** Where recordings of sessions are kept; absent where none can be made. */
   readonly recordings?: GrowingFiles
+  /** Where files for people who are away are kept; absent where none are. */
+  readonly relayed?: GrowingFiles
   /** Where configuration can be pushed to; absent where it cannot. */
   readonly machine?: Machine
   /** How another version of the executable is taken; absent where none is. */
@@ -200,7 +202,7 @@ export class Agent {
     const revoked = (zone: ZoneKey) => this.notices.zoneRevoked(zone)
     const { revocationBits: bits } = parts
     this.revocations = revocationsOf({ mesh, store, clock, log, bits, revoked })
-    const relay = config.relay ? relayShelves(store, clock) : null
+    const relay = relayShelves(parts)
     const successions = this.successionsWith(audit, relay)
     this.notices = this.noticesWith(audit, successions)
     this.services = new Services({

@@ -38,8 +38,10 @@ export interface AgentConfig {
   readonly shell: string | null
   /** Below which directories pushed configuration may lie. */
   readonly roots: readonly string[]
-  /** Keeps configuration for devices that are off. */
+  /** Keeps configuration for devices that are off, and what people say to those who are away. */
   readonly relay: boolean
+  /** How much room files have that a relay keeps for people who are away; 0: it keeps none. */
+  readonly relayFilesMegabytes: number
   /** Zones of the relays to ask for what was pushed meanwhile; each is one of the hubs. */
   readonly relays: readonly ZoneKey[]
   /** For how long a shell is kept whose connection was lost; 0: it ends with it. */
@@ -86,6 +88,9 @@ const RECORD_MEGABYTES_MAX = 1_048_576
 const RECORD_DAYS = 90
 const RECORD_DAYS_MAX = 3_650
 const RECORDED_MAX = 64
+/** As recordings: what a router's flash has room for. */
+const RELAY_FILES_MEGABYTES = 64
+const RELAY_FILES_MEGABYTES_MAX = 1_048_576
 const PORT_MAX = 0xffff
 const FILE_SIZE_MAX = 64 * 1024
 const FIELDS = [
@@ -100,6 +105,7 @@ const FIELDS = [
   'shell',
   'roots',
   'relay',
+  'relayFilesMegabytes',
   'relays',
   'keepShellsMinutes',
   'record',
@@ -167,6 +173,7 @@ export function readConfig(
     shell: shell ?? null,
     roots: roots ?? DEFAULT_ROOTS,
     relay: relay ?? false,
+    relayFilesMegabytes: settings.relayFilesMegabytes ?? RELAY_FILES_MEGABYTES,
     relays: relays ?? [],
     keepShellsMinutes: keepShellsMinutes ?? KEEP_SHELLS_MINUTES,
     record: settings.record ?? [],
@@ -207,6 +214,10 @@ function checkSettings(settings: Settings, complain: Complaint): Partial<AgentCo
     ...present('hubs', listOf(hello, HUBS_MAX, complain)),
     ...present('roots', listOf(root, ROOTS_MAX, complain)),
     ...present('relay', flag),
+    ...present(
+      'relayFilesMegabytes',
+      wholeNumber(0, RELAY_FILES_MEGABYTES_MAX, 'megabytes', complain),
+    ),
     ...present('relays', listOf(zone, RELAYS_MAX, complain)),
     ...present('shell', path),
     ...present('keepShellsMinutes', wholeNumber(0, KEEP_SHELLS_MINUTES_MAX, 'minutes', complain)),

@@ -52,6 +52,7 @@ export async function live(
     guard: () => startGuard(directory),
   }
   const recordings = growingFiles(join(directory, 'recordings'))
+  const relayed = growingFiles(join(directory, 'relayed'))
   const openLedger = (name: string, sizeMax: number) =>
     new Journal(join(directory, name), { sizeMax, durable: true })
   const kept = { store, clock: systemClock, random: systemRandom, log, audit }
@@ -61,7 +62,7 @@ export async function live(
   const keepMs = config.keepShellsMinutes * MINUTE_MS
   const keeper = await ShellKeeper.find({ directory, keepMs, clock: systemClock, log })
   const parts = {
-    ...{ config, machine, upgrader, keeper, recordings, openLedger },
+    ...{ config, machine, upgrader, keeper, recordings, relayed, openLedger },
     ...ofNetwork,
     ...kept,
   }

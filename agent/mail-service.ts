@@ -1,6 +1,7 @@
 /**
- * A relay for letters between people (src/social/envelope.ts). Whoever may push here may have a mailbox here; whoever
- * names one of its drops may take the card there and put a letter in, and need not say who they are.
+ * A relay for letters between people (src/social/envelope.ts), and for files to who is away (file-post.ts). Whoever may
+ * push here may have a mailbox here; whoever names one of its drops may take the card there and put a letter in, or a file,
+ * and need not say who they are.
  */
 
 import type { Clock } from '../src/base/clock.ts'
@@ -13,6 +14,8 @@ import { type Json, type PushKind, PushTalk } from '../src/box/push-talk.ts'
 import { CELL_SIZES } from '../src/psyc/padding.ts'
 import { DROP_SIZE } from '../src/social/bond.ts'
 import type { AuditNotes } from './audit-notes.ts'
+import { handFile, takeFile } from './file-post.ts'
+import type { FileShelf } from './file-shelf.ts'
 import type { KeptLetter, MailShelf } from './mail-shelf.ts'
 
 /** A mailbox that is full is emptied in a few visits. */
@@ -26,6 +29,8 @@ export interface MailOptions {
   readonly clock: Clock
   readonly log: Log
   readonly shelf: MailShelf
+  /** Null where it keeps no files. */
+  readonly files: FileShelf | null
   readonly audit: AuditNotes
   /** Whether somebody may have a mailbox here. */
   readonly allows: (zone: ZoneKey) => boolean
@@ -58,8 +63,8 @@ async function serveWriter(
   talk: PushTalk,
   drop: Uint8Array,
   kind: PushKind | null,
-  { size }: Json,
-  { shelf }: MailOptions,
+  body: Json,
+  { shelf, files }: MailOptions,
 ): Promise<void> {
   switch (kind) {
     case 'card': {
@@ -69,8 +74,13 @@ async function serveWriter(
       return await talk.sendParts(card)
     }
     case 'post':
-      shelf.put(drop, await talk.takeParts(size, LETTER_BYTES_MAX))
+      shelf.put(drop, await talk.takeParts(body.size, LETTER_BYTES_MAX))
       return talk.answer({})
+    case 'store':
+    case 'bring':
+    case 'stored':
+    case 'unstore':
+      return await takeFile(talk, drop, kind, body, files)
     default:
       throw new BoxError('PUSH_REFUSED', 'Nothing of the kind is done at a drop.')
   }
@@ -81,7 +91,7 @@ async function serveOwner(
   owner: ZoneKey,
   kind: PushKind | null,
   body: Json,
-  { shelf, audit, allows }: MailOptions,
+  { shelf, files, audit, allows }: MailOptions,
 ): Promise<void> {
   if (!allows(owner)) throw new BoxError('NOT_PERMITTED')
   switch (kind) {
@@ -89,6 +99,7 @@ async function serveOwner(
       const drops = decodeMailbox(await talk.takeParts(body.size, MAILBOX_BYTES_MAX))
       const isNew = !shelf.hasMailbox(owner)
       shelf.setMailbox(owner, drops)
+      files?.tidy()
       if (isNew) audit.note({ zone: owner, what: 'relay', detail: 'mailbox', result: 'kept' })
       return talk.answer({})
     }
@@ -105,6 +116,10 @@ async function serveOwner(
     case 'lettered':
       shelf.drop(find(shelf, owner, body))
       return talk.answer({})
+    case 'stored':
+    case 'hand':
+    case 'unstore':
+      return await handFile(talk, owner, kind, body, files)
     default:
       throw new BoxError('PUSH_REFUSED', 'A relay does nothing of the kind.')
   }

@@ -101,6 +101,12 @@ export class MailShelf {
     return owner === undefined ? null : zoneFromText(owner)
   }
 
+  /** The drops of a person, or of all for null, as encodeBase32 writes them. */
+  dropsOf(owner: ZoneKey | null): ReadonlySet<string> {
+    const boxes = this.mailboxes().filter(one => owner === null || one.owner === zoneToText(owner))
+    return new Set(boxes.flatMap(({ drops }) => drops).map(({ drop }) => encodeBase32(drop)))
+  }
+
   /** Keeps a letter. Throws PUSH_REFUSED, LIMIT_EXCEEDED, STATE_UNWRITABLE. */
   put(drop: Uint8Array, letter: Uint8Array): void {
     if (!this.dropOf(drop)) throw new BoxError('PUSH_REFUSED', 'There is no such drop here.')
@@ -122,8 +128,7 @@ export class MailShelf {
 
   /** What waits for a person, the oldest first. */
   waitingFor(owner: ZoneKey): readonly KeptLetter[] {
-    const box = this.mailboxes().find(one => one.owner === zoneToText(owner))
-    const drops = new Set(box?.drops.map(({ drop }) => encodeBase32(drop)))
+    const drops = this.dropsOf(owner)
     return this.letters()
       .filter(one => drops.has(one.drop) && !this.isOver(one))
       .toSorted((a, b) => a.at - b.at || a.number - b.number)
@@ -160,8 +165,7 @@ export class MailShelf {
 
   /** What lies in drops that nobody has any more. */
   private sweep(): void {
-    const drops = this.mailboxes().flatMap(one => one.drops)
-    const known = new Set(drops.map(({ drop }) => encodeBase32(drop)))
+    const known = this.dropsOf(null)
     for (const one of this.letters()) if (!known.has(one.drop)) this.drop(one)
   }
 

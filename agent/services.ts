@@ -35,11 +35,10 @@ import { serveJobs } from './job-service.ts'
 import type { Jobs } from './jobs.ts'
 import type { KeyRotation } from './key-rotation.ts'
 import { admitToMail, serveMail } from './mail-service.ts'
-import type { MailShelf } from './mail-shelf.ts'
 import type { OwnerNotices } from './owner-notices.ts'
-import type { ParcelShelf } from './parcel-shelf.ts'
 import type { Pushing } from './pushing.ts'
-import { type Post, serveRelay } from './relay-service.ts'
+import { serveRelay } from './relay-service.ts'
+import type { Relay } from './relay-shelves.ts'
 import type { Rooms } from './rooms.ts'
 import { refusalOf } from './session-account.ts'
 import type { Caller, SshServer } from './ssh-server.ts'
@@ -97,14 +96,6 @@ interface Offer {
   readonly prepare?: () => void
 }
 
-/** What is kept for others. */
-export interface Relay {
-  readonly shelf: ParcelShelf
-  readonly post: Post
-  /** Letters between people. */
-  readonly mail: MailShelf
-}
-
 export class Services {
   private readonly options: ServiceOptions
   /** What listens, by the zone as text: a device answers by each of its names that still holds. */
@@ -133,6 +124,7 @@ export class Services {
 
   close(): void {
     for (const one of [...this.listening.values()].flat()) one.close()
+    this.options.relay?.close()
   }
 
   private listenBy({ secret }: ServedKey): readonly Listening[] {
@@ -196,7 +188,7 @@ export class Services {
     return { service: 'jobs', admit: zone => this.admit(zone), serve }
   }
 
-  private relay({ shelf, post, mail }: Relay): readonly Offer[] {
+  private relay({ shelf, post, mail, files }: Relay): readonly Offer[] {
     const { audit, grants, clock, log } = this.options
     const isAwaited = (zone: ZoneKey) =>
       shelf.waitingFor(zone).length > 0 || post.jobs.knows(zone) || post.results.knows(zone)
@@ -207,7 +199,7 @@ export class Services {
       void serveRelay(session, { clock, log, shelf, post, audit, allows })
     }
     const options = {
-      ...{ shelf: mail, audit, clock, log },
+      ...{ shelf: mail, files, audit, clock, log },
       allows: (zone: ZoneKey) => grants.allows(zone, 'push', clock.now()),
     }
     const letters: Offer = {

@@ -6,8 +6,8 @@ import { CONFIG_FILE } from './config.ts'
 /** What a person writes, which on OpenWrt lies in the same directory: agent.json, and what bundles may push. */
 const OF_PERSONS = [CONFIG_FILE, 'alerts.json', 'services.json', 'probes']
 
-/** What is kept in folders beside the store: what was pushed, what was recorded. */
-export const KEPT_FOLDERS = ['push', 'recordings']
+/** What is kept in folders beside the store: what was pushed, what was recorded, files for who is away. */
+export const KEPT_FOLDERS = ['push', 'recordings', 'relayed']
 
 /**
  * Forgets owners, then identity, then everything but the configuration; `removeFolder` removes one of KEPT_FOLDERS.

@@ -2,13 +2,16 @@
 
 import { statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { BoxError } from '../../src/base/errors.ts'
+import { BoxError, EXIT_CODES } from '../../src/base/errors.ts'
 import { zoneToText } from '../../src/gns/name.ts'
 import { offerId } from '../../src/social/file-offer.ts'
 import { command } from '../command.ts'
 import type { Context } from '../context.ts'
+import { lookAfterFiles } from '../files/carrying.ts'
 import { FileBook, type HeldFile } from '../files/file-book.ts'
+import { lockFile } from '../files/file-lock.ts'
 import { getFile } from '../files/getting.ts'
+import { type Left, leaveFile, takeBack } from '../files/leaving.ts'
 import { type Offered, offerCalled, offersKnown } from '../files/offers.ts'
 import { table } from '../output.ts'
 import { RoomBook } from '../room/book.ts'
@@ -22,6 +25,7 @@ import { TIMEOUT, timeoutMs } from '../timeout.ts'
 const ACTIONS = {
   ls: 'list what was offered to you and by you, the oldest first',
   get: 'fetch files, or go on where that was interrupted',
+  leave: 'leave files of yours with a relay of a contact who is away, or go on with that',
   rm: 'hand a file out no longer; the file itself stays',
 } as const
 type Action = keyof typeof ACTIONS
@@ -39,6 +43,7 @@ export const files = command<Arguments>({
     ['box files', 'lists what was offered; the first column calls it'],
     ['box files get 4k7zq0vd', 'fetches it into this directory'],
     ['box files get 4k7zq0vd --out /srv/new.tar', 'under another name; nothing is overwritten'],
+    ['box files leave 4k7zq0vd', 'brings one of yours to a relay of who it is for'],
   ],
   options: yargs =>
     yargs
@@ -51,7 +56,7 @@ export const files = command<Arguments>({
         type: 'string',
         array: true,
         default: [] as string[],
-        describe: 'get, rm: which files, by the beginning of what box files calls them',
+        describe: 'get, leave, rm: which files, by the beginning of what box files calls them',
       })
       .option('out', {
         type: 'string',
@@ -61,7 +66,7 @@ export const files = command<Arguments>({
       .option('timeout', TIMEOUT)
       .epilogue(
         `${Object.entries(ACTIONS)
-          .map(([name, effect]) => `${name.padEnd(4)} ${effect}`)
+          .map(([name, effect]) => `${name.padEnd(6)} ${effect}`)
           .join(
             '\n',
           )}\n\nWhat has come lies beside, in hidden files, until all of it is there and was found right.`,
@@ -78,6 +83,8 @@ export const files = command<Arguments>({
         const wanted = await wantedOf(context, sealed, args.ids, ms)
         return await get(context, sealed, wanted, { out: args.out, timeoutMs: ms })
       }
+      case 'leave':
+        return await leave(context, args.ids)
       case 'rm':
         return await remove(context, book, args.ids)
     }
@@ -150,14 +157,19 @@ async function catchUp(context: Context, timeoutMs: number): Promise<void> {
     }
   }
   try {
-    await Promise.all([desk.visit(), ...rooms.map(visitRoom)])
+    const looking = lookAfterFiles(context, desk.leaving)
+    await Promise.all([desk.visit(), looking, ...rooms.map(visitRoom)])
   } finally {
     progress.end()
     await desk.close()
   }
 }
 
-function list({ output }: Context, offers: readonly Offered[], held: readonly HeldFile[]): number {
+function list(
+  { output, clock }: Context,
+  offers: readonly Offered[],
+  held: readonly HeldFile[],
+): number {
   if (offers.length === 0) output.remark('Nothing was offered yet: see box send --help.')
   const heldOf = (one: Offered) =>
     held.find(({ offer }) => offerId(offer) === offerId(one.offer)) ?? null
@@ -168,44 +180,122 @@ function list({ output }: Context, offers: readonly Offered[], held: readonly He
       tame(one.who),
       one.where,
       `${one.offer.size}`,
-      stateOf(one, heldOf(one)),
+      stateOf(one, heldOf(one), clock.now()),
       one.offer.name,
     ]),
   )
-  offers.forEach((one, i) => void output.result(lines[i]!, offeredValue(one, heldOf(one))))
+  offers.forEach(
+    (one, i) => void output.result(lines[i]!, offeredValue(one, heldOf(one), clock.now())),
+  )
   return 0
 }
 
 /** What has become of it here. */
-function stateOf({ by }: Offered, held: HeldFile | null): string {
+function stateOf({ by }: Offered, held: HeldFile | null, now: number): string {
   if (by === null) {
     if (!held) return 'taken back'
-    return held.takenBy.length === 0 ? 'yours' : `fetched by ${held.takenBy.length}`
+    if (held.takenBy.length > 0) return `fetched by ${held.takenBy.length}`
+    const left = leftOf(held, now)
+    if (left?.is === 'whole') return `left with a relay until ${timeText(left.until)}`
+    return left?.is === 'gone' ? 'gone from the relay' : 'yours'
   }
   if (!held) return 'offered'
   return held.isWhole ? 'here' : 'begun'
 }
 
-const offeredValue = (one: Offered, held: HeldFile | null): object => ({
-  ...{ file: offerId(one.offer), name: one.offer.name, size: one.offer.size },
-  ...{ by: one.who, by_zone: one.by && zoneToText(one.by), in: one.circle.is, where: one.where },
-  ...{ at: new Date(one.at).toISOString(), state: stateOf(one, held).split(' ')[0] },
-  ...(held && { path: held.path }),
-  ...(held && one.by === null && { fetched_by: held.takenBy.map(zoneToText) }),
-})
+/** What of it lies with a relay, or did; null where nothing does. */
+function leftOf({ relay }: HeldFile, now: number): Left | null {
+  if (!relay || relay.is === 'never') return null
+  return relay.is === 'gone' || now < relay.until ? relay : null
+}
 
-async function remove(context: Context, book: FileBook, ids: readonly string[]): Promise<number> {
+function offeredValue(one: Offered, held: HeldFile | null, now: number): object {
+  const left = held && leftOf(held, now)
+  return {
+    ...{ file: offerId(one.offer), name: one.offer.name, size: one.offer.size },
+    ...{ by: one.who, by_zone: one.by && zoneToText(one.by), in: one.circle.is, where: one.where },
+    ...{ at: new Date(one.at).toISOString(), state: stateOf(one, held, now).split(' ')[0] },
+    ...(held && { path: held.path }),
+    ...(held && one.by === null && { fetched_by: held.takenBy.map(zoneToText) }),
+    ...(left && {
+      relay: {
+        has: left.is,
+        zone: zoneToText(left.zone),
+        until: new Date(left.until).toISOString(),
+      },
+    }),
+  }
+}
+
+/** The files of ours that are meant. Throws OFFER_UNKNOWN, INPUT_INVALID. */
+function heldCalled(book: FileBook, ids: readonly string[]): readonly HeldFile[] {
   if (ids.length === 0) throw new BoxError('INPUT_INVALID', 'Say which file: see box files.')
-  for (const id of ids) {
+  return ids.map(id => {
     const found = book.read().filter(({ offer }) => offerId(offer).startsWith(id.toLowerCase()))
     const [one, another] = found
     if (!one) throw new BoxError('OFFER_UNKNOWN')
     if (another) throw new BoxError('INPUT_INVALID', 'Several files begin so: say more of it.')
-    await book.forget(offerId(one.offer))
-    const value = { file: offerId(one.offer), name: one.offer.name }
-    context.output.result(`${one.offer.name} is handed out no longer.`, value)
+    return one
+  })
+}
+
+async function leave(context: Context, ids: readonly string[]): Promise<number> {
+  const desk = await TalkDesk.open(context, { stays: false })
+  try {
+    for (const held of heldCalled(desk.files, ids)) {
+      const { name, size } = held.offer
+      if (held.by !== null)
+        throw new BoxError('INPUT_INVALID', `${name} is not offered by yourself.`)
+      const id = offerId(held.offer)
+      const release = lockFile(context.state, 'leaving', id)
+      const progress = context.output.progress('looking for a relay of theirs')
+      const { until } = await leaveFile(context, desk.leaving, held, done =>
+        progress.now(`${name}: ${done} of ${size} bytes are with a relay`),
+      ).finally(() => {
+        progress.end()
+        release()
+      })
+      context.output.result(`${name} lies with a relay until ${timeText(until)}.`, {
+        ...{ file: id, name, size, at_relay_until: new Date(until).toISOString() },
+      })
+    }
+  } finally {
+    await desk.close()
   }
   return 0
+}
+
+async function remove(context: Context, book: FileBook, ids: readonly string[]): Promise<number> {
+  let code = 0
+  for (const held of heldCalled(book, ids)) {
+    const { offer } = held
+    const left = leftOf(held, context.clock.now())
+    await book.forget(offerId(offer))
+    const isBack = !left || left.is === 'gone' || (await isTakenBack(context, held))
+    const value = { file: offerId(offer), name: offer.name, at_relay: !isBack }
+    context.output.result(`${offer.name} is handed out no longer.`, value)
+    if (!isBack) code = EXIT_CODES.unreachable
+  }
+  return code
+}
+
+/** Where it is not, that is said: nobody but who it is for can read it there. */
+async function isTakenBack(context: Context, held: HeldFile): Promise<boolean> {
+  const desk = await TalkDesk.open(context, { stays: false })
+  const progress = context.output.progress('taking it back from a relay')
+  try {
+    await takeBack(context, desk.leaving, held)
+    return true
+  } catch (error) {
+    context.signal.throwIfAborted()
+    if (!(error instanceof BoxError) || error.family === 'setup') throw error
+    progress.end()
+    context.output.remark(`The relay that has it does not hear that: ${error.message}`)
+    return false
+  } finally {
+    progress.end()
+    await desk.close()
+  }
 }
 
 const isDirectory = (path: string): boolean =>

@@ -7,9 +7,11 @@ import { command } from '../command.ts'
 import type { Context } from '../context.ts'
 import type { HeldFile } from '../files/file-book.ts'
 import { mustFetchFiles, mustHandFiles } from '../files/file-keys.ts'
+import { lockFile } from '../files/file-lock.ts'
+import { type Left, leaveFile } from '../files/leaving.ts'
 import { takeForOffer } from '../files/offering.ts'
 import { type KnownRoom, RoomBook } from '../room/book.ts'
-import { FILE_METHOD, ID_SHOWN } from '../room/lines.ts'
+import { FILE_METHOD, ID_SHOWN, timeText } from '../room/lines.ts'
 import { RoomVisit } from '../room/visit.ts'
 import { type Contact, ContactBook } from '../talk/contact-book.ts'
 import { TalkDesk } from '../talk/desk.ts'
@@ -23,6 +25,7 @@ interface Arguments {
   readonly file: string
   readonly to: string
   readonly wait: number | undefined
+  readonly relay: boolean
   readonly timeout: number
 }
 
@@ -35,6 +38,7 @@ export const send = command<Arguments>({
   examples: [
     ['box send firewall.box --to ada', 'one of your contacts; she fetches it with box files get'],
     ['box send backup.tar --to ops', 'a room: whoever is in it may fetch it'],
+    ['box send backup.tar --to ada --no-relay', 'no relay keeps it, also while she is away'],
     ['box send backup.tar --to ada --wait 3600', 'hands it out from here, until she has it'],
   ],
   options: yargs =>
@@ -49,10 +53,16 @@ export const send = command<Arguments>({
         type: 'number',
         describe: 'stay until somebody has fetched it, so many seconds at most',
       })
+      .option('relay', {
+        type: 'boolean',
+        default: true,
+        describe: 'a contact who is away: leave the file with a relay of theirs (--no-relay: not)',
+      })
       .option('timeout', TIMEOUT)
       .epilogue(
         'The file stays where it is; it is handed out from there while box up runs, or this waits, and only as long as it is\n' +
-          'not changed. Exit code 0: it is handed out (--wait: somebody has it); 75: it waits here until box up runs.',
+          'not changed. What lies with a relay is fetched from there. Exit code 0: it is handed out, or lies with a relay\n' +
+          '(--wait: or somebody has it); 75: it waits here until box up runs.',
       ),
   run: async (context, args) => {
     const ms = timeoutMs(args.timeout)
@@ -61,9 +71,14 @@ export const send = command<Arguments>({
     const desk = await TalkDesk.open(context, { stays: waitMs !== null })
     try {
       const held = await offer(context, desk, target, args.file)
-      const said = await tell(context, desk, target, held, ms)
-      const isTaken = waitMs !== null && (await waitFor(context, desk, target, held, waitMs))
-      return report(context, desk, held, { target, said, isTaken, waits: waitMs !== null })
+      const { said, relay } = await bringOffer(context, desk, target, held, {
+        ...{ leaves: args.relay, ms },
+      })
+      const isLeft = relay?.is === 'whole'
+      const isTaken =
+        waitMs !== null && !isLeft && (await waitFor(context, desk, target, held, waitMs))
+      const waits = waitMs !== null
+      return report(context, desk, held, { target, said, isTaken, waits, relay })
     } finally {
       await desk.close()
     }
@@ -130,6 +145,48 @@ async function offer(
   }
 }
 
+type Said = 'said' | 'left' | 'waits'
+
+/** Says it, and brings the file itself where the offer lies with a relay. Until then no other process does that. */
+async function bringOffer(
+  context: Context,
+  desk: TalkDesk,
+  target: Target,
+  held: HeldFile,
+  { leaves, ms }: { readonly leaves: boolean; readonly ms: number },
+): Promise<{ readonly said: Said; readonly relay: Left | null }> {
+  const id = offerId(held.offer)
+  const release = lockFile(context.state, 'leaving', id)
+  try {
+    if (!leaves) await desk.files.lies(id, { is: 'never' })
+    const said = await tell(context, desk, target, held, ms)
+    const relay = leaves && said === 'left' ? await leave(context, desk, held) : null
+    return { said, relay }
+  } finally {
+    release()
+  }
+}
+
+/** Null where no relay of theirs takes it: that is said, and it is handed out from here as ever. */
+async function leave(context: Context, desk: TalkDesk, held: HeldFile): Promise<Left | null> {
+  const { output, signal } = context
+  const progress = output.progress('bringing it to a relay')
+  const { size, name } = held.offer
+  try {
+    return await leaveFile(context, desk.leaving, held, done =>
+      progress.now(`${name}: ${done} of ${size} bytes are with a relay`),
+    )
+  } catch (error) {
+    signal.throwIfAborted()
+    if (!(error instanceof BoxError) || error.family === 'setup') throw error
+    progress.end()
+    output.remark(`The file itself lies with no relay: ${error.message}`)
+    return null
+  } finally {
+    progress.end()
+  }
+}
+
 /** Says it; where that fails, nothing is handed out. */
 async function tell(
   context: Context,
@@ -137,7 +194,7 @@ async function tell(
   target: Target,
   { offer }: HeldFile,
   ms: number,
-): Promise<'said' | 'left' | 'waits'> {
+): Promise<Said> {
   const name = target.is === 'contact' ? target.contact.name : target.room.name
   const progress = context.output.progress(`telling ${name}`)
   try {
@@ -208,27 +265,35 @@ async function waitFor(
 
 interface Outcome {
   readonly target: Target
-  readonly said: 'said' | 'left' | 'waits'
+  readonly said: Said
   readonly isTaken: boolean
   readonly waits: boolean
+  readonly relay: Left | null
 }
 
 function report(
   { output }: Context,
   desk: TalkDesk,
   { offer }: HeldFile,
-  { target, said, isTaken, waits }: Outcome,
+  { target, said, isTaken, waits, relay }: Outcome,
 ): number {
   const id = offerId(offer)
   const to = target.is === 'contact' ? target.contact.name : target.room.name
   const isServed = isTaken || (desk.isServed && !waits)
+  const until = relay && new Date(relay.until).toISOString()
   output.result(`${offer.name} is offered to ${to}: ${id.slice(0, ID_SHOWN)}`, {
     ...{ file: id, name: offer.name, size: offer.size, to, in: target.is, offer: said },
-    ...{ handed_out: isServed, fetched: isTaken },
+    ...{ handed_out: isServed, fetched: isTaken, at_relay_until: until },
   })
   if (said === 'waits')
     output.remark(`${to} is out of reach: the offer waits here; box up, or box chat, brings it.`)
-  if (said === 'left') output.remark(`${to} is not there: the offer lies with a relay until then.`)
-  if (!isServed) output.remark('It is fetched from here: box up hands it out while it runs.')
-  return isServed && said !== 'waits' ? 0 : EXIT_CODES.unreachable
+  if (said === 'left')
+    output.remark(
+      relay
+        ? `${to} is not there: it lies with a relay for them, until ${timeText(relay.until)}.`
+        : `${to} is not there: the offer lies with a relay until then.`,
+    )
+  if (!isServed && !relay)
+    output.remark('It is fetched from here: box up hands it out while it runs.')
+  return (isServed || relay) && said !== 'waits' ? 0 : EXIT_CODES.unreachable
 }

@@ -1,45 +1,30 @@
 /**
- * Fetches a file that was offered: from whoever offered it, or, in a room, from any member that has it and is there. What
- * comes is believed part by part; who hands out something else is not asked again. It may be killed at any time, and goes
- * on where it was.
+ * Fetches a file that was offered: from whoever offered it, from a relay of ours with which they have left it, or, in a room,
+ * from any member that has it and is there. What comes is believed part by part; who hands out something else is not asked
+ * again. It may be killed at any time, and goes on where it was, with whoever there is then.
  */
 
 import { equalBytes } from '../../src/base/bytes.ts'
-import type { Timer } from '../../src/base/clock.ts'
 import { BoxError } from '../../src/base/errors.ts'
 import type { ZoneKey } from '../../src/base/ids.ts'
-import type { DeviceRecord } from '../../src/box/device-record.ts'
-import { authenticate } from '../../src/box/handshake.ts'
-import type { ZoneSecret } from '../../src/crypto/zone-key.ts'
-import { zoneToText } from '../../src/gns/name.ts'
-import type { Channel, Mesh } from '../../src/mesh/mesh.ts'
-import { type FileOffer, fileLabel, filePort } from '../../src/social/file-offer.ts'
-import { encodeAsk, encodeHave, openPart } from '../../src/social/file-part.ts'
-import { FileGone, FilePart } from '../../src/social/messages.ts'
-import { messageType } from '../../src/wire/dispatch.ts'
-import { WireError } from '../../src/wire/layout.ts'
+import type { FileOffer } from '../../src/social/file-offer.ts'
 import type { Context } from '../context.ts'
-import { search } from '../device-search.ts'
-import { openResolver } from '../names.ts'
+import type { Device } from '../fleet.ts'
 import type { Contact } from '../talk/contact-book.ts'
 import { keysKnown } from '../talk/tie.ts'
 import { canHandFiles } from './file-keys.ts'
 import type { PartFile } from './part-file.ts'
+import { dialPerson, type Person } from './person-source.ts'
+import { dialRelay } from './relay-source.ts'
+import type { Source } from './source.ts'
 
 /** Asked at once who of a room is there. */
 const ASKED_AT_ONCE = 8
-/** A holder that sends nothing for so long is left for another. */
-const STALL_MS = 30_000
-/** Whoever handed it out closes when it has heard that we have it. */
-const THANKS_MS = 3_000
 
-/** Somebody who may have the file, and where they were the last time. */
-export interface Holder {
-  readonly zone: ZoneKey
-  readonly known: DeviceRecord | null
-  /** Ours, by which they may know us. */
-  readonly own: ZoneSecret
-}
+/** Whoever may have the file. */
+export type Holder =
+  | ({ readonly is: 'person' } & Person)
+  | { readonly is: 'relay'; readonly device: Device }
 
 export interface FetchOptions {
   readonly offer: FileOffer
@@ -58,21 +43,22 @@ export interface FetchOptions {
  * FILE_UNKNOWN), FILE_DAMAGED where all that came was something else, and as `finish`.
  */
 export async function fetchFile(context: Context, options: FetchOptions): Promise<void> {
-  const { part, offer, finish } = options
-  const mesh = await context.mesh()
+  const { part, finish } = options
   const left = new Set(options.holders)
   let failure = nobodyThere()
   while (!part.isWhole) {
     const before = part.next
     let from: Found | null = null
     try {
-      from = await findHolder(context, mesh, offer, [...left], options.timeoutMs)
-      const received = await receive(context, from.channel, options)
+      from = await findHolder(context, [...left], options)
+      await from.source.receive(options)
+      // A relay has what was brought to it, which may be the beginning.
+      if (!part.isWhole) throw nobodyThere()
       await finish()
-      await thank(context, from.channel, received)
+      await from.source.thank()
       return
     } catch (error) {
-      from?.channel.close()
+      from?.source.close()
       context.signal.throwIfAborted()
       const isOther = !(error instanceof BoxError)
       if (isOther || error.family === 'setup' || error.family === 'usage') throw error
@@ -91,28 +77,31 @@ const failureOf = (last: BoxError, before: BoxError): BoxError =>
 
 interface Found {
   readonly holder: Holder
-  readonly channel: Channel
+  readonly source: Source
 }
 
 /** The first that answers, of some at a time. Fails with why none did. */
 async function findHolder(
   context: Context,
-  mesh: Mesh,
-  offer: FileOffer,
   holders: readonly Holder[],
-  timeoutMs: number,
+  { offer, part, timeoutMs }: FetchOptions,
 ): Promise<Found> {
   let failure: unknown = null
+  const mesh = await context.mesh()
   for (let at = 0; at < holders.length; at += ASKED_AT_ONCE) {
     const won = new AbortController()
-    const signal = AbortSignal.any([context.signal, won.signal])
+    const dialling = AbortSignal.any([context.signal, won.signal])
+    const open = (holder: Holder) =>
+      holder.is === 'person'
+        ? dialPerson(context, mesh, offer, { holder, dialling, timeoutMs })
+        : dialRelay(context, offer, holder.device, { dialling, timeoutMs, from: part.next })
     try {
       return await Promise.any(
         holders.slice(at, at + ASKED_AT_ONCE).map(async holder => {
-          const channel = await dial({ ...context, signal }, mesh, offer, { holder, timeoutMs })
-          if (won.signal.aborted) channel.close()
+          const source = await open(holder)
+          if (won.signal.aborted) source.close()
           won.abort(new BoxError('CHANNEL_CLOSED'))
-          return { holder, channel }
+          return { holder, source }
         }),
       )
     } catch (error) {
@@ -132,119 +121,6 @@ const isSilence = (error: unknown): boolean =>
   error.code !== 'NO_HUB' &&
   (error.family === 'unreachable' || error.family === 'unknown')
 
-async function dial(
-  context: Context,
-  mesh: Mesh,
-  offer: FileOffer,
-  { holder, timeoutMs }: { readonly holder: Holder; readonly timeoutMs: number },
-): Promise<Channel> {
-  const { clock, random } = context
-  const { zone, known, own } = holder
-  const resolver = openResolver(mesh, clock, context.ego(), [])
-  try {
-    const { met } = await search(context, resolver, {
-      called: `${zoneToText(zone).slice(0, 15)}…`,
-      name: { labels: [fileLabel(offer, zone)], zone },
-      ...{ zone, known, timeoutMs, port: filePort(offer, zone) },
-      meet: (channel, signal) =>
-        authenticate(channel, {
-          ...{ self: mesh.self, purpose: 'file', own, device: zone, clock, random, signal },
-        }),
-    })
-    return met.channel
-  } finally {
-    resolver.close()
-  }
-}
-
-interface Received {
-  /** Resolves when the other side has closed. */
-  readonly over: Promise<void>
-}
-
-/** Resolves when all parts are there; fails with FILE_DAMAGED, FILE_UNKNOWN, and how the channel was lost. */
-function receive(
-  { clock, signal }: Context,
-  channel: Channel,
-  { offer, part, step }: FetchOptions,
-): Promise<Received> {
-  return new Promise((resolve, reject) => {
-    let closed!: () => void
-    const over = new Promise<void>(done => {
-      closed = done
-    })
-    let stalled: Timer
-    const end = (settle: () => void) => {
-      stalled.cancel()
-      signal.removeEventListener('abort', abort)
-      settle()
-    }
-    const fail = (reason: unknown) => end(() => reject(reason))
-    const abort = () => fail(signal.reason)
-    const stir = () => {
-      stalled?.cancel()
-      stalled = clock.after(STALL_MS, () => fail(new BoxError('PEER_TIMEOUT')))
-    }
-    signal.addEventListener('abort', abort, { once: true })
-    stir()
-    channel.attach({
-      message: raw => {
-        if (part.isWhole) return
-        stir()
-        try {
-          taking(raw, offer, part)
-        } catch (error) {
-          fail(error)
-          return
-        }
-        step(part.bytes)
-        if (part.isWhole) end(() => resolve({ over }))
-      },
-      drained: () => {},
-      closed: reason => {
-        closed()
-        fail(reason)
-      },
-    })
-    channel.send(encodeAsk(part.next))
-    if (signal.aborted) abort()
-  })
-}
-
-function taking(raw: Uint8Array, offer: FileOffer, part: PartFile): void {
-  switch (messageType(raw)) {
-    case FilePart.type:
-      part.take(opened(raw, offer))
-      return
-    case FileGone.type:
-      throw new BoxError('FILE_UNKNOWN', 'It was changed or removed since it was offered.')
-    default:
-    // A newer one may say more.
-  }
-}
-
-function opened(raw: Uint8Array, offer: FileOffer) {
-  try {
-    return openPart(offer, raw)
-  } catch (cause) {
-    if (!(cause instanceof WireError)) throw cause
-    throw new BoxError('FILE_DAMAGED', undefined, cause)
-  }
-}
-
-/** Says that we have it; closing at once would take that back. */
-async function thank({ clock }: Context, channel: Channel, { over }: Received): Promise<void> {
-  channel.send(encodeHave())
-  await new Promise<void>(resolve => {
-    const timer = clock.after(THANKS_MS, resolve)
-    void over.then(() => {
-      timer.cancel()
-      resolve()
-    })
-  })
-  channel.close()
-}
-
 /**
  * Those of a list of zones who can hand out files, without ourselves and without one twice; once for each key of ours by
  * which they may know us.
@@ -253,7 +129,7 @@ export function holdersOf(
   context: Context,
   zones: readonly ZoneKey[],
   about: (zone: ZoneKey) => Pick<Contact, 'where' | 'knowsUs'> | null,
-): readonly Holder[] {
+): readonly Extract<Holder, { is: 'person' }>[] {
   const ego = context.ego()
   return zones
     .filter(zone => !equalBytes(zone, ego.secret.zone) && canHandFiles(zone))
@@ -261,6 +137,6 @@ export function holdersOf(
     .flatMap(zone => {
       const { where, knowsUs } = about(zone) ?? { where: null, knowsUs: ego.secret.zone }
       const keys = keysKnown(ego, knowsUs, context.clock.now())
-      return keys.map(({ own }) => ({ zone, known: where, own }))
+      return keys.map(({ own }) => ({ is: 'person' as const, zone, known: where, own }))
     })
 }

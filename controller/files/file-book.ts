@@ -23,6 +23,18 @@ export type Circle =
   | { readonly is: 'contact'; readonly zone: ZoneKey }
   | { readonly is: 'room'; readonly place: Uint8Array }
 
+/** What of a file that we offer lies with a relay of theirs. */
+export type AtRelay =
+  /** It was said not to leave it there. */
+  | { readonly is: 'never' }
+  /** `gone`: it was whole and is there no more, since they have it. */
+  | {
+      readonly is: 'begun' | 'whole' | 'gone'
+      readonly zone: ZoneKey
+      /** Milliseconds since 1970: the relay keeps it no longer. */
+      readonly until: number
+    }
+
 export interface HeldFile {
   readonly offer: FileOffer
   readonly circle: Circle
@@ -35,6 +47,8 @@ export interface HeldFile {
   readonly at: number
   /** Those who said to have all of it, from us. */
   readonly takenBy: readonly ZoneKey[]
+  /** Null: nothing, as far as we know. */
+  readonly relay: AtRelay | null
 }
 
 export class FileBook {
@@ -85,6 +99,13 @@ export class FileBook {
     )
   }
 
+  /** So much of it lies with a relay now. */
+  async lies(id: string, relay: AtRelay | null): Promise<void> {
+    await this.change(all =>
+      all.map(held => (offerId(held.offer) === id ? { ...held, relay } : held)),
+    )
+  }
+
   /** Hands it out no longer, and knows nothing of where it lies; the file itself stays. */
   async forget(id: string): Promise<void> {
     await this.change(all => all.filter(({ offer }) => offerId(offer) !== id))
@@ -103,7 +124,7 @@ const nameOfTree = (id: string): string => `.file-${id}.tree`
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
 
-const heldJson = ({ offer, circle, by, takenBy, ...rest }: HeldFile): object => ({
+const heldJson = ({ offer, circle, by, takenBy, relay, ...rest }: HeldFile): object => ({
   ...rest,
   offer: { ...offer, root: text(offer.root), key: text(offer.key) },
   circle:
@@ -112,6 +133,7 @@ const heldJson = ({ offer, circle, by, takenBy, ...rest }: HeldFile): object => 
       : { is: circle.is, place: text(circle.place) },
   by: by && zoneToText(by),
   takenBy: takenBy.map(zoneToText),
+  relay: relay && (relay.is === 'never' ? relay : { ...relay, zone: zoneToText(relay.zone) }),
 })
 
 /** Throws where anything is not as `heldJson` makes it. */
@@ -119,7 +141,7 @@ function heldIn(value: unknown): readonly HeldFile[] {
   const { version, files } = value as Record<string, unknown>
   if (version !== VERSION) throw new TypeError('another version')
   return (files as Record<keyof HeldFile, unknown>[]).map(
-    ({ offer, circle, by, path, isWhole, at, takenBy }) => {
+    ({ offer, circle, by, path, isWhole, at, takenBy, relay }) => {
       if (typeof path !== 'string' || typeof at !== 'number') throw new TypeError('no file')
       return {
         offer: offerOf(offer),
@@ -127,6 +149,7 @@ function heldIn(value: unknown): readonly HeldFile[] {
         by: by === null ? null : zoneFromText(by as string),
         ...{ path, isWhole: isWhole === true, at },
         takenBy: (takenBy as string[]).map(zoneFromText),
+        relay: relay ? atRelayOf(relay) : null,
       }
     },
   )
@@ -143,6 +166,14 @@ function circleOf(value: unknown): Circle {
   if (is === 'contact') return { is, zone: zoneFromText(zone as string) }
   if (is === 'room') return { is, place: bytes(place, 32) }
   throw new TypeError('nobody may have it')
+}
+
+function atRelayOf(value: unknown): AtRelay {
+  const { is, zone, until } = value as Record<string, unknown>
+  if (is === 'never') return { is }
+  if ((is !== 'begun' && is !== 'whole' && is !== 'gone') || typeof until !== 'number')
+    throw new TypeError('lies nowhere')
+  return { is, zone: zoneFromText(zone as string), until }
 }
 
 function bytes(value: unknown, size: number): Uint8Array {

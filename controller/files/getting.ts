@@ -1,19 +1,20 @@
 /** box files get: one file, from who has it to its place here, by one process at a time. */
 
-import { lstatSync, rmSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { lstatSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { BoxError } from '../../src/base/errors.ts'
 import type { ZoneKey } from '../../src/base/ids.ts'
 import { offerId } from '../../src/social/file-offer.ts'
-import { lockState } from '../../src/sys/state-lock.ts'
 import type { Context } from '../context.ts'
 import { RoomBook } from '../room/book.ts'
 import { keptRoom } from '../room/kept.ts'
 import { ContactBook } from '../talk/contact-book.ts'
+import { ownRelays } from '../talk/post.ts'
 import type { SealedState } from '../talk/sealed-state.ts'
 import { fetchFile, type Holder, holdersOf } from './fetching.ts'
 import { FileBook, type HeldFile } from './file-book.ts'
 import { mustHandFiles } from './file-keys.ts'
+import { lockFile } from './file-lock.ts'
 import { type Offered, zoneIn } from './offers.ts'
 import { PartFile, removeParts } from './part-file.ts'
 
@@ -47,7 +48,7 @@ export async function getFile(
     removeParts(dirname(before.path), offer)
     return { path: before.path, isNew: false }
   }
-  const release = lockFor(context, offerId(offer))
+  const release = lockFile(context.state, 'getting', offerId(offer))
   try {
     await get(context, sealed, offered, options)
     return { path: options.target, isNew: true }
@@ -73,6 +74,7 @@ async function get(
       throw new BoxError('FILE_EXISTS', `${target} is there: say where to with --out.`)
     const held: HeldFile = {
       ...{ offer, circle, by, path: target, isWhole: false, at: clock.now(), takenBy: [] },
+      relay: null,
     }
     await files.keep(held)
     const holders = part.isWhole ? [] : await holdersFor(context, sealed, offered)
@@ -94,7 +96,7 @@ async function get(
   }
 }
 
-/** Whoever offers it, then the others of the room. */
+/** Whoever offers it, then the others of the room, or relays of ours. */
 async function holdersFor(
   context: Context,
   sealed: SealedState,
@@ -106,7 +108,9 @@ async function holdersFor(
   const room = circle.is === 'room' ? new RoomBook(context.state).find(circle.place) : null
   if (room)
     for (const { nym } of (await keptRoom(context, room)).members) zones.push(...zoneOf(nym))
-  return holdersOf(context, zones, zone => contacts.find(zone))
+  const people = holdersOf(context, zones, zone => contacts.find(zone))
+  if (circle.is === 'room') return people
+  return [...people, ...ownRelays(context).map(device => ({ is: 'relay' as const, device }))]
 }
 
 function zoneOf(nym: string): readonly ZoneKey[] {
@@ -116,13 +120,3 @@ function zoneOf(nym: string): readonly ZoneKey[] {
 
 const sizeAt = (path: string): number | null =>
   lstatSync(path, { throwIfNoEntry: false })?.size ?? null
-
-/** Throws STATE_LOCKED where another process fetches it. */
-function lockFor({ state }: Context, id: string): () => void {
-  const directory = join(state.directory, `.getting-${id}`)
-  const lock = lockState(directory)
-  return () => {
-    lock.release()
-    rmSync(directory, { recursive: true, force: true })
-  }
-}

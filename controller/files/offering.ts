@@ -42,7 +42,7 @@ export async function takeForOffer(
   const path = realpath(given.path)
   const offer = await offerOf(context, files, path, given)
   const held: HeldFile = {
-    ...{ offer, circle: given.circle, by: null, path, isWhole: true, takenBy: [] },
+    ...{ offer, circle: given.circle, by: null, path, isWhole: true, takenBy: [], relay: null },
     at: context.clock.now(),
   }
   try {

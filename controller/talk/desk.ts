@@ -9,7 +9,9 @@ import { BoxError } from '../../src/base/errors.ts'
 import { zoneToText } from '../../src/gns/name.ts'
 import { encodeSaying, type Sayable } from '../../src/social/saying.ts'
 import type { Context, ControllerMesh } from '../context.ts'
+import { carryFiles } from '../files/carrying.ts'
 import { FileBook } from '../files/file-book.ts'
+import type { Leaving } from '../files/leaving.ts'
 import { FileServer } from '../files/serving.ts'
 import { inParallel } from '../parallel.ts'
 import { mustNotBeRevoked, revokedZones } from '../revoked-zones.ts'
@@ -138,6 +140,7 @@ export class TalkDesk {
     if (isHost || (!this.mesh.isLent && isPresenceDue(this.context, told())))
       this.presence = new Presence(this.context, this.mesh, told, isHost)
     if (stays) this.running.push(this.deliverNowAndThen(), this.visitNowAndThen())
+    if (isHost) this.running.push(carryFiles(this.context, this.leaving))
   }
 
   /** Notes it and begins to bring it. Fails with INPUT_INVALID, ZONE_REVOKED, STATE_UNWRITABLE. */
@@ -190,6 +193,12 @@ export class TalkDesk {
       }
     }
     return count
+  }
+
+  /** What it takes to leave files with relays of those who are away. */
+  get leaving(): Leaving {
+    const { files, people, revocations, book: contacts } = this
+    return { files, contacts, people, revocations }
   }
 
   /** Whether what we hand out is handed out by now: by us, or by a `box up`. */

@@ -71,6 +71,13 @@ export const leftOver = ({ unheard }: TalkState, now: number) =>
 export const hasMail = (state: TalkState, now: number): boolean =>
   leftOver(state, now).length > 0 || state.owed.length > 0 || state.isAgain
 
+/** At a drop of somebody at one of their relays. */
+export interface AtDrop {
+  readonly channel: Channel
+  readonly relay: ZoneKey
+  readonly tie: Tie
+}
+
 /**
  * Leaves what is to be left at the first of their relays that takes it. Fails with why none did, PEER_UNREACHABLE
  * where they have none.
@@ -81,11 +88,22 @@ export async function leaveLetters(
   relays: readonly ZoneKey[],
   timeoutMs: number,
 ): Promise<void> {
+  await atTheirDrop(context, to, { relays, timeoutMs }, at => leaveAt(context, to, at))
+}
+
+/** Does something at the first of their relays that lets it; fails as leaveLetters. `work` closes the channel. */
+export async function atTheirDrop<T>(
+  context: Context,
+  to: Correspondent,
+  { relays, timeoutMs }: { readonly relays: readonly ZoneKey[]; readonly timeoutMs: number },
+  work: (at: AtDrop) => Promise<T>,
+): Promise<T> {
   let failure = new BoxError('PEER_UNREACHABLE', `${to.contact.name} names no relay.`)
   for (const relay of relays) {
     for (const tie of likeliestFirst(to.ties)) {
       try {
-        return await leaveAt(context, to, tie, { relay, timeoutMs })
+        const channel = await dropAt(context, tie.bond, relay, timeoutMs)
+        return await work({ channel, relay, tie })
       } catch (error) {
         context.signal.throwIfAborted()
         if (!(error instanceof BoxError) || error.family === 'setup') throw error
@@ -104,12 +122,10 @@ const likeliestFirst = ([today, ...former]: readonly Tie[]): readonly Tie[] => [
 async function leaveAt(
   context: Context,
   to: Correspondent,
-  { own, bond }: Tie,
-  { relay, timeoutMs }: { readonly relay: ZoneKey; readonly timeoutMs: number },
+  { channel, relay, tie: { own, bond } }: AtDrop,
 ): Promise<void> {
   const { clock, random } = context
   const { memory, contact } = to
-  const channel = await dropAt(context, bond, relay, timeoutMs)
   await visiting(context, channel, async talk => {
     const [, sealed] = await talk.fetch('card', {}, CARD_BYTES_MAX)
     const card = openCard(sealed, bond.cardKey(contact.zone))

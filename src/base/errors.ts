@@ -84,6 +84,7 @@ export const ERRORS = {
   USER_CLOSED: ['refused', 'The account of this user is closed to logins on the device.'],
   PLACE_MODE: ['refused', 'The place does not have the mode in which it was entered.'],
   ROOM_LIMIT: ['refused', 'There is no room for more of that on the device.'],
+  RELAY_REFUSED: ['refused', 'The relay does not keep the file.'],
   ZONE_REVOKED: [
     'refused',
     'The zone was revoked by whoever has its key: nothing in it is to be believed.',

@@ -44,6 +44,14 @@
  *     CARD {}                      -> { size }, parts
  *     POST { size }, parts         -> {}                             a letter
  *
+ * and about files for who is away (relayed-file.ts); each part is a message of its own, and a transfer goes on where it was:
+ *
+ *     STORE { tag, count, size }   -> { has, count, until }          at a drop: parts are to come
+ *     BRING { tag, from }, parts   -> {}                             at a drop: from the first that is missing on
+ *     STORED { tag }               -> { has, count, until }          by either; has is 0 where there is nothing
+ *     HAND { tag, from }           -> { has, count, until }, parts   by whoever has the mailbox: those that are there
+ *     UNSTORE { tag }              -> {}                             by either: it is not needed any more
+ *
  * And these to the service `upgrade`, about the executable (executable-release.ts), by whoever has `admin`:
  *
  *     VERSION {}                   -> UpgradeState
@@ -94,6 +102,11 @@ export const PUSH_KIND = {
   lettered: 30,
   card: 31,
   post: 32,
+  store: 33,
+  bring: 34,
+  stored: 35,
+  hand: 36,
+  unstore: 37,
 } as const
 export type PushKind = keyof typeof PUSH_KIND
 
@@ -136,6 +149,18 @@ export class PushTalk {
     const body = encode({ ...about, size: content.length })
     this.talk.send(PushRequest.encode({ kind: PUSH_KIND[kind], body }))
     await this.sendParts(content)
+    return await this.hear(() => {})
+  }
+
+  /** Asks with many parts, each of which counts by itself; `heard` is told as each has arrived. */
+  async giveEach(
+    kind: PushKind,
+    body: object,
+    parts: Iterable<Uint8Array>,
+    heard: () => void,
+  ): Promise<Json> {
+    this.talk.send(PushRequest.encode({ kind: PUSH_KIND[kind], body: encode(body) }))
+    await this.sendEach(parts, heard)
     return await this.hear(() => {})
   }
 
@@ -197,15 +222,35 @@ export class PushTalk {
 
   /** Sends something large; its size was told before. */
   async sendParts(content: Uint8Array): Promise<void> {
+    await this.sendEach(piecesOf(content), () => {})
+  }
+
+  /** Sends parts, of which few are made before those ahead of them have arrived; `heard` is told of each that has. */
+  async sendEach(parts: Iterable<Uint8Array>, heard: () => void): Promise<void> {
     let unheard = 0
-    for (let at = 0; at < content.length; at += PART_BYTES) {
-      this.talk.send(PushPart.encode({ payload: content.subarray(at, at + PART_BYTES) }))
-      if (++unheard >= WINDOW) {
-        await this.heardAck()
-        unheard--
-      }
+    const hear = async () => {
+      await this.heardAck()
+      unheard--
+      heard()
     }
-    for (; unheard > 0; unheard--) await this.heardAck()
+    for (const payload of parts) {
+      this.talk.send(PushPart.encode({ payload }))
+      if (++unheard >= WINDOW) await hear()
+    }
+    while (unheard > 0) await hear()
+  }
+
+  /** Takes so many parts, one after the other. Fails with what the other side says in place of one, and as `take`. */
+  async takeEach(count: number, take: (part: Uint8Array) => void): Promise<void> {
+    for (let i = 0; i < count; i++) {
+      const raw = await this.talk.next()
+      if (wire(messageType, raw) !== PushPart.type) {
+        this.read(raw)
+        throw new BoxError('STATE_UNEXPECTED', 'A part is missing.')
+      }
+      take(wire(PushPart.decode, raw).payload)
+      this.talk.send(PushPartAck.encode({}))
+    }
   }
 
   /** Takes something large, of this size. Fails with LIMIT_EXCEEDED, STATE_UNEXPECTED. */
@@ -248,6 +293,11 @@ export class PushTalk {
     const code = known ? (said.code as ErrorCode) : 'PUSH_REFUSED'
     throw new BoxError(code, typeof said.detail === 'string' ? said.detail : undefined)
   }
+}
+
+function* piecesOf(content: Uint8Array): Iterable<Uint8Array> {
+  for (let at = 0; at < content.length; at += PART_BYTES)
+    yield content.subarray(at, at + PART_BYTES)
 }
 
 const encoder = new TextEncoder()

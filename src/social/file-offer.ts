@@ -17,6 +17,7 @@ const PORT_SIZE = 64
 const LABEL_SIZE = 16
 /** 80 bits: what people type is the beginning of it. */
 const ID_SIZE = 10
+const TAG_SIZE = 16
 const LABEL = new TextEncoder().encode('secushare-box file 1')
 const NAMES = {
   name: '_name_file',
@@ -49,6 +50,10 @@ export const fileLabel = (offer: FileOffer, holder: ZoneKey): string =>
 /** The CADET port at which the holder hands it out. */
 export const filePort = (offer: FileOffer, holder: ZoneKey): PortId =>
   portId(derive(offer, PORT_SIZE, 'port', holder))
+
+/** What a relay calls it that keeps its parts: nobody can tell key, name or content from that, nor from the id. */
+export const relayTag = (offer: FileOffer): string =>
+  encodeBase32(derive(offer, TAG_SIZE, 'relay')).toLowerCase()
 
 /** What chunks are sealed with. */
 export const contentKey = (offer: FileOffer): Uint8Array => derive(offer, FILE_KEY_SIZE, 'content')

@@ -8,7 +8,15 @@ import { BoxError } from '../base/errors.ts'
 import { AEAD_TAG_SIZE, openAead, sealAead } from '../crypto/aead.ts'
 import { CELL_SIZES } from '../psyc/padding.ts'
 import { contentKey, type FileOffer } from './file-offer.ts'
-import { CHUNK_SIZE, chunkCount, chunkSize, HASH_SIZE, isBelow, leafHash } from './file-tree.ts'
+import {
+  CHUNK_SIZE,
+  chunkCount,
+  chunkSize,
+  HASH_SIZE,
+  isBelow,
+  leafHash,
+  proofPlaces,
+} from './file-tree.ts'
 import { FileAsk, FileGone, FileHave, FilePart } from './messages.ts'
 
 const NONCE_SIZE = 12
@@ -42,6 +50,18 @@ export function encodePart(offer: FileOffer, { index, plain, proof }: Chunk): Ui
   const sealed = sealAead(contentKey(offer), nonceOf(index), plain, LABEL)
   const bare = { index: BigInt(index), proof: concat(...proof), sealed, padding: NOTHING }
   return FilePart.encode({ ...bare, padding: filling(FilePart.encode(bare).length) })
+}
+
+/** How many bytes all parts of a file have: each but the last is as large as the largest cell. */
+export function partsSize({ size }: FileOffer): number {
+  const count = chunkCount(size)
+  const last = FilePart.encode({
+    index: 0n,
+    proof: new Uint8Array(proofPlaces(count, count - 1).length * HASH_SIZE),
+    sealed: new Uint8Array(chunkSize(size, count - 1) + AEAD_TAG_SIZE),
+    padding: NOTHING,
+  }).length
+  return (count - 1) * CELL_SIZES.at(-1)! + last + filling(last).length
 }
 
 /** The chunk, as it is in the file that was offered. Throws WireError, FILE_DAMAGED where it is not. */

@@ -12,10 +12,11 @@ import {
   readdirSync,
   readSync,
   rmSync,
+  statfsSync,
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { attempt, makeDirectory, syncDirectory } from './file-store.ts'
 
 export interface GrowingFiles {
@@ -23,10 +24,14 @@ export interface GrowingFiles {
   list(): readonly GrownFile[]
   /** A file to append to; it must not be there yet. Throws STATE_UNWRITABLE. */
   create(name: string): GrowingFile
+  /** One that is there, to append to behind its first `size` bytes; what it has beyond them goes. Throws STATE_UNWRITABLE. */
+  goOn(name: string, size: number): GrowingFile
   /** At most `size` bytes from `from` on; fewer only at the end. Throws STATE_UNREADABLE. */
   read(name: string, from: number, size: number): Uint8Array
   /** Throws STATE_UNWRITABLE. Nothing happens where there is none. */
   remove(name: string): void
+  /** Bytes that can still be written on this disk. Throws STATE_UNREADABLE. */
+  free(): number
 }
 
 export interface GrownFile {
@@ -37,6 +42,8 @@ export interface GrownFile {
 export interface GrowingFile {
   /** Throws STATE_UNWRITABLE, and then nothing of it is there. */
   append(bytes: Uint8Array): void
+  /** Brings it to the disk, where it can. */
+  sync(): void
   /** Brings it to the disk, where it can. */
   close(): void
 }
@@ -53,12 +60,25 @@ export function growingFiles(directory: string): GrowingFiles {
         makeDirectory(directory)
         const file = openSync(pathOf(name), 'ax', OWNER_FILE)
         syncDirectory(directory)
-        return growing(file, pathOf(name))
+        return growing(file, pathOf(name), 0)
+      }),
+    goOn: (name, size) =>
+      attempt('STATE_UNWRITABLE', pathOf(name), () => {
+        const { O_WRONLY, O_APPEND, O_NOFOLLOW } = constants
+        const file = openSync(pathOf(name), O_WRONLY | O_APPEND | O_NOFOLLOW)
+        ftruncateSync(file, size)
+        return growing(file, pathOf(name), size)
       }),
     read: (name, from, size) =>
       attempt('STATE_UNREADABLE', pathOf(name), () => readPiece(pathOf(name), from, size)),
     remove: name =>
       attempt('STATE_UNWRITABLE', pathOf(name), () => rmSync(pathOf(name), { force: true })),
+    free: () =>
+      attempt('STATE_UNREADABLE', directory, () => {
+        const isMade = statSync(directory, { throwIfNoEntry: false }) !== undefined
+        const { bavail, bsize } = statfsSync(isMade ? directory : dirname(directory))
+        return bavail * bsize
+      }),
   }
 }
 
@@ -73,9 +93,16 @@ function listed(directory: string): GrownFile[] {
     })
 }
 
-function growing(file: number, path: string): GrowingFile {
-  let size = 0
+function growing(file: number, path: string, from: number): GrowingFile {
+  let size = from
   let isOpen = true
+  const sync = () => {
+    try {
+      fsyncSync(file)
+    } catch {
+      // What was written stays as good as it is.
+    }
+  }
   return {
     append: bytes =>
       attempt('STATE_UNWRITABLE', path, () => {
@@ -87,14 +114,11 @@ function growing(file: number, path: string): GrowingFile {
         }
         size += bytes.length
       }),
+    sync,
     close: () => {
       if (!isOpen) return
       isOpen = false
-      try {
-        fsyncSync(file)
-      } catch {
-        // What was written stays as good as it is.
-      }
+      sync()
       closeSync(file)
     },
   }

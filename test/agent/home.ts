@@ -41,6 +41,7 @@ export const CONFIG: AgentConfig = {
   roots: [],
   relay: false,
   relays: [],
+  relayFilesMegabytes: 64,
   keepShellsMinutes: 30,
   record: [],
   recordMegabytes: 1,

@@ -109,7 +109,7 @@ test('over the mesh: the owner sets and reads, a writer who is nobody takes the 
     ...{ device: pair.device, clock: pair.world, log: silentLog },
   })
   const options = {
-    ...{ clock: pair.world, log: silentLog, shelf, audit },
+    ...{ clock: pair.world, log: silentLog, shelf, audit, files: null },
     allows: (zone: Uint8Array) => `${zone}` === `${owner.zone}`,
   }
   const { sessions } = pair.listen('mail', {

@@ -4,6 +4,7 @@ import { readRelays, readWhereabouts } from '../../controller/talk/whereabouts.t
 import { concat } from '../../src/base/bytes.ts'
 import { BoxError } from '../../src/base/errors.ts'
 import { decodeMailbox, encodeMailbox, readWaitingLetters } from '../../src/box/mail-talk.ts'
+import { readFrom, readLying, readRelayedFile, readTag } from '../../src/box/relayed-file.ts'
 import { sealAead } from '../../src/crypto/aead.ts'
 import { AgreementKey } from '../../src/crypto/agreement.ts'
 import { ZoneSecret } from '../../src/crypto/zone-key.ts'
@@ -111,13 +112,26 @@ export const TALK_TEXT_DOORS: readonly TextDoor[] = [
     name: 'letters that wait',
     of: ['readWaitingLetters'],
     right: ['{"letters":[{"id":"A-1-2","drop":"A"}]}'],
+    read: text => readWaitingLetters(json(text)),
+  },
+  {
+    name: 'a file at a relay',
+    of: ['readRelayedFile', 'readTag', 'readFrom', 'readLying'],
+    right: [
+      '{"tag":"0123456789abcdefghjkmnpqrs","count":2,"size":61696,"from":1,"has":1,"until":5}',
+    ],
     read: text => {
-      try {
-        return readWaitingLetters(JSON.parse(text) ?? {})
-      } catch (error) {
-        if (error instanceof SyntaxError) throw new BoxError('STATE_UNEXPECTED')
-        throw error
-      }
+      const said = json(text)
+      return [readRelayedFile(said), readTag(said), readFrom(said), readLying(said)]
     },
   },
 ]
+
+function json(text: string) {
+  try {
+    return JSON.parse(text) ?? {}
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new BoxError('STATE_UNEXPECTED')
+    throw error
+  }
+}

@@ -1,6 +1,7 @@
 /**
  * Files over real processes and a hub behind a proxy that records: to a contact, with either side killed in the middle; to
- * a room, with a member that was away; and from a sender that lies. Neither hub, host nor wire has anything of them.
+ * one who is away, by their relay; to a room, with a member that was away; and from a sender that lies. Neither hub, host,
+ * relay nor wire has anything of them.
  */
 
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
@@ -19,6 +20,8 @@ const PATIENCE_MS = 120_000
 const MEGABYTE = 1_048_576
 /** Large enough to be killed in the middle of, and to be seen if it were held in memory. */
 const LARGE = 96 * MEGABYTE
+/** Of what is left with a relay, which keeps 32 MiB of one writer where nothing else is said. */
+const AWAY = 24 * MEGABYTE
 /** What a process may grow by that hands it out. */
 const GROWTH_MB = 64
 const FAULT = 76
@@ -32,6 +35,7 @@ describe.skipIf(skipped)('files', { timeout: 600_000 }, () => {
   let recorder: Recorder
   let hub: Agent
   let device: Agent
+  let post: Agent
   let home: Controller
   let ada: Controller
   let bob: Controller
@@ -81,12 +85,24 @@ describe.skipIf(skipped)('files', { timeout: 600_000 }, () => {
     const { hello } = await hub.status(({ hello }) => hello.includes('tcp'))
     device = new Agent('device', ['--hub-url', hello])
     await device.linked()
+    post = new Agent(
+      'post',
+      ['--hub-url', hello],
+      {},
+      {
+        settings: { relay: true },
+      },
+    )
+    await post.linked()
     home = await person('home', hello)
     ada = await person('ada', hello)
     bob = await person('bob', hello)
     await home.must('pair', await device.pairingCode(), '--as', 'kitchen', '--json')
     await home.must('contact', 'add', await keyOf(ada), '--as', 'ada')
     await ada.must('contact', 'add', await keyOf(home), '--as', 'holm')
+    await bob.must('pair', await post.pairingCode(), '--as', 'post', '--tag', 'mail', '--json')
+    await home.must('contact', 'add', await keyOf(bob), '--as', 'bob')
+    await bob.must('contact', 'add', await keyOf(home), '--as', 'holm')
     await home.must('room', 'create', 'ops', '--on', 'kitchen')
     for (const [one, name] of [
       [ada, 'ada'],
@@ -200,10 +216,71 @@ describe.skipIf(skipped)('files', { timeout: 600_000 }, () => {
     expect(readdirSync(inbox)).toEqual([])
   })
 
+  test('for who is away lie with their relay, over the death of who sends, of the relay and of who fetches', async () => {
+    up.kill('SIGINT')
+    expect((await up.ended(PATIENCE_MS)).code).toBe(0)
+    const path = join(directory, 'away.bin')
+    const content = large.subarray(0, AWAY)
+    writeFileSync(path, content)
+    const relayed = join(post.state, 'relayed')
+    const lies = (bytes: number) =>
+      vi.waitFor(
+        () => {
+          const [name] = existsSync(relayed) ? readdirSync(relayed) : []
+          expect(name && statSync(join(relayed, name)).size).toBeGreaterThan(bytes)
+        },
+        { timeout: PATIENCE_MS, interval: 10 },
+      )
+    const before = residentMb(post.program.child.pid!)
+    const sending = new Program(home.command('send', path, '--to', 'bob', '--json'))
+    await lies(AWAY / 4)
+    sending.kill('SIGKILL')
+    await sending.ended()
+    const { file } = (await offered(bob, 'away.bin'))!
+    const going = new Program(home.command('files', 'leave', file, '--json'))
+    await lies(AWAY / 2)
+    const grownMb = residentMb(post.program.child.pid!) - before
+    post.program.kill('SIGKILL')
+    await post.program.ended()
+    post.restart()
+    await post.linked()
+    await going.ended(PATIENCE_MS)
+    const left = await home.box('files', 'leave', file, '--json')
+    expect(left.code, left.err).toBe(0)
+    expect(JSON.parse(left.out)).toMatchObject({ file, size: AWAY })
+    expect(await offered(home, 'away.bin')).toMatchObject({ state: 'left' })
+    console.info(
+      `the relay grew by ${grownMb.toFixed(0)} MB while it took ${AWAY / 2 / MEGABYTE} MB`,
+    )
+    expect(grownMb).toBeLessThan(GROWTH_MB)
+
+    // Nothing of home runs any more.
+    const needles = needlesOf(canary)
+    expect(filesIn(relayed).length).toBe(1)
+    expect(filesIn(relayed).some(one => contains(one, needles))).toBe(false)
+    const inbox = inboxOf('bob-away')
+    const words = ['files', 'get', file, '--out', inbox, '--json', '--timeout', '60']
+    const fetching = new Program(bob.command(...words))
+    await hasCome(inbox, AWAY / 4)
+    fetching.kill('SIGKILL')
+    await fetching.ended()
+    const { code, err } = await run(bob.command(...words), { ms: PATIENCE_MS })
+    expect([code, err]).toEqual([0, ''])
+    expect(digest(readFileSync(join(inbox, 'away.bin')))).toBe(digest(content))
+    expect(readdirSync(inbox)).toEqual(['away.bin'])
+    expect(readdirSync(relayed)).toEqual([])
+    // What is too much for it is said, and nothing of it is sent.
+    const tooLarge = await home.box('send', join(directory, `${canary}.tar`), '--to', 'bob')
+    expect(tooLarge.code).toBe(75)
+    expect(tooLarge.err).toContain('It keeps 32 MiB of one writer for one person at most')
+    expect(readdirSync(relayed)).toEqual([])
+    up = await start(home)
+  })
+
   test('are nowhere but with those they are for', async () => {
     const needles = needlesOf(canary)
     expect(await memoryContains(hub.program.child.pid!, needles)).toBe(false)
-    for (const agent of [hub, device]) {
+    for (const agent of [hub, device, post]) {
       expect(filesIn(agent.state).some(content => contains(content, needles))).toBe(false)
       expect(`${agent.program.out}${agent.program.err}`).not.toContain(canary)
     }

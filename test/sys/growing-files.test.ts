@@ -48,3 +48,24 @@ test('a file is not begun twice, and none is begun where that cannot be', () => 
   writeFileSync(join(top, 'file'), '')
   expect(() => growingFiles(join(top, 'file', 'x')).create('a')).toThrow(unwritable)
 })
+
+test('a file is gone on with behind its first bytes, and what it had beyond them is no more', () => {
+  const files = growingFiles(folder())
+  const file = files.create('a')
+  file.append(utf8('hello there'))
+  file.close()
+  const again = files.goOn('a', 5)
+  again.append(utf8('!'))
+  again.close()
+  expect(files.read('a', 0, 100)).toEqual(utf8('hello!'))
+  const unwritable = expect.objectContaining({ code: 'STATE_UNWRITABLE' })
+  expect(() => files.goOn('b', 0)).toThrow(unwritable)
+})
+
+test('how much is free is known before the folder is there, and after', () => {
+  const files = growingFiles(folder())
+  expect(files.free()).toBeGreaterThan(0)
+  expect(existsSync(folder())).toBe(false)
+  files.create('a').close()
+  expect(files.free()).toBeGreaterThan(0)
+})

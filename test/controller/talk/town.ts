@@ -1,6 +1,7 @@
 /** People of the rig who talk to each other, each with processes that come and go, and a relay that can be away. */
 
 import { AuditNotes } from '../../../agent/audit-notes.ts'
+import { FileShelf } from '../../../agent/file-shelf.ts'
 import { admitToMail, serveMail } from '../../../agent/mail-service.ts'
 import { MailShelf } from '../../../agent/mail-shelf.ts'
 import { chat } from '../../../controller/commands/chat.ts'
@@ -21,10 +22,13 @@ import { acceptHandshake } from '../../../src/box/handshake.ts'
 import { servicePort } from '../../../src/box/ports.ts'
 import { readSuccessionChain } from '../../../src/box/succession.ts'
 import { zoneToText } from '../../../src/gns/name.ts'
+import { type MemoryFiles, memoryFiles } from '../../agent/memory-files.ts'
 import type { FakeMesh } from '../../sim/fake-mesh.ts'
 import type { Controller, Rig, RigDevice } from '../rig.ts'
 
 const DEFAULTS = { words: [], as: undefined, minutes: 10, qr: false, timeout: 20 }
+/** Of files, at a relay. */
+export const FILES_BYTES = 2 * 1_048_576
 const TALK = { say: undefined, history: false, last: 50, listen: false }
 
 export class Person {
@@ -144,10 +148,14 @@ export class MailRelay {
   readonly device: RigDevice
   readonly store: Store = memoryStore()
   readonly shelf: MailShelf
+  readonly disk: MemoryFiles = memoryFiles()
+  readonly files: FileShelf
   private readonly rig: Rig
   private readonly owners: string[]
   /** As before it knew of keys that follow others. */
   isOld = false
+  /** As before it knew of files, or where it is set up to keep none. */
+  keepsFiles = true
 
   /** A device of theirs that keeps their letters. */
   static async of(owner: Person): Promise<MailRelay> {
@@ -162,7 +170,9 @@ export class MailRelay {
     this.rig = rig
     this.device = device
     this.owners = owners.map(({ key }) => key)
-    this.shelf = new MailShelf(this.store, () => rig.world.now())
+    const now = () => rig.world.now()
+    this.shelf = new MailShelf(this.store, now)
+    this.files = new FileShelf({ files: this.disk, mail: this.shelf, now, bytesMax: FILES_BYTES })
     this.listen()
   }
 
@@ -205,7 +215,7 @@ export class MailRelay {
         ...{ self: mesh.self, purpose: 'mail', own: secret, clock: world, random: world.random },
         admit: (zone, drop) => admitToMail(zone, drop, options),
       }).then(
-        session => serveMail(session, options),
+        session => serveMail(session, { ...options, files: this.keepsFiles ? this.files : null }),
         () => {},
       )
     })
