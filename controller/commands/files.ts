@@ -186,7 +186,8 @@ function stateOf({ by }: Offered, held: HeldFile | null): string {
   return held.isWhole ? 'here' : 'begun'
 }
 
-const offeredValue = (one: Offered, held: HeldFile | null): object => ({
+/** As programs read it. */
+export const offeredValue = (one: Offered, held: HeldFile | null): object => ({
   ...{ file: offerId(one.offer), name: one.offer.name, size: one.offer.size },
   ...{ by: one.who, by_zone: one.by && zoneToText(one.by), in: one.circle.is, where: one.where },
   ...{ at: new Date(one.at).toISOString(), state: stateOf(one, held).split(' ')[0] },

@@ -28,6 +28,7 @@ import type { FleetWatch } from './fleet-watch.ts'
 import { grantRoutes } from './grant-routes.ts'
 import { jobRoutes } from './job-routes.ts'
 import { mapRoute } from './map-route.ts'
+import { offerRoutes } from './offer-routes.ts'
 import { type PageFiles, pagePaths, pageRoutes } from './page-routes.ts'
 import { pushRoutes } from './push-routes.ts'
 import type { RoomHall } from './room-hall.ts'
@@ -134,6 +135,7 @@ export async function createApi({
     roomOwnerRoutes(routes, context)
     contactRoutes(routes, context, talk)
     talkRoutes(routes, context, talk)
+    offerRoutes(routes, context, { hall, talk })
     mapRoute(routes, context, { watch, mesh })
     alertRoutes(routes, context, { watch, ...alerts })
     metricsRoute(routes, context, { watch, ...alerts })

@@ -10,7 +10,7 @@ const numberOrNull = { type: ['number', 'null'] } as const
 const integerOrNull = { type: ['integer', 'null'] } as const
 const textOrNull = { type: ['string', 'null'] } as const
 
-const object = <T extends Record<string, unknown>>(properties: T, about: object = {}) =>
+export const object = <T extends Record<string, unknown>>(properties: T, about: object = {}) =>
   ({
     type: 'object',
     properties,
@@ -19,7 +19,7 @@ const object = <T extends Record<string, unknown>>(properties: T, about: object 
     ...about,
   }) as const
 
-const orNull = (schema: object) => ({ anyOf: [schema, { type: 'null' }] })
+export const orNull = (schema: object) => ({ anyOf: [schema, { type: 'null' }] })
 const byName = (schema: object) => ({ type: 'object', additionalProperties: schema })
 
 const failure = object({ code: text, message: text })
@@ -325,6 +325,7 @@ export const TALK = object({
       properties: {
         ...{ contact: text, zone: text, by: { ...text, enum: ['me', 'them'] }, number: integer },
         ...{ at: time, what: text, text, person: text, person_zone: text, delivery },
+        ...{ file: text, name: text, size: integer },
       },
       required: ['contact', 'zone', 'by', 'number', 'at', 'what', 'delivery'],
       additionalProperties: false,
