@@ -1,4 +1,4 @@
-/** Files between this machine and a device, through `box up`, with how far they are. */
+/** Files between this machine and a device, or somebody else, through `box up`, with how far they are. */
 
 import { ask, fetched, ownKey, Refused, reasonOf, refusedOf } from './api.ts'
 
@@ -34,9 +34,10 @@ export async function download(path: string, { moved, signal }: Options): Promis
   })
   try {
     return await new Response(answer.body!.pipeThrough(counted)).blob()
-  } catch (error) {
-    if (signal.aborted) throw error
-    throw new Refused(0, 'LOST', 'It broke off: the device or box up is out of reach.')
+  } catch {
+    // What the stream fails with then is none of these, but for the browser's own.
+    signal.throwIfAborted()
+    throw new Refused(0, 'LOST', 'It broke off: the other side or box up is out of reach.')
   }
 }
 
@@ -62,21 +63,30 @@ export async function entryAt(path: string, signal: AbortSignal): Promise<FileLo
   }
 }
 
-/** With XMLHttpRequest: nothing else tells how far what is sent has come. Fails as `download`. */
-export function upload(path: string, file: File, { moved, signal }: Options): Promise<void> {
+interface UploadOptions extends Options {
+  /** Where it is not PUT. */
+  readonly method?: 'POST'
+}
+
+/** What is answered. With XMLHttpRequest: nothing else tells how far what is sent has come. Fails as `download`. */
+export function upload(
+  path: string,
+  file: File,
+  { moved, signal, method }: UploadOptions,
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest()
     const stop = () => request.abort()
     signal.addEventListener('abort', stop, { once: true })
     request.upload.onprogress = ({ loaded }) => moved(loaded, file.size)
     request.onload = () => {
-      if (request.status === 200) resolve()
+      if (request.status === 200) resolve(request.responseText)
       else reject(refusedOf(request.status, request.responseText))
     }
     request.onerror = () => reject(new TypeError('It broke off.'))
     request.onabort = () => reject(new DOMException('It was ended.', 'AbortError'))
     request.onloadend = () => signal.removeEventListener('abort', stop)
-    request.open('PUT', path)
+    request.open(method ?? 'PUT', path)
     request.setRequestHeader('x-box-key', ownKey() ?? '')
     request.setRequestHeader('content-type', 'application/octet-stream')
     request.send(file)
