@@ -145,7 +145,28 @@ describe.skipIf(skipped)('the page of box up', { timeout: 240_000 }, () => {
     await examine(owner, 'files-as-user')
     await page.goto(`${filesOf(there)}/nosuchuser`)
     await page.getByRole('button', { name: 'Try again' }).waitFor()
-    expect(await page.getByRole('alert').textContent()).toMatch(/user/i)
+    await visible('The device has no such user.')
+  })
+
+  test('opens a terminal as the user that was named', async () => {
+    const { page } = owner
+    const screen = page.locator('.xterm-accessibility-tree')
+    const shows = (wanted: RegExp) =>
+      expect
+        .poll(() => screen.textContent(), { timeout: 2 * PATIENCE_MS, interval: 100 })
+        .toMatch(wanted)
+    await page.goto(`${API}/#/device/kitchen/terminal`)
+    await page.getByRole('textbox', { name: 'As the user' }).fill(USER)
+    await page.getByRole('button', { name: 'Open' }).click()
+    await page.getByRole('heading', { name: `Terminal: kitchen, as ${USER}` }).waitFor()
+    await shows(/[#$]\s*$/)
+    await page.locator('.xterm-helper-textarea').focus()
+    await page.keyboard.type('echo "<$(id -un)>"')
+    await page.keyboard.press('Enter')
+    await shows(new RegExp(`<${USER}>`))
+    await examine(owner, 'terminal-as-user')
+    await page.getByRole('button', { name: 'End' }).click()
+    await visible('The shell was ended.')
   })
 
   test('asks before it replaces, and before it deletes; makes and renames', async () => {
