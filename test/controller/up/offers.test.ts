@@ -178,6 +178,20 @@ describe('files that people hand out, in the local API', () => {
       expect((await send('/v1/contacts/ada', 'a', '{}', type)).status, type).toBe(415)
     expect((await send('/v1/contacts/ada', '', 'x')).status).toBe(400)
     expect((await send('/v1/contacts/bob', 'a', 'x')).status).toBe(404)
+    const from = async (more: Record<string, string>) => {
+      const type = { 'content-type': 'application/octet-stream' }
+      const target = `${url}/v1/contacts/ada/files?name=a`
+      const answer = await fetch(target, {
+        method: 'POST',
+        body: 'x',
+        headers: { ...type, ...more },
+      })
+      return answer.status
+    }
+    expect(await from({})).toBe(401)
+    expect(await from({ ...headers(), origin: 'http://attacker.example' })).toBe(403)
+    expect(await from({ ...headers(), 'sec-fetch-site': 'cross-site' })).toBe(403)
+    expect(copies()).toEqual([])
     const breaking = (length: number) => {
       const sending = request(`${url}/v1/contacts/ada/files?name=large`, {
         method: 'POST',
