@@ -22,6 +22,8 @@ interface Offered {
   readonly name: string
   readonly size: number
   readonly in: 'contact' | 'room'
+  /** Null: we offer it. */
+  readonly by_zone: string | null
   readonly state: string
   readonly here: number
   readonly fetched_by: readonly string[] | null
@@ -118,11 +120,12 @@ export class Offers {
     }
     const giveUp = (word: string, means: string) =>
       button(word, pressed => this.giveUp(one, means, pressed))
+    if (one.by_zone === null)
+      return one.state === 'taken'
+        ? []
+        : [giveUp('Take back', `${one.name} is handed out no longer.`)]
     const get = button('Fetch', pressed => this.fetch(one, pressed))
     switch (one.state) {
-      case 'yours':
-      case 'fetched':
-        return [giveUp('Take back', `${one.name} is handed out no longer.`)]
       case 'offered':
         return [get]
       case 'begun':

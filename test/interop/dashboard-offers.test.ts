@@ -151,6 +151,8 @@ describe.skipIf(missing(['chromium']))('files on the page', { timeout: 400_000 }
       await Promise.all(Array.from({ length: AT_ONCE }, (_, j) => named(i + j)))
     await goTo(home, PORT + 1, 'rooms/ops')
     await goTo(ada, PORT + 2, 'rooms/ops')
+    // Until then what is dropped lands in the talk that was shown before.
+    await home.page.getByRole('heading', { name: 'ops' }).waitFor()
     const bytes = randomBytes(100_000)
     await dropFile(home.visitor, '[role=log]', 'notes.txt', bytes)
     await home.sees(/^notes\.txt is offered to ops, /)
