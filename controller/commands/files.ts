@@ -204,12 +204,13 @@ function stateOf({ by }: Offered, held: HeldFile | null, now: number): string {
 }
 
 /** What of it lies with a relay, or did; null where nothing does. */
-function leftOf({ relay }: HeldFile, now: number): Left | null {
+export function leftOf({ relay }: HeldFile, now: number): Left | null {
   if (!relay || relay.is === 'never') return null
   return relay.is === 'gone' || now < relay.until ? relay : null
 }
 
-function offeredValue(one: Offered, held: HeldFile | null, now: number): object {
+/** As programs read it. */
+export function offeredValue(one: Offered, held: HeldFile | null, now: number): object {
   const left = held && leftOf(held, now)
   return {
     ...{ file: offerId(one.offer), name: one.offer.name, size: one.offer.size },

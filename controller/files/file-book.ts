@@ -12,6 +12,7 @@ import { zoneFromText, zoneToText } from '../../src/gns/name.ts'
 import { FILE_KEY_SIZE, type FileOffer, offerId } from '../../src/social/file-offer.ts'
 import { HASH_SIZE } from '../../src/social/file-tree.ts'
 import type { SealedState } from '../talk/sealed-state.ts'
+import { removeCopy } from './copies.ts'
 
 const FILE = 'files'
 const VERSION = 1
@@ -106,10 +107,12 @@ export class FileBook {
     )
   }
 
-  /** Hands it out no longer, and knows nothing of where it lies; the file itself stays. */
+  /** Hands it out no longer, and knows nothing of where it lies; the file itself stays, unless it is a copy of ours. */
   async forget(id: string): Promise<void> {
+    const held = this.find(id)
     await this.change(all => all.filter(({ offer }) => offerId(offer) !== id))
     this.sealed.state.remove(nameOfTree(id))
+    if (held) removeCopy(this.sealed.state, held.path)
   }
 
   private async change(edit: (all: readonly HeldFile[]) => readonly HeldFile[]): Promise<void> {

@@ -52,7 +52,10 @@ export async function offersKnown(
 }
 
 /** The one that is meant by the beginning of its id. Throws OFFER_UNKNOWN, INPUT_INVALID. */
-export function offerCalled(offers: readonly Offered[], text: string): Offered {
+export function offerCalled<T extends Pick<Offered, 'offer'>>(
+  offers: readonly T[],
+  text: string,
+): T {
   const wanted = text.toLowerCase()
   if (!/^[0-9a-z]+$/.test(wanted) || wanted.length < ID_CHARS_MIN)
     throw new BoxError('INPUT_INVALID', `A file is called by ${ID_CHARS_MIN} characters or more.`)

@@ -14,7 +14,6 @@ import {
   lstatSync,
   openSync,
   rmSync,
-  statfsSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { equalBytes } from '../../src/base/bytes.ts'
@@ -24,11 +23,10 @@ import type { Verified } from '../../src/social/file-part.ts'
 import { CHUNK_SIZE, chunkCount, HASH_SIZE, leafHash } from '../../src/social/file-tree.ts'
 import { syncDirectory } from '../../src/sys/file-store.ts'
 import { unusable } from '../file-side.ts'
+import { mustHaveRoom } from './disk-room.ts'
 import { eachChunk, isRead, plantTree, type Reading, writeAt } from './tree-file.ts'
 
 const OWNER_FILE = 0o600
-/** So much of the disk is left for everybody else. */
-const FREE_BYTES_MIN = 16 * 1_048_576
 
 export class PartFile {
   /** The first chunk that is missing. */
@@ -149,11 +147,7 @@ export class PartFile {
   }
 
   private mustFit(): void {
-    const { bavail, bsize } = statfsSync(this.directory)
-    const free = bavail * bsize
-    const wanted = this.offer.size - this.bytes + FREE_BYTES_MIN
-    if (this.isWhole || wanted <= free) return
-    throw new BoxError('FILE_UNUSABLE', `${this.directory} has no room: ${free} bytes are free.`)
+    if (!this.isWhole) mustHaveRoom(this.directory, this.offer.size - this.bytes)
   }
 }
 
@@ -161,6 +155,10 @@ export class PartFile {
 export function removeParts(directory: string, offer: FileOffer): void {
   for (const path of Object.values(partPaths(directory, offer))) rmSync(path, { force: true })
 }
+
+/** Where what has come of a file lies while the rest is fetched. */
+export const partPath = (directory: string, offer: FileOffer): string =>
+  partPaths(directory, offer).part
 
 const partPaths = (directory: string, offer: FileOffer) => {
   const path = join(directory, `.${offer.name}.${offerId(offer)}`)

@@ -30,6 +30,7 @@ import { hubRoutes } from './hub-routes.ts'
 import { identityRoutes } from './identity-routes.ts'
 import { jobRoutes } from './job-routes.ts'
 import { mapRoute } from './map-route.ts'
+import { offerRoutes } from './offer-routes.ts'
 import { type PageFiles, pagePaths, pageRoutes } from './page-routes.ts'
 import { pushRoutes } from './push-routes.ts'
 import { revocationRoutes } from './revocation-routes.ts'
@@ -142,6 +143,7 @@ export async function createApi({
     roomOwnerRoutes(routes, context)
     contactRoutes(routes, context, talk)
     talkRoutes(routes, context, talk)
+    offerRoutes(routes, context, { hall, talk })
     mapRoute(routes, context, { watch, mesh })
     alertRoutes(routes, context, { watch, ...alerts })
     metricsRoute(routes, context, { watch, ...alerts })

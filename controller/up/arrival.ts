@@ -12,9 +12,6 @@ const BODY_TIMEOUT_MS = 10_000
 /** Of a file, some of it. */
 const STALL_MS = 30_000
 
-/** What bodies of bytes are said to be. */
-export const BYTES = 'application/octet-stream'
-
 const timers = new WeakMap<IncomingMessage, Timer>()
 
 /** Cuts off what has not arrived in time. */
@@ -25,16 +22,6 @@ export function limitArrival(app: FastifyInstance, clock: Clock): void {
     cutOffAfter(BODY_TIMEOUT_MS, raw, clock)
     const over = () => timers.get(raw)?.cancel()
     raw.once('end', over).once('close', over)
-  })
-}
-
-/** Routes whose bodies are bytes, for `arriving`: in a place of their own, since nowhere else may a body be anything. */
-export function takeBytes(app: FastifyInstance, routes: (inner: FastifyInstance) => void): void {
-  void app.register((inner, _options, ready) => {
-    inner.removeAllContentTypeParsers()
-    inner.addContentTypeParser(BYTES, (_request, _payload, done) => done(null, null))
-    routes(inner)
-    ready()
   })
 }
 

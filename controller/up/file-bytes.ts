@@ -11,20 +11,18 @@ import { BoxError } from '../../src/base/errors.ts'
 import { runningSha256 } from '../../src/crypto/hash.ts'
 import type { Context } from '../context.ts'
 import type { FileLooks, OpenFile } from '../device-files.ts'
-import { arriving, BYTES, takeBytes } from './arrival.ts'
-import { attachment, type ByteRange, rangeIn } from './byte-range.ts'
+import { type ByteRange, rangeIn } from './byte-range.ts'
 import { type DeviceSftp, type FileSession, toldOfFiles } from './device-sftp.ts'
 import { type AboutFile, WHERE } from './file-routes.ts'
+import { BYTES, BYTES_BODY, bodyOf, bytesHeaders, takingBytes } from './raw-bytes.ts'
 import { aboutOne, FILE_WRITTEN, options, streamed } from './schemas.ts'
 
 /** So much is read before the answer begins: files of the kernel say sizes that they do not have. */
 const AT_ONCE = 32_768
-/** Even what a browser shows of it against our word does nothing. */
-const POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 export function fileBytesRoutes(app: FastifyInstance, sftp: DeviceSftp, { clock }: Context): void {
   readRoute(app, sftp)
-  takeBytes(app, inner => writeRoute(inner, sftp, clock))
+  takingBytes(app, inner => writeRoute(inner, sftp, clock))
 }
 
 function readRoute(app: FastifyInstance, sftp: DeviceSftp): void {
@@ -75,10 +73,8 @@ async function answer(
     const why = `The file has ${size} bytes.`
     throw Object.assign(new BoxError('INPUT_INVALID', why), { statusCode: 416 })
   }
-  void reply.type(BYTES).headers({
-    'accept-ranges': 'bytes',
-    'content-disposition': attachment(posix.basename(path)),
-    'content-security-policy': POLICY,
+  void reply.headers({
+    ...{ ...bytesHeaders(posix.basename(path)), 'accept-ranges': 'bytes' },
     ...{ etag, 'last-modified': new Date(file.looks.modifiedAt).toUTCString() },
   })
   if (range) {
@@ -133,16 +129,16 @@ function writeRoute(app: FastifyInstance, sftp: DeviceSftp, clock: Context['cloc
           querystring: options({ ...WHERE, replace, mode }, ['path']),
           answer: FILE_WRITTEN,
         }),
-        body: { content: { [BYTES]: { schema: { description: 'Its bytes.' } } } },
+        body: BYTES_BODY,
       },
     },
     async (request, reply) => {
       const { params, query } = request
       const hash = runningSha256()
       let size = 0
-      const body = arriving(request, reply, clock)
+      const body = bodyOf(request, reply, clock)
       const counted = (async function* () {
-        for await (const piece of whole(body)) {
+        for await (const piece of body) {
           hash.add(piece)
           size += piece.length
           yield piece
@@ -157,13 +153,4 @@ function writeRoute(app: FastifyInstance, sftp: DeviceSftp, clock: Context['cloc
       return { path, size, sha256: Buffer.from(hash.end()).toString('hex') }
     },
   )
-}
-
-/** A body that breaks off is no failure of ours. */
-export async function* whole(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  try {
-    yield* body
-  } catch (cause) {
-    throw new BoxError('CHANNEL_CLOSED', undefined, cause)
-  }
 }

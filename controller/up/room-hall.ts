@@ -9,7 +9,7 @@ import type { Timer } from '../../src/base/clock.ts'
 import { BoxError } from '../../src/base/errors.ts'
 import type { ZoneKey } from '../../src/base/ids.ts'
 import type { Mesh } from '../../src/mesh/mesh.ts'
-import type { Message } from '../../src/psyc/channel.ts'
+import type { Message, Saying } from '../../src/psyc/channel.ts'
 import type { Context } from '../context.ts'
 import { type KnownRoom, RoomBook } from '../room/book.ts'
 import { RoomNames, saidIn, saidValue } from '../room/lines.ts'
@@ -89,7 +89,7 @@ export class RoomHall {
       const visit = await one.visit
       if (signal.aborted) return
       events.attached(visit.guest.isIn && one.isCurrent)
-      if (one.isCurrent) this.tell(visit, listener)
+      if (one.isCurrent) this.catchUp(visit, listener)
     } catch (error) {
       leave()
       throw error
@@ -98,11 +98,16 @@ export class RoomHall {
 
   /** Fails as RoomVisit.say. */
   async say(room: KnownRoom, text: string): Promise<void> {
+    await this.tell(room, { method: '_message', data: new TextEncoder().encode(text) })
+  }
+
+  /** As `say`, what is more than a text. */
+  async tell(room: KnownRoom, saying: Saying): Promise<void> {
     const there = this.rooms.get(`${room.place}`)
     const visit =
       (await there?.visit) ?? (await RoomVisit.open(this.context, room, { timeoutMs: TIMEOUT_MS }))
     try {
-      await visit.say(text, TIMEOUT_MS)
+      await visit.tell(saying, TIMEOUT_MS)
       visit.save()
     } finally {
       if (!there) await visit.close()
@@ -176,12 +181,12 @@ export class RoomHall {
           open.save()
           for (const listener of listeners) {
             listener.events.attached(true)
-            this.tell(open, listener)
+            this.catchUp(open, listener)
           }
         })
       },
       said: () =>
-        void visit.then(open => listeners.forEach(listener => void this.tell(open, listener))),
+        void visit.then(open => listeners.forEach(listener => void this.catchUp(open, listener))),
       attached: isAttached => {
         if (!isAttached) for (const { events } of listeners) events.attached(false)
       },
@@ -216,7 +221,7 @@ export class RoomHall {
   }
 
   /** What it was not told yet. */
-  private tell(visit: RoomVisit, listener: Listener): void {
+  private catchUp(visit: RoomVisit, listener: Listener): void {
     const { guest, memory, room } = visit
     const next = listener.told === null ? null : listener.told + 1n
     if (next !== null && guest.last < next) return

@@ -328,6 +328,7 @@ export const TALK = object({
       properties: {
         ...{ contact: text, zone: text, by: { ...text, enum: ['me', 'them'] }, number: integer },
         ...{ at: time, what: text, text, person: text, person_zone: text, delivery },
+        ...{ file: text, name: text, size: integer },
       },
       required: ['contact', 'zone', 'by', 'number', 'at', 'what', 'delivery'],
       additionalProperties: false,

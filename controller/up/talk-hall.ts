@@ -7,6 +7,7 @@ import { pause, type Timer } from '../../src/base/clock.ts'
 import { BoxError } from '../../src/base/errors.ts'
 import { zoneFromText, zoneToText } from '../../src/gns/name.ts'
 import type { Listening } from '../../src/mesh/mesh.ts'
+import type { Sayable } from '../../src/social/saying.ts'
 import type { Context } from '../context.ts'
 import { tellContactsBy } from '../new-key.ts'
 import type { Output } from '../output.ts'
@@ -113,9 +114,9 @@ export class TalkHall {
   }
 
   /** Notes it and brings it; with `waits`, answers only when that has ended. Fails as TalkDesk.say. */
-  async say(name: string, text: string, waits: boolean) {
+  async say(name: string, saying: Sayable, waits: boolean) {
     const { desk, contact, memory } = await this.with(name)
-    const number = await desk.say(contact, { is: 'text', text })
+    const number = await desk.say(contact, saying)
     this.lookSoon()
     const is: Whither = waits ? await desk.deliver(contact) : whitherOf(memory.read(), number)
     return { number, is }
@@ -144,7 +145,7 @@ export class TalkHall {
     })
   }
 
-  /** The list of contacts may be another one: those who are new find us, those who are not no longer. */
+  /** The list of contacts may be another one, or that of files: those who are new find us, those who are not no longer. */
   contactsChanged(): void {
     this.opened?.listsChanged()
     this.look()

@@ -46,8 +46,8 @@ export function talkRoutes(app: FastifyInstance, context: Context, hall: TalkHal
         answer: SAID,
       }),
     },
-    async ({ params, body }) => {
-      const { number, is } = await hall.say(params.name, body.text, body.wait ?? false)
+    async ({ params, body: { text, wait = false } }) => {
+      const { number, is } = await hall.say(params.name, { is: 'text', text }, wait)
       return { number, at: new Date(number).toISOString(), is }
     },
   )

@@ -11,6 +11,7 @@ import {
   RESUME_VARIABLE,
   SHELLS_SUBSYSTEM,
 } from '../../src/box/kept-shells.ts'
+import { isUserName } from '../../src/box/ssh-announcement.ts'
 import type { Context } from '../context.ts'
 import { openShell } from '../device-shell.ts'
 import type { Device } from '../fleet.ts'
@@ -33,11 +34,12 @@ export interface TerminalEnd {
   close(): void
 }
 
-/** What the page says: the first of all has a size; `resume` names the shell it wants back. */
+/** What the page says: the first of all has a size; `resume` names the shell it wants back, `user` whose it is there. */
 interface Told {
   readonly rows?: unknown
   readonly columns?: unknown
   readonly resume?: unknown
+  readonly user?: unknown
   /** So many bytes were shown. */
   readonly taken?: unknown
   /** The shell is to end. */
@@ -106,16 +108,18 @@ export class TerminalTalk {
     if (this.shell) this.shell.resize(size)
     else if (isFirst) {
       this.silence.cancel()
-      void this.begin(
-        typeof said.resume === 'string' && isShellId(said.resume) ? said.resume : null,
-      )
+      void this.begin(said)
     }
   }
 
   /** Until the shell ends, or the connection does; says which. */
-  private async begin(wanted: string | null): Promise<void> {
+  private async begin({ resume, user }: Told): Promise<void> {
+    const wanted = typeof resume === 'string' && isShellId(resume) ? resume : null
     try {
-      const { ssh } = await openShell(this.context, this.device, { timeoutMs: REACH_TIMEOUT_MS })
+      const { ssh } = await openShell(this.context, this.device, {
+        timeoutMs: REACH_TIMEOUT_MS,
+        user: userIn(user),
+      })
       this.ssh = ssh
       this.over.signal.throwIfAborted()
       const isThere = wanted !== null && (await isKept(ssh, wanted))
@@ -161,6 +165,13 @@ export class TerminalTalk {
     await this.ssh?.leave(this.context.clock)
     this.end.close()
   }
+}
+
+/** Nobody becomes another user than the one that was meant. Throws INPUT_INVALID. */
+function userIn(user: unknown): string | null {
+  if (user === undefined) return null
+  if (typeof user === 'string' && isUserName(user)) return user
+  throw new BoxError('INPUT_INVALID', 'That is no name of a user.')
 }
 
 const isKept = async (ssh: SshSession, id: string): Promise<boolean> =>

@@ -9,9 +9,8 @@ import type { Context } from '../context.ts'
 import { inParallel } from '../parallel.ts'
 import { selected } from '../push/selection.ts'
 import { plannedValue, planUpgrade } from '../upgrade/plan.ts'
-import { arriving, BYTES, takeBytes } from './arrival.ts'
-import { whole } from './file-bytes.ts'
 import { answerInLines, inTheWay } from './line-answer.ts'
+import { BYTES_BODY, bodyOf, takingBytes } from './raw-bytes.ts'
 import { RELEASE_BYTES_MAX, ReleaseShelf } from './release-shelf.ts'
 import { about, NOTHING, options, streamed } from './schemas.ts'
 import { UpgradeRun } from './upgrade-run.ts'
@@ -48,7 +47,7 @@ export function upgradeRoutes(app: FastifyInstance, context: Context): void {
   const shelf = new ReleaseShelf(context)
   app.addHook('onClose', async () => shelf.close())
   releaseRoutes(app, shelf)
-  takeBytes(app, inner => uploadRoute(inner, context, shelf))
+  takingBytes(app, inner => uploadRoute(inner, context, shelf))
   app.post<{ Body: PlanBody }>(
     '/v1/upgrade/plan',
     {
@@ -101,7 +100,7 @@ function uploadRoute(app: FastifyInstance, { clock }: Context, shelf: ReleaseShe
           summary: 'Hands over a release; it is kept for an hour after it was used last',
           answer: RELEASE,
         }),
-        body: { content: { [BYTES]: { schema: { description: 'The file.' } } } },
+        body: BYTES_BODY,
       },
     },
     async (request, reply) => {
@@ -109,7 +108,7 @@ function uploadRoute(app: FastifyInstance, { clock }: Context, shelf: ReleaseShe
         throw Object.assign(new BoxError('RELEASE_REFUSED', 'It is too large.'), {
           statusCode: 413,
         })
-      return await shelf.take(whole(arriving(request, reply, clock)))
+      return await shelf.take(bodyOf(request, reply, clock))
     },
   )
 }

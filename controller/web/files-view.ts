@@ -2,6 +2,7 @@
 
 import { ask, Refused, reasonOf, tell } from './api.ts'
 import { h, replace, setText } from './dom.ts'
+import { acceptDrops, fileButton } from './file-choice.ts'
 import { FilePlace, type Listing, type NamedFile } from './file-place.ts'
 import { bytes, count, moment } from './text.ts'
 import { DOWNLOAD_MAX, download, entryAt, keep, upload } from './transfer.ts'
@@ -50,7 +51,13 @@ export function filesView(place: Place): void {
     heading(`Files: ${name}`, backTo(name)),
     ...[goForm(at), tools, said, transfers.element, list],
   )
-  acceptDrops(list, files => void bring({ at, said, signal, again: () => void again() }, files))
+  acceptDrops(list, {
+    take: files => void bring({ at, said, signal, again: () => void again() }, files),
+    refuse: names => {
+      const why = `${names.join(', ')}: directories are brought by box cp -r.`
+      replace(said, note('bad', why))
+    },
+  })
   transfers.watch(() => void again(), signal)
   load(list, place, { doing: `Asking ${name}`, get }, show)
 }
@@ -74,20 +81,13 @@ function goForm(at: FilePlace): HTMLElement {
 
 function toolsOf(desk: Desk): HTMLElement {
   const { at, said, again } = desk
-  const input = h('input', { type: 'file', multiple: true, hidden: true })
-  input.addEventListener('change', () => {
-    const files = [...(input.files ?? [])]
-    input.value = ''
-    void bring(desk, files)
-  })
-  const pick = h('button', { type: 'button', class: 'primary' }, 'Upload')
-  pick.addEventListener('click', () => input.click())
+  const pick = fileButton('Upload', files => void bring(desk, files), true)
   const make = oneField('New directory', 'Make', said, async name => {
     await tell(at.url('directories'), { path: at.child(name), ...at.asUser() })
     again()
     return `${name} is made.`
   })
-  return h('div', { class: 'actions tools' }, pick, input, make)
+  return h('div', { class: 'actions tools' }, pick, make)
 }
 
 /** One after the other; what is there already is replaced only where that was asked. */
@@ -115,14 +115,6 @@ async function asked(said: HTMLElement, ask: () => Promise<boolean>): Promise<bo
     return ''
   })
   return answer
-}
-
-function acceptDrops(into: HTMLElement, take: (files: readonly File[]) => void): void {
-  into.addEventListener('dragover', event => event.preventDefault())
-  into.addEventListener('drop', event => {
-    event.preventDefault()
-    take([...(event.dataTransfer?.files ?? [])])
-  })
 }
 
 /** Each directory on the way from the root. */

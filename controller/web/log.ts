@@ -26,12 +26,13 @@ export class Log {
   }
 
   /** Before all that is there, in their order; what somebody reads stays where it is. How many there are of them that were not there. */
-  putBefore(lines: readonly (readonly [key: string, line: HTMLElement])[]): number {
+  putBefore(lines: readonly (readonly [key: string, line: () => HTMLElement])[]): number {
     const known = lines.findIndex(([key]) => this.lines.has(key))
     const fresh = known < 0 ? lines : lines.slice(0, known)
-    for (const [key, line] of fresh) this.lines.set(key, line)
+    const made = fresh.map(([key, line]) => [key, line()] as const)
+    for (const [key, line] of made) this.lines.set(key, line)
     const { scrollHeight, scrollTop } = this.element
-    this.element.prepend(...fresh.map(([, line]) => line))
+    this.element.prepend(...made.map(([, line]) => line))
     this.element.scrollTop = scrollTop + this.element.scrollHeight - scrollHeight
     return fresh.length
   }
@@ -41,8 +42,8 @@ export class Log {
     return this.lines.size
   }
 
-  /** To the end with the next frame, if it is near now. */
-  private follow(): void {
+  /** To the end with the next frame, if it is near now: before something is added, or grows. */
+  follow(): void {
     if (this.isDue) return
     const { scrollHeight, scrollTop, clientHeight } = this.element
     if (scrollHeight - scrollTop - clientHeight >= NEAR_PX) return
@@ -60,13 +61,21 @@ export const messageLine = (
   at: string,
   text: string,
   beside: string | null = null,
+): HTMLElement => lineOf(who, at, beside, h('p', {}, text))
+
+/** The same of what is more than a text. */
+export const lineOf = (
+  who: string,
+  at: string,
+  beside: string | null,
+  what: HTMLElement,
 ): HTMLElement =>
   h(
     'div',
     { class: 'line' },
     ...[h('strong', {}, who), ' ', timeOf(at)],
     beside !== null && h('span', { class: 'quiet small' }, ` · ${beside}`),
-    h('p', {}, text),
+    what,
   )
 
 /** Something that has happened. */

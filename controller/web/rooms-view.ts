@@ -3,6 +3,7 @@
 import { ask, Refused, reasonOf, stayTuned, tell } from './api.ts'
 import { h, replace } from './dom.ts'
 import { eventLine, Log, messageLine } from './log.ts'
+import { Offers, type SaidOffer } from './offers.ts'
 import { count } from './text.ts'
 import { heading, load, note, type Place, sayForm, working } from './views.ts'
 
@@ -15,10 +16,9 @@ interface Rooms {
   }[]
 }
 
-interface Said {
+interface Said extends SaidOffer {
   readonly id: string
-  readonly at: string
-  readonly what: 'message' | 'enter' | 'leave' | 'remove' | 'invite' | 'name' | 'key'
+  readonly what: 'message' | 'file' | 'enter' | 'leave' | 'remove' | 'invite' | 'name' | 'key'
   readonly author?: string
   readonly person?: string
   readonly text?: string
@@ -92,17 +92,19 @@ function roomView(place: Place, name: string): void {
   const path = `/v1/rooms/${encodeURIComponent(name)}`
   const log = new Log()
   const state = h('div', { role: 'status' }, h('p', { class: 'quiet' }, 'Looking for the host …'))
-  const say = sayForm(name, text => tell(`${path}/messages`, { text }))
+  const offers = new Offers({ path, where: name, log, signal })
+  const say = sayForm(name, text => tell(`${path}/messages`, { text }), offers.attaching())
+  const line = (said: Said) => lineOf(said, offers)
   main.append(
     heading(name, h('a', { class: 'button', href: '#/rooms' }, 'All rooms')),
-    ...[state, earlierPart(path, log, signal), log.element, say],
+    ...[state, earlierPart(path, { log, line, signal }), log.element, offers.element, say],
     ...[membersPart(path, place), leavePart(path, name)],
   )
   say.querySelector('input')?.focus()
   const hear = (event: string, data: unknown) => {
     if (event === 'said') {
       const said = data as Said
-      if (!log.has(said.id)) log.put(said.id, lineOf(said))
+      if (!log.has(said.id)) log.put(said.id, line(said))
     } else if (event === 'over') replace(state, note('bad', (data as { message: string }).message))
     else replace(state, (data as { attached: boolean }).attached ? null : waiting())
     return event !== 'over'
@@ -111,15 +113,21 @@ function roomView(place: Place, name: string): void {
   void stayTuned(`${path}/events`, { hear, lost, signal })
 }
 
+interface Lines {
+  readonly log: Log
+  readonly line: (said: Said) => HTMLElement
+  readonly signal: AbortSignal
+}
+
 /** What was said before that which is shown. */
-function earlierPart(path: string, log: Log, signal: AbortSignal): HTMLElement {
+function earlierPart(path: string, { log, line, signal }: Lines): HTMLElement {
   const said = h('div', { 'aria-live': 'polite' })
   const button = h('button', { type: 'button' }, 'Earlier')
   button.addEventListener('click', () => {
     void working(button, said, async () => {
       const last = Math.min(log.size + EARLIER, LAST_MAX)
       const { messages, failure } = await ask<History>(`${path}/history?last=${last}`, { signal })
-      const found = log.putBefore(messages.map(one => [one.id, lineOf(one)] as const))
+      const found = log.putBefore(messages.map(one => [one.id, () => line(one)] as const))
       if (failure) throw new Refused(0, failure.code, failure.message)
       return found > 0 ? `${count(found, 'line')} from before.` : 'There is nothing from before.'
     })
@@ -191,7 +199,9 @@ const WORDS: Readonly<Record<string, (who: string, whom: string) => string>> = {
   key: (_, whom) => `${whom} has a new key`,
 }
 
-const lineOf = ({ at, what, author = '?', person = '?', text = '' }: Said): HTMLElement =>
-  what === 'message'
-    ? messageLine(author, at, text)
-    : eventLine(WORDS[what]?.(author, person) ?? what, at)
+function lineOf(said: Said, offers: Offers): HTMLElement {
+  const { at, what, author = '?', person = '?', text = '' } = said
+  if (what === 'file') return offers.line(author, said, null)
+  if (what === 'message') return messageLine(author, at, text)
+  return eventLine(WORDS[what]?.(author, person) ?? what, at)
+}

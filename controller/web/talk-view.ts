@@ -5,6 +5,7 @@ import type { Contact } from './contacts.ts'
 import { h, replace } from './dom.ts'
 import type { Fleet } from './fleet.ts'
 import { eventLine, Log, messageLine } from './log.ts'
+import { Offers, type SaidOffer } from './offers.ts'
 import { count } from './text.ts'
 import { heading, note, oneField, type Place, sayForm, working } from './views.ts'
 
@@ -16,10 +17,9 @@ const HOW: Readonly<Record<Contact['known'], string>> = {
 }
 const WHITHER = { heard: 'received', left: 'lies with a relay of theirs', waits: 'waits here' }
 
-interface Said {
+interface Said extends SaidOffer {
   readonly by: 'me' | 'them'
   readonly number: number
-  readonly at: string
   readonly what: string
   readonly text?: string
   readonly person?: string
@@ -121,16 +121,18 @@ function personView(place: Place, name: string): void {
   const log = new Log()
   const state = h('div', { role: 'status' }, h('p', { class: 'quiet' }, 'Asking box up …'))
   const path = pathOf(name)
-  const say = sayForm(name, text => tell(`${path}/messages`, { text }))
+  const offers = new Offers({ path, where: name, log, signal })
+  const say = sayForm(name, text => tell(`${path}/messages`, { text }), offers.attaching())
   main.append(
     heading(name, h('a', { class: 'button', href: '#/talk' }, 'All contacts')),
     state,
     log.element,
+    offers.element,
     say,
     settingsOf(place, name),
   )
   say.querySelector('input')?.focus()
-  const show = (said: Said) => log.put(`${said.by} ${said.number}`, lineOf(said, name))
+  const show = (said: Said) => log.put(`${said.by} ${said.number}`, lineOf(said, name, offers))
   const hear = (event: string, data: unknown) => {
     if (event === 'said') show(data as Said)
     else if (event === 'there') replace(state, thereOf(name, (data as { there: boolean }).there))
@@ -152,9 +154,11 @@ const thereOf = (name: string, isThere: boolean): HTMLElement =>
       : ' · What you say lies with a relay of theirs, or waits here, until they are.',
   )
 
-function lineOf({ by, at, what, text = '', person = '?', delivery }: Said, name: string) {
+function lineOf(said: Said, name: string, offers: Offers): HTMLElement {
+  const { by, at, what, text = '', person = '?', delivery } = said
   const who = by === 'me' ? 'You' : name
   if (what === 'message') return messageLine(who, at, text, delivery && WHITHER[delivery])
+  if (what === 'file') return offers.line(who, said, delivery && WHITHER[delivery])
   const verb = by === 'me' ? 'introduce' : 'introduces'
   const happened: Readonly<Record<string, string>> = {
     introduction: `${who} ${verb} ${person}`,

@@ -5,7 +5,7 @@ import { Terminal } from '@xterm/xterm'
 import { ownKey } from './api.ts'
 import { h, replace } from './dom.ts'
 import { adoptStyles } from './terminal-styles.ts'
-import { backTo, heading, note, type Place } from './views.ts'
+import { backTo, heading, note, oneField, type Place } from './views.ts'
 
 const AGAIN_MS = 500
 const AGAIN_MAX_MS = 10_000
@@ -18,24 +18,40 @@ type Said =
   | { readonly is: 'lost' | 'failed'; readonly message: string }
 
 export function terminalView({ main, words, signal }: Place): void {
-  const [name = ''] = words
+  const [name = '', , user = ''] = words
   const said = h('div', { class: 'said', role: 'status' })
   const screen = h('div', { class: 'screen' })
   const button = (text: string, click: () => void) =>
     h('button', { type: 'button', on: { click } }, text)
   const actions = h('div', { class: 'actions' })
-  main.append(heading(`Terminal: ${name}`, actions), said, screen)
-  const shell = new Shell(name, screen, said, signal)
+  const title = user === '' ? `Terminal: ${name}` : `Terminal: ${name}, as ${user}`
+  main.append(heading(title, actions), said, screen)
+  const shell = new Shell({ name, user, screen, said, signal })
+  const asUser = oneField('As the user', 'Open', said, async other => {
+    location.hash = `#/device/${[name, 'terminal', other].map(encodeURIComponent).join('/')}`
+    return ''
+  })
   actions.append(
     button('Copy', () => void shell.copy()),
     button('Paste', () => void shell.paste()),
     button('End', () => shell.leave()),
+    asUser,
     backTo(name),
   )
 }
 
+interface ShellPlace {
+  readonly name: string
+  /** '': as whoever the agent runs as. */
+  readonly user: string
+  readonly screen: HTMLElement
+  readonly said: HTMLElement
+  readonly signal: AbortSignal
+}
+
 class Shell {
   private readonly name: string
+  private readonly user: string
   private readonly said: HTMLElement
   private readonly signal: AbortSignal
   private readonly terminal: Terminal
@@ -44,8 +60,9 @@ class Shell {
   private wait = AGAIN_MS
   private isOver = false
 
-  constructor(name: string, screen: HTMLElement, said: HTMLElement, signal: AbortSignal) {
+  constructor({ name, user, screen, said, signal }: ShellPlace) {
     this.name = name
+    this.user = user
     this.said = said
     this.signal = signal
     this.terminal = new Terminal({
@@ -90,7 +107,8 @@ class Shell {
     this.offer(note('quiet', 'The shell was ended.'))
   }
 
-  private readonly kept = () => `box-shell-${this.name}`
+  private readonly kept = () =>
+    this.user === '' ? `box-shell-${this.name}` : `box-shell-${this.name}/${this.user}`
 
   private size() {
     return { rows: this.terminal.rows, columns: this.terminal.cols }
@@ -106,7 +124,8 @@ class Shell {
     socket.binaryType = 'arraybuffer'
     this.socket = socket
     let why = 'box up does not answer.'
-    socket.onopen = () => this.tell({ ...this.size(), ...(resume !== null && { resume }) })
+    const user = this.user === '' ? {} : { user: this.user }
+    socket.onopen = () => this.tell({ ...this.size(), ...user, ...(resume !== null && { resume }) })
     socket.onmessage = ({ data }) => {
       if (typeof data !== 'string') this.show(new Uint8Array(data as ArrayBuffer))
       else why = this.hear(JSON.parse(data) as Said) ?? why

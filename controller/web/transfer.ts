@@ -1,4 +1,4 @@
-/** Files between this machine and a device, through `box up`, with how far they are. */
+/** Files between this machine and a device, or somebody else, through `box up`, with how far they are. */
 
 import { ask, fetched, ownKey, Refused, reasonOf, refusedOf } from './api.ts'
 
@@ -34,9 +34,10 @@ export async function download(path: string, { moved, signal }: Options): Promis
   })
   try {
     return await new Response(answer.body!.pipeThrough(counted)).blob()
-  } catch (error) {
-    if (signal.aborted) throw error
-    throw new Refused(0, 'LOST', 'It broke off: the device or box up is out of reach.')
+  } catch {
+    // What the stream fails with then is none of these, but for the browser's own.
+    signal.throwIfAborted()
+    throw new Refused(0, 'LOST', 'It broke off: the other side or box up is out of reach.')
   }
 }
 

@@ -1,4 +1,4 @@
-/** What is being moved between here and devices. It goes on while other views are shown; each can be ended. */
+/** What is being moved between here and devices, or people. It goes on while other views are shown; each can be ended. */
 
 import { h, replace, setText } from './dom.ts'
 import { bytes } from './text.ts'
@@ -31,6 +31,8 @@ export class Transfers {
       'End',
     )
     const row = h('div', { class: 'panel transfer' }, h('span', {}, title), bar, amount, cancel)
+    // What went well before has been seen; what did not stays until it is taken away.
+    for (const one of this.element.querySelectorAll('.transfer:has(.good)')) one.remove()
     this.element.append(row)
     const moved = (count: number, of: number | null) => {
       if (of !== null && of > 0) {

@@ -67,8 +67,12 @@ export async function working(
   }
 }
 
-/** A line to say something in; what could not be said stays in it. */
-export function sayForm(where: string, say: (text: string) => Promise<unknown>): HTMLElement {
+/** A line to say something in; what could not be said stays in it. `beside` stands behind its button. */
+export function sayForm(
+  where: string,
+  say: (text: string) => Promise<unknown>,
+  beside: HTMLElement,
+): HTMLElement {
   const said = h('div', { 'aria-live': 'polite' })
   const input = h('input', {
     ...{ 'aria-label': `Say something in ${where}`, autocomplete: 'off', required: true },
@@ -89,7 +93,7 @@ export function sayForm(where: string, say: (text: string) => Promise<unknown>):
     )
   }
   const button = h('button', { class: 'primary' }, 'Say')
-  return h('div', {}, said, h('form', { class: 'say', on: { submit } }, input, button))
+  return h('div', {}, said, h('form', { class: 'say', on: { submit } }, input, button, beside))
 }
 
 /** A field with what it is for. */

@@ -81,3 +81,21 @@ async function seriousIn(page: Page): Promise<string[]> {
     .flatMap(({ id, nodes }) => nodes.map(({ target, any }) => id + ': ' + target + ' ' + (any[0]?.message ?? ''))))`
   return await page.evaluate(run)
 }
+
+/** Drops a file of this name and content where that is, as a hand with a mouse does. */
+export async function dropFile(
+  { page }: Visitor,
+  selector: string,
+  name: string,
+  content: Uint8Array,
+): Promise<void> {
+  const base64 = Buffer.from(content).toString('base64')
+  await page.evaluate(`(() => {
+    const bytes = Uint8Array.from(atob(${JSON.stringify(base64)}), one => one.charCodeAt(0))
+    const dataTransfer = new DataTransfer()
+    dataTransfer.items.add(new File([bytes], ${JSON.stringify(name)}))
+    const into = document.querySelector(${JSON.stringify(selector)})
+    for (const type of ['dragenter', 'dragover', 'drop'])
+      into.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }))
+  })()`)
+}

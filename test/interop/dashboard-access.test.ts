@@ -108,6 +108,32 @@ describe.skipIf(missing(['chromium']))('the page of box up', { timeout: 240_000 
     await home.controller.must('revoke', 'kitchen', 'ada')
   })
 
+  test('gives a device another zone key, where that was meant, and follows it there', async () => {
+    const { page } = owner
+    const keys = async () => {
+      const { device_zone, device_zones_before } = await home.device.status()
+      return { now: device_zone, before: device_zones_before.map(({ zone }) => zone) }
+    }
+    const { now: before } = await keys()
+    await page.goto(`${API}/#/device/kitchen`)
+    await page.getByText('Keys', { exact: true }).click()
+    page.once('dialog', dialog => dialog.dismiss())
+    await page.getByRole('button', { name: 'New zone key' }).click()
+    expect((await keys()).now).toBe(before)
+    page.once('dialog', dialog => dialog.accept())
+    await page.getByRole('button', { name: 'New zone key' }).click()
+    await visible(/^kitchen has the key 000G\w+ now\.$/)
+    await examine(owner, 'device-new-key')
+    const after = await keys()
+    expect(after).toEqual({ now: expect.not.stringContaining(before), before: [before] })
+    await visible(`kitchen has the key ${after.now} now.`)
+    expect(await home.controller.must('ls', '--json')).toContain(after.now)
+    // By the key it has now: whoever looks at the page goes on, and so does whoever types.
+    await page.goto(`${API}/#/`)
+    await page.getByRole('row', { name: /kitchen.* reachable/ }).waitFor()
+    expect(await home.controller.must('exec', 'kitchen', '--', 'echo', 'a42b')).toContain('a42b')
+  })
+
   test('is left as it was found: nothing was refused by its own rules', () => {
     expect(owner.complaints).toEqual([])
   })

@@ -1,11 +1,20 @@
 /** The page of `box up` in Chromium, over a real agent through a hub: the files of a device, there and back, and as far as a grant goes. */
 
+import { spawnSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import type { Dialog } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { closeBrowsers, examine, type Visitor, visitor } from './browser.ts'
+import { closeBrowsers, dropFile, examine, type Visitor, visitor } from './browser.ts'
 import { Controller } from './fleet.ts'
 import { type Household, household } from './household.ts'
 import { cleanUp, folder, missing, Program } from './program.ts'
@@ -16,10 +25,14 @@ const GUEST_API = `http://127.0.0.1:${PORT + 2}`
 /** Nothing that is waited for takes so long on an idle machine; CI is not idle. */
 const PATIENCE_MS = 60_000
 const SIZE = 20_000_000
+/** An account that this test makes, and takes away again. */
+const USER = 'boxtestpage'
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 
-describe.skipIf(missing(['chromium']))('the page of box up', { timeout: 240_000 }, () => {
+const skipped = missing(['chromium', 'useradd', 'userdel'], { root: true }) !== null
+
+describe.skipIf(skipped)('the page of box up', { timeout: 240_000 }, () => {
   let home: Household
   let owner: Visitor
   /** On the device, and here. */
@@ -41,6 +54,7 @@ describe.skipIf(missing(['chromium']))('the page of box up', { timeout: 240_000 
   }
 
   beforeAll(async () => {
+    spawnSync('useradd', ['-M', '-d', '/', '-s', '/bin/sh', '-U', USER])
     home = await household([`127.0.0.1:${PORT}`])
     there = folder('there')
     here = folder('here')
@@ -50,6 +64,7 @@ describe.skipIf(missing(['chromium']))('the page of box up', { timeout: 240_000 
   afterAll(async () => {
     await closeBrowsers()
     await cleanUp()
+    spawnSync('userdel', [USER])
   })
 
   test('goes through the directories of a device, and says where there is nothing', async () => {
@@ -100,6 +115,58 @@ describe.skipIf(missing(['chromium']))('the page of box up', { timeout: 240_000 
     expect(saved.suggestedFilename()).toBe('image.bin')
     expect(sha256(readFileSync(await saved.path()))).toBe(sha256(bytes))
     await examine(owner, 'files-moved')
+  })
+
+  test('takes what is dropped on a directory, and asks as the user that was named', async () => {
+    const { page } = owner
+    const open = join(there, 'open')
+    mkdirSync(open)
+    chmodSync(there, 0o755)
+    chmodSync(open, 0o777)
+    writeFileSync(join(there, 'secret'), 'for root alone', { mode: 0o600 })
+    await page.goto(filesOf(open))
+    await visible('There is nothing in this directory.')
+    const bytes = randomBytes(300_000)
+    await dropFile(owner, '[aria-label="Directories above"]', 'dropped.bin', bytes)
+    await visible('dropped.bin is on kitchen')
+    expect(sha256(readFileSync(join(open, 'dropped.bin')))).toBe(sha256(bytes))
+    expect(statSync(join(open, 'dropped.bin')).uid).toBe(0)
+    await page.getByRole('textbox', { name: 'As the user' }).fill(USER)
+    await page.getByRole('button', { name: 'Go' }).click()
+    await page.waitForURL(url => url.hash.endsWith(`/${USER}`))
+    await visible('1 entry')
+    await dropFile(owner, '[aria-label="Directories above"]', 'hers.bin', bytes)
+    await visible('hers.bin is on kitchen')
+    const uid = Number(spawnSync('id', ['-u', USER], { encoding: 'utf8' }).stdout)
+    expect(statSync(join(open, 'hers.bin')).uid).toBe(uid)
+    await page.goto(`${filesOf(there)}/${USER}`)
+    await page.getByRole('button', { name: 'Download secret' }).click()
+    await visible(/^secret from kitchen: .*(denied|Permission)/i)
+    await examine(owner, 'files-as-user')
+    await page.goto(`${filesOf(there)}/nosuchuser`)
+    await page.getByRole('button', { name: 'Try again' }).waitFor()
+    await visible('The device has no such user.')
+  })
+
+  test('opens a terminal as the user that was named', async () => {
+    const { page } = owner
+    const screen = page.locator('.xterm-accessibility-tree')
+    const shows = (wanted: RegExp) =>
+      expect
+        .poll(() => screen.textContent(), { timeout: 2 * PATIENCE_MS, interval: 100 })
+        .toMatch(wanted)
+    await page.goto(`${API}/#/device/kitchen/terminal`)
+    await page.getByRole('textbox', { name: 'As the user' }).fill(USER)
+    await page.getByRole('button', { name: 'Open' }).click()
+    await page.getByRole('heading', { name: `Terminal: kitchen, as ${USER}` }).waitFor()
+    await shows(/[#$]\s*$/)
+    await page.locator('.xterm-helper-textarea').focus()
+    await page.keyboard.type('echo "<$(id -un)>"')
+    await page.keyboard.press('Enter')
+    await shows(new RegExp(`<${USER}>`))
+    await examine(owner, 'terminal-as-user')
+    await page.getByRole('button', { name: 'End' }).click()
+    await visible('The shell was ended.')
   })
 
   test('asks before it replaces, and before it deletes; makes and renames', async () => {

@@ -1,69 +1,12 @@
 /** Private talk on the pages of two people, each with a `box up`, through a hub: they meet, talk, and one is away for a while. */
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { closeBrowsers, examine, type Visitor, visitor } from './browser.ts'
-import { Agent, Controller } from './fleet.ts'
-import { cleanUp, missing, Program } from './program.ts'
+import { closeBrowsers, examine } from './browser.ts'
+import { Agent } from './fleet.ts'
+import { Person } from './page-person.ts'
+import { cleanUp, missing } from './program.ts'
 
 const PORT = Number(process.env.LAB_PORT ?? 21_000) + 35
-/** Nothing that is waited for takes so long on an idle machine; CI is not idle. */
-const PATIENCE_MS = 120_000
-
-class Person {
-  readonly controller: Controller
-  private readonly port: number
-  private up!: Program
-  visitor!: Visitor
-
-  constructor(name: string, port: number) {
-    this.controller = new Controller(name)
-    this.port = port
-  }
-
-  get page() {
-    return this.visitor.page
-  }
-
-  async start(): Promise<void> {
-    this.up = new Program(this.controller.command('up', '--port', `${this.port}`, '--json'))
-    await this.up.until(/"api":/, PATIENCE_MS)
-  }
-
-  async stop(): Promise<void> {
-    this.up.kill('SIGTERM')
-    await this.up.ended(PATIENCE_MS)
-  }
-
-  /** Logs in, and goes to this view. */
-  async open(view: string): Promise<void> {
-    const { url } = JSON.parse(await this.controller.must('dashboard', '--print', '--json'))
-    await this.page.goto(url)
-    await this.page.getByRole('heading', { name: 'Devices' }).waitFor()
-    await this.page.goto(`http://127.0.0.1:${this.port}/#/${view}`)
-  }
-
-  async say(text: string): Promise<void> {
-    await this.page.getByRole('textbox', { name: /^Say something/ }).fill(text)
-    await this.page.keyboard.press('Enter')
-  }
-
-  async sees(text: string | RegExp): Promise<void> {
-    await this.page.getByText(text).first().waitFor()
-  }
-
-  /** Lines of the talk. */
-  async lines(): Promise<string[]> {
-    return await this.page.getByRole('log').locator('.line').allTextContents()
-  }
-
-  /** Waits for a line that says this of one of us. */
-  hears(wanted: RegExp) {
-    return expect
-      .poll(() => this.lines(), { timeout: PATIENCE_MS })
-      .toContainEqual(expect.stringMatching(wanted))
-  }
-}
-
 describe.skipIf(missing(['chromium']))('private talk on the page', { timeout: 400_000 }, () => {
   const home = new Person('home', PORT + 1)
   const ada = new Person('ada', PORT + 2)
@@ -71,16 +14,8 @@ describe.skipIf(missing(['chromium']))('private talk on the page', { timeout: 40
   beforeAll(async () => {
     const hub = new Agent('hub', ['--hub', '--listen', `127.0.0.1:${PORT}`])
     const { hello } = await hub.status(status => status.hello.includes('tcp'))
-    for (const [one, ego] of [
-      [home, 'home'],
-      [ada, 'ada'],
-    ] as const) {
-      await one.controller.must('init', '--ego', ego)
-      await one.controller.must('hub', 'add', hello)
-      await one.start()
-      one.visitor = await visitor()
-      one.page.setDefaultTimeout(PATIENCE_MS)
-    }
+    await home.arrive('home', hello)
+    await ada.arrive('ada', hello)
   }, 120_000)
   afterAll(async () => {
     await closeBrowsers()

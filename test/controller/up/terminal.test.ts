@@ -1,4 +1,5 @@
 import { connect } from 'node:net'
+import { userInfo } from 'node:os'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { House } from './house.ts'
@@ -110,6 +111,20 @@ describe('a terminal of the page', () => {
     expect(gone.said[0]).toMatchObject({ is: 'open', resumed: false })
     gone.tell({ leave: true })
     await gone.closed
+  })
+
+  test('is of the user that was named, and of nobody else where that is none', async () => {
+    const { username } = userInfo()
+    const terminal = await Terminal.open({ rows: 24, columns: 80, user: username })
+    terminal.type('echo "<$(id -un)>"\n')
+    await terminal.until(() => terminal.printed.includes(`<${username}>`))
+    terminal.tell({ leave: true })
+    await terminal.closed
+    for (const user of ['', 'not a user', 4, null, 'nosuchuser']) {
+      const refused = await Terminal.open({ rows: 24, columns: 80, user })
+      await refused.closed
+      expect(refused.said, `${user}`).toMatchObject([{ is: 'failed' }])
+    }
   })
 
   test('waits on the device while nothing of it is shown', async () => {
