@@ -201,7 +201,8 @@ export class SendWindow {
       this.appetite.reached()
       return false
     }
-    if (this.missingBytes < this.flight.current) return true
+    // To the nearest message.
+    if (this.missingBytes + fresh.size / 2 < this.flight.current) return true
     this.flight.reached()
     return false
   }

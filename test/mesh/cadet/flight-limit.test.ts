@@ -1,0 +1,92 @@
+/** How much of a long transfer is under way: little enough for what is said beside it, enough for the way. */
+
+import { expect, test } from 'vitest'
+import type { Connection } from '../../../src/mesh/cadet/connection.ts'
+import { RoundTrip } from '../../../src/mesh/cadet/round-trip.ts'
+import { SendWindow } from '../../../src/mesh/cadet/send-window.ts'
+import { WINDOW_OURS } from '../../../src/mesh/cadet/window-size.ts'
+import { World } from '../../sim/world.ts'
+
+/** A message of a stream. */
+const SIZE = 60 * 1_024
+const MESSAGE = new Uint8Array(SIZE)
+
+interface Way {
+  readonly latencyMs: number
+  /** Bytes a millisecond. */
+  readonly width: number
+}
+
+/** Somebody who always has more to say, over a way with one narrow place before which all of it waits. */
+class Transfer {
+  private readonly world = new World(127)
+  private readonly window = new SendWindow()
+  private readonly via = { roundTrip: new RoundTrip(), confirm() {} } as unknown as Connection
+  private readonly way: Way
+  private readonly saidAt: number[] = []
+  private waits: number[] = []
+  private freeAt = 0
+
+  constructor(way: Way) {
+    this.way = way
+    this.window.widen(WINDOW_OURS)
+    // As small messages of before have found.
+    this.via.roundTrip.observe(2 * way.latencyMs, 0)
+    this.send()
+  }
+
+  /** How long all but one in a hundred messages waited in the next `ms`, and which part of the way was used. */
+  watch(ms: number): { lateMs: number; used: number } {
+    this.waits = []
+    this.world.run(ms)
+    const waits = this.waits.toSorted((one, other) => one - other)
+    const used = (waits.length * SIZE) / (this.way.width * ms)
+    return { lateMs: waits[Math.floor(waits.length * 0.99)]!, used }
+  }
+
+  private send(): void {
+    const { window, world } = this
+    for (;;) {
+      if (window.unsent === 0) {
+        window.push(MESSAGE)
+        this.saidAt.push(world.elapsed())
+      }
+      const message = window.ready()
+      if (!message) return
+      window.transmitted(message, this.via, world.elapsed())
+      this.carry(message.sequence)
+    }
+  }
+
+  private carry(sequence: number): void {
+    const { world, way, window } = this
+    const now = world.elapsed()
+    this.freeAt = Math.max(this.freeAt, now + way.latencyMs) + SIZE / way.width
+    world.after(this.freeAt - now, () => {
+      this.waits.push(world.elapsed() - this.saidAt[sequence - 1]!)
+      world.after(way.latencyMs, () => {
+        const received = { expected: sequence + 1, futuresHigh: 0, futuresLow: 0 }
+        if (window.acknowledged(received, world.elapsed())) this.send()
+      })
+    })
+  }
+}
+
+test.for([
+  { latencyMs: 1, width: 9_400, waitMs: 45, seconds: 80 },
+  { latencyMs: 50, width: 5_000, waitMs: 160, seconds: 150 },
+  // Two messages, whatever they take, and the one that is said.
+  { latencyMs: 1, width: 1_000, waitMs: 200, seconds: 200 },
+  { latencyMs: 1, width: 250, waitMs: 800, seconds: 500 },
+])('$width bytes a millisecond over $latencyMs ms are used, and do not wait', way => {
+  const { waitMs, seconds } = way
+  const transfer = new Transfer(way)
+  expect(transfer.watch(1_000).used).toBeGreaterThan(0.8)
+  transfer.watch(19_000)
+  // Neither soon nor after minutes, when the shortest round trip was forgotten that it began with.
+  for (const part of [0.3, 0.7]) {
+    const { lateMs, used } = transfer.watch(part * seconds * 1_000)
+    expect(lateMs).toBeLessThan(waitMs)
+    expect(used).toBeGreaterThan(0.98)
+  }
+})
