@@ -47,9 +47,11 @@ export function reachSsh(
   { user = null, announced, ...options }: SshOptions = {},
 ): Promise<DeviceSession> {
   const { publicKey } = key
+  // At once: a user that can be none is said before anything is sent.
+  const announcement = encodeSshAnnouncement({ publicKey, deviceName: device.name, user })
   const payload = () => {
     announced?.()
-    return encodeSshAnnouncement({ publicKey, deviceName: device.name, user })
+    return announcement
   }
   return reach(context, device, { ...options, service: 'ssh', payload })
 }

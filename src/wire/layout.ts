@@ -334,8 +334,9 @@ function misfit(layout: string, key: string, at: number, cause: unknown): WireEr
 export interface Message<T, N extends string = string> {
   readonly name: N
   readonly type: number
-  /** With `room` more bytes at the end, zero, that the caller fills: what ends with `rest` need not be joined first. */
-  encode(value: T, room?: number): Uint8Array
+  encode(value: T): Uint8Array
+  /** With so many more bytes at the end, zero, that the caller fills: what ends with `rest` need not be joined first. */
+  encodeWithRoom(value: T, room: number): Uint8Array
   decode(raw: Uint8Array): T
   /** Some value that can be encoded, for tests. */
   sample(random: Random): T
@@ -354,7 +355,7 @@ export function message<const N extends string, S extends Shape>(
 ): Message<Value<S>, N> {
   const layout = compile(name, shape)
 
-  function encode(value: Value<S>, room = 0): Uint8Array {
+  function encodeWithRoom(value: Value<S>, room: number): Uint8Array {
     const size = HEADER + layout.measure(value) + room
     if (size > SIZE_MAX) throw new WireError(name, 'size', 0, `${size} bytes do not fit a message`)
     const to = new Cursor(new Uint8Array(size))
@@ -384,7 +385,8 @@ export function message<const N extends string, S extends Shape>(
       ...layout.rows(HEADER),
     ].join('\n')
 
-  return { name, type, encode, decode, sample: layout.sample, table }
+  const encode = (value: Value<S>) => encodeWithRoom(value, 0)
+  return { name, type, encode, encodeWithRoom, decode, sample: layout.sample, table }
 }
 
 /** Throws WireError where a number is not the one it must be. */

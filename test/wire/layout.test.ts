@@ -94,10 +94,10 @@ describe('a message', () => {
   })
 
   test('has room at its end for what is written there later', () => {
-    const raw = Ping.encode({ ...ping, body: hex('ab') }, 2)
+    const raw = Ping.encodeWithRoom({ ...ping, body: hex('ab') }, 2)
     raw.set(hex('cdef'), raw.length - 2)
     expect(raw).toEqual(Ping.encode({ ...ping, body: hex('abcdef') }))
-    expect(() => Ping.encode(ping, 0x10000)).toThrow(WireError)
+    expect(() => Ping.encodeWithRoom(ping, 0x10000)).toThrow(WireError)
   })
 
   test('is read where it lies, in the middle of other bytes', () => {

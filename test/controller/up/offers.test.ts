@@ -163,7 +163,7 @@ describe('files that people hand out, in the local API', () => {
   test('are taken back, and the copy goes with that', async () => {
     const [{ file, path }] = (await list()) as [Listed]
     expect((await house.ask('DELETE', `/v1/files/${file.slice(0, 6)}`)).json()).toEqual({
-      ...{ file, name: '_pl_an.tar' },
+      ...{ file, name: '_pl_an.tar', at_relay: false },
     })
     expect(existsSync(path!)).toBe(false)
     expect(copies()).toEqual([])
@@ -280,7 +280,9 @@ describe('files that people hand out, in the local API', () => {
     await ada.leave()
     expect((await errorOf(await get(file)))[0]).toBe(504)
     const { name } = (await listed(file))!
-    expect((await house.ask('DELETE', `/v1/files/${file}`)).json()).toEqual({ file, name })
+    expect((await house.ask('DELETE', `/v1/files/${file}`)).json()).toEqual({
+      ...{ file, name, at_relay: false },
+    })
     expect(copies()).toEqual([])
   })
 

@@ -60,7 +60,7 @@ export class Outbound {
     const { seed, iv, authentication } = this.keys
     const timestamp = toMicros(this.clock.now())
     const head = EncryptedHead.encode({ sequence: ++this.sequence, timestamp })
-    const whole = Encrypted.encode({ seed, mac: NO_MAC, sealed: head }, size)
+    const whole = Encrypted.encodeWithRoom({ seed, mac: NO_MAC, sealed: head }, size)
     let at = ENCRYPTED_SEALED_AT + ENCRYPTED_HEAD_SIZE
     for (const message of messages) {
       whole.set(message, at)
