@@ -1,6 +1,6 @@
 /**
  * Places under loss, kills and restarts: at the end all who are in have the same state and the same history.
- * 300 worlds in CI, a few otherwise; SEEDS=1000 runs so many. A failure names its seed. Every other two are deniable,
+ * 300 worlds in CI (.ci/run: beside tests that wait), a few otherwise; SEEDS=1000 runs so many. A failure names its seed. Every other two are deniable,
  * and then hours pass, too: keys give way to others and are published.
  *
  * A signature that was looked at once is not looked at again by the next member: all of them are in one process here,
@@ -28,7 +28,7 @@ vi.mock('../../src/crypto/purposes.ts', async original => {
 })
 const KNOWN_MAX = 10_000
 
-const SEEDS = Number(process.env.SEEDS ?? (process.env.CI ? 300 : 4))
+const SEEDS = Number(process.env.SEEDS ?? process.env.WORLDS ?? (process.env.CI ? 300 : 4))
 /** Every so manyeth world has all 50. */
 const LARGE_EVERY = 50
 /** Takes a minute with 500. */
