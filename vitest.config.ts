@@ -63,8 +63,8 @@ export default defineConfig({
           expect,
           hookTimeout: 120_000,
           maxWorkers: WAITING,
-          // About one run in five of GNUnet's own daemons stalls for seconds; a second try tells that from a fault.
-          retry: 1,
+          // About one run in five of GNUnet's own daemons stalls for seconds, and then sometimes again; a third try tells that from a fault.
+          retry: 2,
         },
       },
       {
