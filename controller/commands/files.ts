@@ -11,7 +11,7 @@ import { lookAfterFiles } from '../files/carrying.ts'
 import { FileBook, type HeldFile } from '../files/file-book.ts'
 import { lockFile } from '../files/file-lock.ts'
 import { getFile } from '../files/getting.ts'
-import { type Left, leaveFile, takeBack } from '../files/leaving.ts'
+import { leaveFile, leftOf, unheardTakingBack } from '../files/leaving.ts'
 import { type Offered, offerCalled, offersKnown } from '../files/offers.ts'
 import { table } from '../output.ts'
 import { RoomBook } from '../room/book.ts'
@@ -203,12 +203,6 @@ function stateOf({ by }: Offered, held: HeldFile | null, now: number): string {
   return held.isWhole ? 'here' : 'begun'
 }
 
-/** What of it lies with a relay, or did; null where nothing does. */
-export function leftOf({ relay }: HeldFile, now: number): Left | null {
-  if (!relay || relay.is === 'never') return null
-  return relay.is === 'gone' || now < relay.until ? relay : null
-}
-
 /** As programs read it. */
 export function offeredValue(one: Offered, held: HeldFile | null, now: number): object {
   const left = held && leftOf(held, now)
@@ -285,14 +279,11 @@ async function isTakenBack(context: Context, held: HeldFile): Promise<boolean> {
   const desk = await TalkDesk.open(context, { stays: false })
   const progress = context.output.progress('taking it back from a relay')
   try {
-    await takeBack(context, desk.leaving, held)
-    return true
-  } catch (error) {
-    context.signal.throwIfAborted()
-    if (!(error instanceof BoxError) || error.family === 'setup') throw error
+    const unheard = await unheardTakingBack(context, desk.leaving, held)
     progress.end()
-    context.output.remark(`The relay that has it does not hear that: ${error.message}`)
-    return false
+    if (unheard)
+      context.output.remark(`The relay that has it does not hear that: ${unheard.message}`)
+    return unheard === null
   } finally {
     progress.end()
     await desk.close()

@@ -36,6 +36,12 @@ export interface Leaving {
 /** Where it lies, and until when. */
 export type Left = Exclude<AtRelay, { is: 'never' }>
 
+/** What of it lies with a relay, or did; null where nothing does. */
+export function leftOf({ relay }: HeldFile, now: number): Left | null {
+  if (!relay || relay.is === 'never') return null
+  return relay.is === 'gone' || now < relay.until ? relay : null
+}
+
 /**
  * Brings all parts that a relay of theirs does not have. Fails with why none takes them (PEER_UNREACHABLE where they have
  * none, RELAY_REFUSED), FILE_UNUSABLE where the file is another one by now, CONTACT_UNKNOWN, ZONE_REVOKED, INPUT_INVALID where
@@ -76,6 +82,22 @@ export async function takeBack(context: Context, leaving: Leaving, held: HeldFil
       await talk.ask('unstore', { tag: relayTag(held.offer) })
     }),
   )
+}
+
+/** As takeBack, for a file that nobody hands out any more: null where that is heard, or why it is not. */
+export async function unheardTakingBack(
+  context: Context,
+  leaving: Leaving,
+  held: HeldFile,
+): Promise<BoxError | null> {
+  try {
+    await takeBack(context, leaving, held)
+    return null
+  } catch (error) {
+    context.signal.throwIfAborted()
+    if (!(error instanceof BoxError) || error.family === 'setup') throw error
+    return error
+  }
 }
 
 /** What of it lies at the relay where we have left it. Fails as leaveFile. */

@@ -10,12 +10,12 @@ import { zoneToText } from '../../src/gns/name.ts'
 import { safeFileName } from '../../src/social/file-name.ts'
 import { type FileOffer, offerId, offerModifiers, offerText } from '../../src/social/file-offer.ts'
 import { encodeBase32 } from '../../src/wire/base32.ts'
-import { leftOf, offeredValue } from '../commands/files.ts'
+import { offeredValue } from '../commands/files.ts'
 import type { Context } from '../context.ts'
 import { copyFolder, isCopy, removeCopy, sweepCopies, writeCopy } from '../files/copies.ts'
 import { FileBook, type HeldFile } from '../files/file-book.ts'
 import { mustFetchFiles, mustHandFiles } from '../files/file-keys.ts'
-import { takeBack } from '../files/leaving.ts'
+import { leftOf, unheardTakingBack } from '../files/leaving.ts'
 import { takeForOffer } from '../files/offering.ts'
 import { type Offered, offerCalled, offersKnown } from '../files/offers.ts'
 import { partPath } from '../files/part-file.ts'
@@ -217,19 +217,10 @@ export class OfferDesk {
     await book?.forget(file)
     this.parts.talk.contactsChanged()
     const left = leftOf(held, clock.now())
-    const isAtRelay = left !== null && left.is !== 'gone' && !(await this.isTakenBack(held))
-    return { offer, isAtRelay }
-  }
-
-  private async isTakenBack(held: HeldFile): Promise<boolean> {
-    try {
-      await takeBack(this.context, (await this.parts.talk.desk()).leaving, held)
-      return true
-    } catch (error) {
-      this.context.signal.throwIfAborted()
-      if (!(error instanceof BoxError) || error.family === 'setup') throw error
-      return false
-    }
+    if (left === null || left.is === 'gone') return { offer, isAtRelay: false }
+    const { leaving } = await this.parts.talk.desk()
+    const unheard = await unheardTakingBack(this.context, leaving, held)
+    return { offer, isAtRelay: unheard !== null }
   }
 
   /** Says it; where that fails, nothing is handed out. */
