@@ -9,12 +9,14 @@ import type { Connection, ServerChannel } from 'ssh2'
 import type { Clock } from '../src/base/clock.ts'
 import type { Log } from '../src/base/log.ts'
 import { allowsListening, allowsTarget, type Endpoint } from '../src/box/scope.ts'
+import type { Carrier } from './carrier.ts'
 import type { Account } from './environment.ts'
 import { SeatedSockets } from './seat/seated-sockets.ts'
 import { mayBe } from './session-account.ts'
 import { SessionOutput } from './session-output.ts'
 import { type Listener, OwnSockets, type Sockets } from './sockets.ts'
 import type { Caller } from './ssh-server.ts'
+import { UploadWindow } from './upload-window.ts'
 
 /** A browser behind `-D` opens a few dozen; each may hold a window of SSH, 2 MB, for a slow reader. */
 const CONNECTIONS_MAX = 128
@@ -27,7 +29,7 @@ export interface ForwardingOptions {
   readonly account: Account
   readonly caller: Caller
   /** What carries the SSH connection. */
-  readonly carrier: Duplex
+  readonly carrier: Carrier
   readonly clock: Clock
   readonly log: Log
   /** Called whenever `isBusy` may have changed. */
@@ -201,6 +203,7 @@ export class Forwarding {
 
   /** Both directions, each to its own end. */
   private join(channel: ServerChannel, socket: Socket): void {
+    new UploadWindow(channel, this.options.carrier)
     const out = new SessionOutput(channel, this.options.carrier)
     socket.setNoDelay(true)
     const down = carry(socket, chunk => out.write(chunk, 'output')).then(() => channel.eof())

@@ -1,9 +1,11 @@
 /** The channel of an SSH session, joined to a program: what is typed goes in, what is printed comes out, then the exit. */
 
-import type { Duplex, Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { ServerChannel } from 'ssh2'
+import type { Carrier } from './carrier.ts'
 import type { Exit, Program } from './program.ts'
 import { SessionOutput } from './session-output.ts'
+import type { Typing } from './typing.ts'
 
 /** A program that could not be started at all: what a shell reports. */
 export const EXIT_NOT_STARTED = 126
@@ -11,10 +13,11 @@ export const EXIT_NOT_STARTED = 126
 /** For whoever looked at a shell that has gone to another connection of the same person. */
 export const TAKEN_OVER = '\r\nThis shell was taken over from elsewhere: box ssh --resume.\r\n'
 
-/** What the client sends goes to the program; what comes after that has stopped reading is thrown away. */
-export function feed(program: Program, channel: ServerChannel, onTerminal: boolean): void {
+/** What the client sends, on a terminal where `typing` is told, goes to the program; what comes after that has stopped reading is thrown away. */
+export function feed(program: Program, channel: ServerChannel, typing: Typing | null): void {
   // A terminal has no end of input: that is for its user to type.
-  channel.pipe(program.input, { end: !onTerminal })
+  channel.pipe(program.input, { end: !typing })
+  if (typing) channel.on('data', () => typing.typed())
   program.input.once('close', () => {
     channel.unpipe(program.input)
     channel.resume()
@@ -35,7 +38,7 @@ export async function forward(
 /** For what only tells: whatever is typed there goes nowhere. */
 export async function tellOnly(
   channel: ServerChannel,
-  carrier: Duplex,
+  carrier: Carrier,
   work: (write: (piece: Uint8Array) => Promise<void>, left: AbortSignal) => Promise<number>,
 ): Promise<Exit> {
   const left = new AbortController()

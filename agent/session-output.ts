@@ -7,8 +7,9 @@
  * twice. So one write waits at a time, and what it left there is cleared.
  */
 
-import type { Duplex, Writable } from 'node:stream'
+import type { Writable } from 'node:stream'
 import type { ServerChannel } from 'ssh2'
+import type { Carrier } from './carrier.ts'
 
 /** What is behind the types of ssh2 (lib/Channel.js). */
 interface Leftovers {
@@ -18,13 +19,15 @@ interface Leftovers {
   _chunkcbErr?: unknown
 }
 
+/** What is written at once while somebody types: the echo of a key comes behind it, at every hop. */
+const PIECE_TYPING = 16 * 1_024
+
 export class SessionOutput {
   private readonly channel: ServerChannel
-  /** What carries the whole connection. */
-  private readonly carrier: Duplex
+  private readonly carrier: Carrier
   private turn: Promise<void> = Promise.resolve()
 
-  constructor(channel: ServerChannel, carrier: Duplex) {
+  constructor(channel: ServerChannel, carrier: Carrier) {
     this.channel = channel
     this.carrier = carrier
   }
@@ -37,7 +40,15 @@ export class SessionOutput {
   }
 
   private async writeNow(chunk: Uint8Array, target: Writable): Promise<void> {
-    await new Promise<void>(resolve => target.write(chunk, () => resolve()))
+    for (let at = 0; at < chunk.length; ) {
+      const end = this.carrier.typing.isOn ? at + PIECE_TYPING : chunk.length
+      await this.writePiece(chunk.subarray(at, end), target)
+      at = end
+    }
+  }
+
+  private async writePiece(piece: Uint8Array, target: Writable): Promise<void> {
+    await new Promise<void>(resolve => target.write(piece, () => resolve()))
     Object.assign(this.channel as Leftovers, {
       _chunk: undefined,
       _chunkcb: undefined,
@@ -45,7 +56,7 @@ export class SessionOutput {
       _chunkcbErr: undefined,
     })
     // ssh2 does not look whether the carrier keeps up; without this, ^C would wait behind megabytes.
-    if (this.carrier.writableNeedDrain)
-      await new Promise<void>(resolve => this.carrier.once('drain', resolve))
+    const { stream } = this.carrier
+    if (stream.writableNeedDrain) await new Promise<void>(resolve => stream.once('drain', resolve))
   }
 }

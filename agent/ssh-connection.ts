@@ -5,12 +5,12 @@
  */
 
 import type { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
 import ssh2, { type AuthContext, type Connection, type ParsedKey } from 'ssh2'
 import { equalBytes } from '../src/base/bytes.ts'
 import type { Timer } from '../src/base/clock.ts'
 import { VERSION } from '../src/base/version.ts'
 import { SHELL_COMMENT } from '../src/box/kept-shells.ts'
+import type { Carrier, CarryingStream } from './carrier.ts'
 import type { Account } from './environment.ts'
 import { Forwarding } from './forwarding.ts'
 import type { LastingShells } from './lasting-shells.ts'
@@ -20,6 +20,7 @@ import { RECORDED_BANNER } from './session-recording.ts'
 import { ShortAnswer } from './short-answer.ts'
 import type { Caller, SshServerOptions } from './ssh-server.ts'
 import { SshSession } from './ssh-session.ts'
+import { Typing } from './typing.ts'
 
 /** Logging in takes three round trips, and nobody types anything. */
 const LOGIN_MS = 30_000
@@ -48,12 +49,13 @@ export class SshConnection {
   private readonly caller: Caller
   /** As whom all of it runs. */
   private readonly account: Account
-  private readonly carrier: Duplex
+  private readonly carrier: CarryingStream
   private readonly options: SshServerOptions
   private readonly shells: LastingShells
   private readonly screens: OpenScreens
   private readonly pipes: PipeShelf
   private readonly answer: ShortAnswer
+  private readonly typing: Typing
   /** Whether its person was told at the login that all of it is recorded. */
   private readonly isToldOfRecording: boolean
   private readonly sessions = new Set<SshSession>()
@@ -67,7 +69,7 @@ export class SshConnection {
   private heardAt: number
 
   constructor(
-    carrier: Duplex,
+    carrier: CarryingStream,
     { caller, shells, screens, pipes, ...options }: SshServerOptions & ConnectionParts,
   ) {
     this.shells = shells
@@ -76,6 +78,8 @@ export class SshConnection {
     this.heardAt = options.clock.elapsed()
     this.carrier = carrier
     this.answer = new ShortAnswer(carrier, options.clock)
+    this.typing = new Typing(options.clock)
+    this.typing.join(isOn => carrier.hurry?.(isOn))
     this.caller = caller
     this.isToldOfRecording = caller.isRecorded()
     this.account = caller.user ?? options.account
@@ -135,8 +139,9 @@ export class SshConnection {
   private greet(client: Connection, comments: string | undefined): void {
     this.client = client
     if (comments === SHELL_COMMENT) this.shells.prepare(this.caller)
-    const { account, caller, carrier } = this
+    const { account, caller } = this
     const { clock, log } = this.options
+    const carrier = this.asCarrier()
     const changed = () => this.rest()
     this.forwarding = new Forwarding(client, { account, caller, carrier, clock, log, changed })
     // Broken packets, a lost carrier, a client that is silent.
@@ -182,7 +187,8 @@ export class SshConnection {
 
   private open(session: ssh2.Session): void {
     const { clock, log, recorder, approvals } = this.options
-    const { account, caller, carrier, shells, screens, pipes, isToldOfRecording } = this
+    const { account, caller, shells, screens, pipes, isToldOfRecording } = this
+    const carrier = this.asCarrier()
     const heardAt = () => this.heardAt
     const answer = () => (this.sessions.size === 1 && !this.forwarding?.isBusy ? this.answer : null)
     const opened = new SshSession(session, {
@@ -197,6 +203,10 @@ export class SshConnection {
     })
   }
 
+  private asCarrier(): Carrier {
+    return { stream: this.carrier, typing: this.typing, clock: this.options.clock }
+  }
+
   private giveUp(reason: string): void {
     this.note('info', 'connection ended', { reason })
     this.end()
@@ -206,6 +216,7 @@ export class SshConnection {
     const isLost = !this.isEnding && !this.hasLeft
     this.isEnding = true
     this.timer.cancel()
+    this.typing.close()
     this.answer.release()
     for (const session of this.sessions) isLost ? session.lose() : session.hangUp()
     this.sessions.clear()

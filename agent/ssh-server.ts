@@ -7,7 +7,6 @@
  * They are known to ssh-connection.ts, ssh-session.ts, session-output.ts and pty.ts only.
  */
 
-import type { Duplex } from 'node:stream'
 import { equalBytes } from '../src/base/bytes.ts'
 import type { Clock, Timer } from '../src/base/clock.ts'
 import type { ZoneKey } from '../src/base/ids.ts'
@@ -15,6 +14,7 @@ import type { Log } from '../src/base/log.ts'
 import type { Right } from '../src/box/grant.ts'
 import type { Scope } from '../src/box/scope.ts'
 import type { ApprovalDesk } from './approval-desk.ts'
+import type { CarryingStream } from './carrier.ts'
 import type { Account } from './environment.ts'
 import { type Custody, LastingShells } from './lasting-shells.ts'
 import { OpenScreens } from './open-screens.ts'
@@ -71,7 +71,7 @@ const TURN_MS = 1
 /** What is open, or about to be. */
 interface Line {
   readonly caller: Caller
-  readonly carrier: Duplex
+  readonly carrier: CarryingStream
   connection: SshConnection | null
 }
 
@@ -101,7 +101,7 @@ export class SshServer {
   }
 
   /** Serves SSH to `caller` over a stream of its own, until either side ends it. */
-  async serve(carrier: Duplex, caller: Caller): Promise<void> {
+  async serve(carrier: CarryingStream, caller: Caller): Promise<void> {
     // A failure of the carrier is followed by its `close`.
     carrier.on('error', () => {})
     if (this.lines.size >= CONNECTIONS_MAX) {

@@ -3,7 +3,6 @@
  * its window, its end. The exit is always told, after the last byte of output.
  */
 
-import type { Duplex } from 'node:stream'
 import type { ServerChannel, Session } from 'ssh2'
 import type { Clock } from '../src/base/clock.ts'
 import { BoxError } from '../src/base/errors.ts'
@@ -17,6 +16,7 @@ import {
   shellsText,
 } from '../src/box/kept-shells.ts'
 import type { ApprovalDesk } from './approval-desk.ts'
+import type { Carrier } from './carrier.ts'
 import { type Account, RequestedVariables } from './environment.ts'
 import { exec, signalOf } from './exec.ts'
 import { approved } from './held-session.ts'
@@ -46,13 +46,14 @@ import { SessionOutput } from './session-output.ts'
 import { detailFor, greeting, recordingOrWhy, unrecorded } from './session-recording.ts'
 import type { ShortAnswer } from './short-answer.ts'
 import type { Caller } from './ssh-server.ts'
+import { UploadWindow } from './upload-window.ts'
 import type { WatchedScreen } from './watched-screen.ts'
 
 export interface SshSessionOptions {
   readonly account: Account
   readonly caller: Caller
   /** What carries the connection. */
-  readonly carrier: Duplex
+  readonly carrier: Carrier
   readonly clock: Clock
   readonly log: Log
   /** Those that can outlive their connection. */
@@ -105,6 +106,7 @@ export class SshSession {
     })
     session.on('pty', (accept, _reject, terminal) => {
       this.terminal = terminal
+      options.carrier.typing.typed()
       accept?.()
     })
     session.on('window-change', (accept, _reject, { cols, rows }) => {
@@ -229,6 +231,7 @@ export class SshSession {
     if (right === 'exec' && !isHeld && !this.terminal) this.options.answer()?.hold()
     const channel: ServerChannel | undefined = accept()
     if (!channel) return
+    new UploadWindow(channel, this.options.carrier)
     channel.on('error', () => {}) // Its end comes as `close`.
     channel.on('close', () => this.hangUp())
     const isRead = right === 'admin' || right === 'watch'
@@ -286,7 +289,7 @@ export class SshSession {
       return null
     }
     if (this.input) program.input.end(this.input)
-    else feed(program, channel, this.terminal !== null)
+    else feed(program, channel, this.terminal ? this.options.carrier.typing : null)
     const out = new SessionOutput(channel, this.options.carrier)
     const { account } = this.options
     const first = this.terminal && greeting(account, command === null, this.recording)
@@ -347,7 +350,7 @@ export class SshSession {
     this.program = shell.program
     this.pty = shell.program
     this.screen = shell.screen
-    feed(shell.program, channel, true)
+    feed(shell.program, channel, this.options.carrier.typing)
     const out = new SessionOutput(channel, this.options.carrier)
     const end = await show(chunk => out.write(chunk, 'output'))
     channel.unpipe(shell.program.input)

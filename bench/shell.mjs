@@ -40,7 +40,7 @@ const RAMP_MS = 1_500
 
 /** How long each of some characters took to come back from `cat` on the other side. */
 async function echoes(command) {
-  const child = startProgram([...command, 'cat'], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = startProgram([...command, 'cat'], { stdio: ['pipe', 'pipe', 'ignore'] })
   const times = []
   const once = () => new Promise(resolve => child.stdout.once('data', resolve))
   for (let n = 0; n < ECHOES; n++) {

@@ -158,6 +158,10 @@ class Relay implements Channel {
     if (this.events) this.deliver()
   }
 
+  hurry(isOn: boolean): void {
+    this.channel.hurry?.(isOn)
+  }
+
   close(): void {
     this.open = false
     this.waiting.length = 0

@@ -27,8 +27,8 @@ export const StreamReset = message('BOX_STREAM_RESET', 0xbdb3, {})
 const PAYLOAD_MAX = 60 * 1_024
 /** What Node may hold for a slow reader. */
 const BUFFER_BYTES = 256 * 1_024
-/** What it collects from a fast writer: a message. What is written next waits behind it. */
-const COLLECTED_BYTES = 64 * 1_024
+/** From so many on a writer waits where nothing can be sent: what is written next comes behind them. */
+const COLLECTED_BYTES = 16 * 1_024
 /** How long the side that ended last waits for the other to close the channel: its END_ACK may be under way. */
 const LINGER_MS = 30_000
 /** When both have ended, the last END_ACK must come within this. */
@@ -39,12 +39,17 @@ export interface DuplexOptions {
   readonly allowHalfOpen?: boolean
 }
 
+/** Bytes both ways; see `hurry` of a channel. */
+export interface MeshStream extends Duplex {
+  hurry(isOn: boolean): void
+}
+
 /** Makes a stream of a channel, which must not be attached yet; the stream alone uses it from now on. */
 export function asDuplex(
   channel: Channel,
   clock: Clock,
   { allowHalfOpen = true }: DuplexOptions = {},
-): Duplex {
+): MeshStream {
   const ends = new StreamEnds(channel, clock)
   const duplex = new Duplex({
     allowHalfOpen,
@@ -64,7 +69,7 @@ export function asDuplex(
     },
   })
   ends.begin(duplex)
-  return duplex
+  return Object.assign(duplex, { hurry: (isOn: boolean) => channel.hurry?.(isOn) })
 }
 
 type Done = (error?: Error | null) => void

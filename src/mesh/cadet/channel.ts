@@ -161,6 +161,10 @@ export class CadetChannel implements Channel {
     this.deliver()
   }
 
+  hurry(isOn: boolean): void {
+    this.outgoing.hurry(isOn)
+  }
+
   close(): void {
     if (this.state.is === 'closed') return
     const tell = this.state.is !== 'over'

@@ -11,9 +11,9 @@
 import { WINDOW_BYTES } from './window-size.ts'
 
 /** What may wait on the way, besides what the way itself holds. */
-const QUEUE_MS = 25
+const QUEUE_MS = { usual: 25, hurried: 4 }
 /** Two messages of a stream go at any rate: one on its way, one behind it. */
-const LIMIT_MIN = 128 * 1_024
+const LIMIT_MIN = { usual: 128 * 1_024, hurried: 32 * 1_024 }
 /** Before anything was measured. */
 const LIMIT_FIRST = 512 * 1_024
 /** While nothing waits on the way, it is tried with so many times as much in each measurement. */
@@ -52,10 +52,19 @@ export class FlightLimit {
   private readonly ebb = { bytes: 0, until: 0 }
   /** It has run empty: until it is full again, that nothing waits says nothing. */
   private isFilling = false
+  /** Whether somebody waits for what is small among all this. */
+  private haste: 'usual' | 'hurried' = 'usual'
+  private leastMs = Number.POSITIVE_INFINITY
 
   /** Bytes. */
   get current(): number {
     return this.ebb.bytes > 0 ? this.ebb.bytes : this.bytes
+  }
+
+  /** From now on less may wait on the way, or as much as usual. */
+  hurry(isOn: boolean): void {
+    this.haste = isOn ? 'hurried' : 'usual'
+    if (this.rates.length > 0) this.limitTo(this.wanted())
   }
 
   /** There was more to send. */
@@ -65,6 +74,7 @@ export class FlightLimit {
 
   /** The peer has `size` more bytes, that were sent `tripMs` ago; the shortest round trip of late took `leastMs`. */
   arrived(size: number, tripMs: number, leastMs: number, now: number): void {
+    this.leastMs = leastMs
     const span = Math.max(MEASURED_MS, leastMs)
     // What has come first shows when something came, but not at what rate.
     const isFirst = this.latest === 0 || now - tripMs - this.latest > SILENCE * span
@@ -72,28 +82,36 @@ export class FlightLimit {
     else this.arrivedBytes += size
     this.latest = now
     this.shortest = Math.min(this.shortest, tripMs)
-    if (tripMs <= leastMs + QUEUE_MS * EMPTY) this.emptyAt = now
+    if (tripMs <= leastMs + QUEUE_MS[this.haste] * EMPTY) this.emptyAt = now
     this.emptyAt ??= now
     this.empty(tripMs, leastMs, now)
     const elapsed = now - this.begun
     if (elapsed < span || this.ebb.bytes > 0) return
     const rate = this.arrivedBytes / elapsed
     // What was slow because there was nothing to send says nothing of the way.
-    if (this.wasReached || rate > Math.max(...this.rates)) this.learn(rate, leastMs)
+    if (this.wasReached || rate > Math.max(...this.rates)) this.learn(rate)
     this.beginAt(now)
   }
 
-  private learn(rate: number, leastMs: number): void {
+  private learn(rate: number): void {
     const isRising = rate > Math.max(...this.rates) * RISING
     this.rates.push(rate)
     if (this.rates.length > REMEMBERED) this.rates.shift()
-    const wanted = Math.max(...this.rates) * (leastMs + QUEUE_MS)
-    const waits = this.shortest - leastMs > QUEUE_MS / 2
+    const wanted = this.wanted()
+    const waits = this.shortest - this.leastMs > QUEUE_MS[this.haste] / 2
     const isTried = this.wasReached && !waits && !this.isFilling
     const ahead = isRising ? WINDOW_BYTES : wanted * AHEAD
-    const bytes = isTried ? Math.max(wanted, Math.min(this.bytes * GROWTH, ahead)) : wanted
     this.isFilling = false
-    this.bytes = Math.round(Math.min(WINDOW_BYTES, Math.max(LIMIT_MIN, bytes)))
+    this.limitTo(isTried ? Math.max(wanted, Math.min(this.bytes * GROWTH, ahead)) : wanted)
+  }
+
+  /** What the way holds, and what may wait on it. */
+  private wanted(): number {
+    return Math.max(...this.rates) * (this.leastMs + QUEUE_MS[this.haste])
+  }
+
+  private limitTo(bytes: number): void {
+    this.bytes = Math.round(Math.min(WINDOW_BYTES, Math.max(LIMIT_MIN[this.haste], bytes)))
   }
 
   /** Begins to let the way run empty, or ends it: as soon as something was sent and has come while it was. */

@@ -85,6 +85,12 @@ export class SendWindow {
     this.window = Math.max(this.window, window)
   }
 
+  /** See `hurry` of a channel. */
+  hurry(isOn: boolean): void {
+    this.flight.hurry(isOn)
+    this.appetite.hurry(isOn)
+  }
+
   /** Takes a message, already in its wire form with `sequence`. */
   push(wire: Uint8Array): void {
     const size = wire.length

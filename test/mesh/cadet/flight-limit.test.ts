@@ -7,9 +7,9 @@ import { SendWindow } from '../../../src/mesh/cadet/send-window.ts'
 import { WINDOW_OURS } from '../../../src/mesh/cadet/window-size.ts'
 import { World } from '../../sim/world.ts'
 
-/** A message of a stream. */
+/** A message of a stream; while somebody types, what is written at once is less. */
 const SIZE = 60 * 1_024
-const MESSAGE = new Uint8Array(SIZE)
+const SIZE_TYPING = 16 * 1_024
 
 interface Way {
   readonly latencyMs: number
@@ -26,6 +26,7 @@ class Transfer {
   private readonly saidAt: number[] = []
   private waits: number[] = []
   private freeAt = 0
+  private size = SIZE
 
   constructor(way: Way) {
     this.way = way
@@ -40,28 +41,35 @@ class Transfer {
     this.waits = []
     this.world.run(ms)
     const waits = this.waits.toSorted((one, other) => one - other)
-    const used = (waits.length * SIZE) / (this.way.width * ms)
+    const used = (waits.length * this.size) / (this.way.width * ms)
     return { lateMs: waits[Math.floor(waits.length * 0.99)]!, used }
+  }
+
+  hurry(isOn: boolean): void {
+    this.window.hurry(isOn)
+    this.size = isOn ? SIZE_TYPING : SIZE
+    // What is under way still has the other size.
+    this.world.run(1_000)
   }
 
   private send(): void {
     const { window, world } = this
     for (;;) {
       if (window.unsent === 0) {
-        window.push(MESSAGE)
+        window.push(new Uint8Array(this.size))
         this.saidAt.push(world.elapsed())
       }
       const message = window.ready()
       if (!message) return
       window.transmitted(message, this.via, world.elapsed())
-      this.carry(message.sequence)
+      this.carry(message.sequence, message.size)
     }
   }
 
-  private carry(sequence: number): void {
+  private carry(sequence: number, size: number): void {
     const { world, way, window } = this
     const now = world.elapsed()
-    this.freeAt = Math.max(this.freeAt, now + way.latencyMs) + SIZE / way.width
+    this.freeAt = Math.max(this.freeAt, now + way.latencyMs) + size / way.width
     world.after(this.freeAt - now, () => {
       this.waits.push(world.elapsed() - this.saidAt[sequence - 1]!)
       world.after(way.latencyMs, () => {
@@ -89,4 +97,27 @@ test.for([
     expect(lateMs).toBeLessThan(waitMs)
     expect(used).toBeGreaterThan(0.98)
   }
+})
+
+test.for([
+  { latencyMs: 1, width: 9_400, waitMs: 12, usualMs: 45 },
+  { latencyMs: 50, width: 5_000, waitMs: 90, usualMs: 160 },
+  // Two messages and the one that is said, of the size of a piece.
+  { latencyMs: 1, width: 1_000, waitMs: 60, usualMs: 200 },
+])('somebody types beside $width bytes a millisecond over $latencyMs ms', way => {
+  const { waitMs, usualMs } = way
+  const transfer = new Transfer(way)
+  transfer.watch(20_000)
+  transfer.hurry(true)
+  // As soon as the queue of before is gone, and after minutes of it.
+  for (const ms of [5_000, 120_000, 5_000]) {
+    const { lateMs, used } = transfer.watch(ms)
+    expect(lateMs).toBeLessThan(waitMs)
+    expect(used).toBeGreaterThan(0.9)
+  }
+  transfer.hurry(false)
+  transfer.watch(10_000)
+  const { lateMs, used } = transfer.watch(30_000)
+  expect(lateMs).toBeLessThan(usualMs)
+  expect(used).toBeGreaterThan(0.98)
 })
