@@ -9,6 +9,7 @@ import type { Connection, ServerChannel } from 'ssh2'
 import type { Clock } from '../src/base/clock.ts'
 import type { Log } from '../src/base/log.ts'
 import { allowsListening, allowsTarget, type Endpoint } from '../src/box/scope.ts'
+import { isAskedShortly } from '../src/box/short-command.ts'
 import type { Carrier } from './carrier.ts'
 import type { Account } from './environment.ts'
 import { SeatedSockets } from './seat/seated-sockets.ts'
@@ -16,7 +17,7 @@ import { mayBe } from './session-account.ts'
 import { SessionOutput } from './session-output.ts'
 import { type Listener, OwnSockets, type Sockets } from './sockets.ts'
 import type { Caller } from './ssh-server.ts'
-import { UploadWindow } from './upload-window.ts'
+import { paceUpload } from './upload-window.ts'
 
 /** A browser behind `-D` opens a few dozen; each may hold a window of SSH, 2 MB, for a slow reader. */
 const CONNECTIONS_MAX = 128
@@ -55,7 +56,7 @@ export class Forwarding {
       this.lead({ host, port }, accept, reject)
     })
     client.on('openssh.streamlocal', (accept, reject, { socketPath: path }) => {
-      this.lead({ path }, accept, reject)
+      if (!isAskedShortly(path)) this.lead({ path }, accept, reject)
     })
     client.on('request', (accept: unknown, reject: unknown, name: string, info: object) => {
       this.request(name, info, { accept, reject } as Verdict)
@@ -203,7 +204,7 @@ export class Forwarding {
 
   /** Both directions, each to its own end. */
   private join(channel: ServerChannel, socket: Socket): void {
-    new UploadWindow(channel, this.options.carrier)
+    paceUpload(channel, this.options.carrier)
     const out = new SessionOutput(channel, this.options.carrier)
     socket.setNoDelay(true)
     const down = carry(socket, chunk => out.write(chunk, 'output')).then(() => channel.eof())

@@ -5,11 +5,12 @@
  */
 
 import type { Socket } from 'node:net'
-import ssh2, { type AuthContext, type Connection, type ParsedKey } from 'ssh2'
+import ssh2, { type AuthContext, type Connection, type ParsedKey, type ServerChannel } from 'ssh2'
 import { equalBytes } from '../src/base/bytes.ts'
 import type { Timer } from '../src/base/clock.ts'
 import { VERSION } from '../src/base/version.ts'
 import { SHELL_COMMENT } from '../src/box/kept-shells.ts'
+import { askedShortly, isAskedShortly } from '../src/box/short-command.ts'
 import type { Carrier, CarryingStream } from './carrier.ts'
 import type { Account } from './environment.ts'
 import { Forwarding } from './forwarding.ts'
@@ -18,6 +19,7 @@ import type { OpenScreens } from './open-screens.ts'
 import type { PipeShelf } from './pipe-shelf.ts'
 import { RECORDED_BANNER } from './session-recording.ts'
 import { ShortAnswer } from './short-answer.ts'
+import { beginShortly, newSession } from './short-command.ts'
 import type { Caller, SshServerOptions } from './ssh-server.ts'
 import { SshSession } from './ssh-session.ts'
 import { Typing } from './typing.ts'
@@ -155,6 +157,9 @@ export class SshConnection {
       if (this.sessions.size >= SESSIONS_MAX) reject()
       else this.open(accept())
     })
+    client.on('openssh.streamlocal', (accept, reject, { socketPath }) => {
+      if (isAskedShortly(socketPath)) this.openShortly(socketPath, accept, reject)
+    })
   }
 
   private authenticate(context: AuthContext): void {
@@ -205,6 +210,17 @@ export class SshConnection {
 
   private asCarrier(): Carrier {
     return { stream: this.carrier, typing: this.typing, clock: this.options.clock }
+  }
+
+  private openShortly(path: string, accept: () => ServerChannel, reject: () => void): void {
+    const asked = askedShortly(path)
+    if (!asked || this.sessions.size >= SESSIONS_MAX) {
+      reject()
+      return
+    }
+    const session = newSession()
+    this.open(session)
+    beginShortly(session, asked, accept)
   }
 
   private giveUp(reason: string): void {

@@ -46,7 +46,7 @@ import { SessionOutput } from './session-output.ts'
 import { detailFor, greeting, recordingOrWhy, unrecorded } from './session-recording.ts'
 import type { ShortAnswer } from './short-answer.ts'
 import type { Caller } from './ssh-server.ts'
-import { UploadWindow } from './upload-window.ts'
+import { paceUpload } from './upload-window.ts'
 import type { WatchedScreen } from './watched-screen.ts'
 
 export interface SshSessionOptions {
@@ -231,7 +231,7 @@ export class SshSession {
     if (right === 'exec' && !isHeld && !this.terminal) this.options.answer()?.hold()
     const channel: ServerChannel | undefined = accept()
     if (!channel) return
-    new UploadWindow(channel, this.options.carrier)
+    paceUpload(channel, this.options.carrier)
     channel.on('error', () => {}) // Its end comes as `close`.
     channel.on('close', () => this.hangUp())
     const isRead = right === 'admin' || right === 'watch'

@@ -29,8 +29,12 @@ interface Insides {
   readonly _client: { readonly _protocol: { channelWindowAdjust(id: number, bytes: number): void } }
 }
 
-/** Holds for a channel from its beginning to its end. */
-export class UploadWindow {
+/** Holds for a channel from its beginning to its end. One without a window has all that its client sends already. */
+export function paceUpload(channel: ServerChannel, carrier: Omit<Carrier, 'stream'>): void {
+  if ('incoming' in channel) new UploadWindow(channel, carrier)
+}
+
+class UploadWindow {
   private readonly channel: ServerChannel
   private readonly clock: Clock
   private readonly insides: Insides

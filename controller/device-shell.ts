@@ -116,6 +116,7 @@ async function enterOnce(
   const ssh = await login({
     stream: asDuplex(session.channel, context.clock),
     user: USER,
+    clock: context.clock,
     privateKey: key.privateKey,
     opensShell: options.opensShell ?? false,
     signal: context.signal,

@@ -6,6 +6,7 @@ import { BoxError, type ErrorCode } from '../src/base/errors.ts'
 import type { Context } from './context.ts'
 import { openShell } from './device-shell.ts'
 import type { Device } from './fleet.ts'
+import type { Running } from './remote-process.ts'
 import type { SshSession } from './ssh-client.ts'
 
 export interface RemoteCommand {
@@ -86,12 +87,11 @@ export async function runCommand(
       })
     try {
       isBegun = true
-      const starting = ssh.start({ line, terminal: null, approved })
+      const isShort = input instanceof Uint8Array && !approved
+      const starting = isShort ? ssh.command(line, input) : withInput(ssh, line, input, approved)
       // Also one that begins only now: others may go on to use the connection.
       cutOff.catch(() => starting.then(remote => remote.close())).catch(() => {})
       const remote = await Promise.race([starting, cutOff])
-      if (input instanceof Uint8Array) remote.input.end(input)
-      else input.pipe(remote.input)
       const passed = [
         passOn(remote.output, piece => heard('out', piece)),
         passOn(remote.errors, piece => heard('err', piece)),
@@ -114,6 +114,18 @@ export async function runCommand(
     error = { code: reason.code, message: reason.message }
   }
   return { exit_code: exitCode, error, ms: Math.round(clock.elapsed() - begun), begun: isBegun }
+}
+
+async function withInput(
+  ssh: SshSession,
+  line: string,
+  input: Uint8Array | Readable,
+  approved: boolean,
+): Promise<Running> {
+  const remote = await ssh.start({ line, terminal: null, approved })
+  if (input instanceof Uint8Array) remote.input.end(input)
+  else input.pipe(remote.input)
+  return remote
 }
 
 /** Resolves when all of it has been handed on. */

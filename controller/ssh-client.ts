@@ -1,12 +1,16 @@
 /** The SSH side of the controller: logs in over a stream that already leads to the device, and runs there. */
 
-import type { Duplex, Readable, Writable } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import type { Client, ClientChannel, PseudoTtyOptions, SFTPWrapper } from 'ssh2'
 import type { Clock } from '../src/base/clock.ts'
 import { BoxError } from '../src/base/errors.ts'
 import { VERSION } from '../src/base/version.ts'
-import { APPROVED_SUBSYSTEM, whyNotRun } from '../src/box/approval.ts'
+import { APPROVED_SUBSYSTEM } from '../src/box/approval.ts'
 import { SHELL_COMMENT } from '../src/box/kept-shells.ts'
+import { askShortly } from '../src/box/short-command.ts'
+import { LastWord } from './last-word.ts'
+import { RemoteProcess, type Running, STARTS_NOTHING } from './remote-process.ts'
+import { ShortProcess } from './short-command.ts'
 import type { Size } from './terminal.ts'
 
 /** The stream is there and both sides know each other: what is left takes a few round trips. */
@@ -25,6 +29,7 @@ export interface Login {
   readonly privateKey: string
   /** A shell that is to be kept is about to be opened. */
   readonly opensShell?: boolean
+  readonly clock: Clock
   /** Whether the device may have this host key. */
   accepts(hostKey: Uint8Array): boolean
   /** What the device has to say to everybody who logs in. */
@@ -54,7 +59,7 @@ export async function login(options: Login): Promise<SshSession> {
     if (signal?.aborted) return abort()
     client.on('ready', () => {
       signal?.removeEventListener('abort', abort)
-      resolve(new SshSession(client))
+      resolve(new SshSession(client, new LastWord(stream, options.clock)))
     })
     client.on('error', cause => fail(loginError(cause, wrongHost)))
     client.on('close', () => fail(new BoxError('CHANNEL_LOST', 'The login was not finished.')))
@@ -64,6 +69,8 @@ export async function login(options: Login): Promise<SshSession> {
       username: user,
       ...(opensShell && { ident: `secushare-box_${VERSION} ${SHELL_COMMENT}` }),
       privateKey,
+      // Else ssh2 asks no server for a Unix socket that is not OpenSSH.
+      strictVendor: false,
       readyTimeout: LOGIN_TIMEOUT_MS,
       keepaliveInterval: KEEPALIVE_MS,
       hostVerifier: (key: Buffer) => {
@@ -96,10 +103,16 @@ export class SshSession {
   /** Resolves when the connection has ended, however it did. */
   readonly closed: Promise<void>
   private readonly client: Client
-  private readonly running = new Set<RemoteProcess>()
+  private readonly lastWord: LastWord
+  private readonly running = new Set<Running>()
+  /** Whether it is used for more than commands, which may have something to say at any time. */
+  private isShared = false
+  /** A device that is too old refuses them. */
+  private hasShortCommands = true
 
-  constructor(client: Client) {
+  constructor(client: Client, lastWord: LastWord) {
     this.client = client
+    this.lastWord = lastWord
     this.closed = new Promise(resolve => void client.once('close', () => resolve()))
   }
 
@@ -162,6 +175,7 @@ export class SshSession {
 
   /** Whether the device answers over it within so long: a connection that is lost need not look so. */
   answers(clock: Clock, withinMs: number): Promise<boolean> {
+    this.lastWord.release()
     return new Promise(resolve => {
       const timer = clock.after(withinMs, () => told(false))
       const told = (isThere: boolean) => {
@@ -185,6 +199,8 @@ export class SshSession {
     refusal: string,
     begin: (done: (error: Error | undefined, value: T) => void) => void,
   ): Promise<T> {
+    this.isShared = true
+    this.lastWord.release()
     return new Promise((resolve, reject) => {
       void this.closed.then(() => reject(new BoxError('CHANNEL_LOST')))
       try {
@@ -206,10 +222,11 @@ export class SshSession {
       term: terminal.kind,
     }
     const env = { ...environment }
+    this.lastWord.release()
     const started = await new Promise<RemoteProcess>((resolve, reject) => {
       const started = (error: Error | undefined, channel: ClientChannel) => {
         this.client.off('close', lost)
-        if (error) reject(new BoxError('NOT_PERMITTED', 'The device starts nothing.', error))
+        if (error) reject(new BoxError('NOT_PERMITTED', STARTS_NOTHING, error))
         // At once: the exit may be in the same packet as the beginning.
         else resolve(new RemoteProcess(channel))
       }
@@ -223,14 +240,55 @@ export class SshSession {
         reject(new BoxError('CHANNEL_LOST', undefined, cause))
       }
     })
-    this.running.add(started)
-    const ended = () => void this.running.delete(started)
-    started.ended.then(ended, ended)
-    return started
+    return this.follow(started)
+  }
+
+  /** Runs a command whose whole input is there. Fails as `start`. */
+  async command(line: string, input: Uint8Array): Promise<Running> {
+    const asked = this.hasShortCommands ? askShortly({ line, input }) : null
+    const short = asked === null ? null : await this.startShortly(asked)
+    if (short) return this.follow(short)
+    const process = await this.start({ line, terminal: null })
+    process.input.end(input)
+    return process
+  }
+
+  /** Null where the device does not know how. */
+  private startShortly(asked: string): Promise<ShortProcess | null> {
+    this.lastWord.release()
+    return new Promise((resolve, reject) => {
+      const lost = () => reject(new BoxError('CHANNEL_LOST'))
+      this.client.once('close', lost)
+      const opened = (error: Error | undefined, channel: ClientChannel) => {
+        this.client.off('close', lost)
+        if (error) this.hasShortCommands = false
+        // At once: all of it may be in the same packet.
+        resolve(error ? null : new ShortProcess(channel, () => this.heardLast()))
+      }
+      try {
+        this.client.openssh_forwardOutStreamLocal(asked, opened)
+      } catch (cause) {
+        this.client.off('close', lost)
+        reject(new BoxError('CHANNEL_LOST', undefined, cause))
+      }
+    })
+  }
+
+  private follow<P extends Running>(process: P): P {
+    this.running.add(process)
+    const ended = () => void this.running.delete(process)
+    process.ended.then(ended, ended)
+    return process
+  }
+
+  /** What is said to that waits, where nobody else has anything to say. */
+  private heardLast(): void {
+    if (this.running.size <= 1 && !this.isShared) this.lastWord.hold()
   }
 
   /** Leaves in good order. */
   async close(): Promise<void> {
+    this.lastWord.release()
     await new Promise<void>(resolve => {
       this.client.once('close', () => resolve())
       this.client.once('error', () => resolve())
@@ -240,6 +298,7 @@ export class SshSession {
 
   /** Ends it. The device hears it where something runs there still, so that it does not wait for us to come back. */
   async leave(clock: Clock): Promise<void> {
+    this.lastWord.release()
     if (this.running.size > 0) {
       for (const process of this.running) process.close()
       const patience = new Promise<void>(resolve => void clock.after(LEAVE_MS, resolve))
@@ -250,69 +309,7 @@ export class SshSession {
   }
 
   destroy(): void {
+    this.lastWord.release()
     this.client.destroy()
-  }
-}
-
-/** Numbers of signals a program usually ends by, for exit codes as a shell gives them. */
-const SIGNALS: Readonly<Record<string, number>> = {
-  HUP: 1,
-  INT: 2,
-  QUIT: 3,
-  ILL: 4,
-  ABRT: 6,
-  FPE: 8,
-  KILL: 9,
-  SEGV: 11,
-  PIPE: 13,
-  ALRM: 14,
-  TERM: 15,
-}
-
-export class RemoteProcess {
-  readonly input: Writable
-  readonly output: Readable
-  readonly errors: Readable
-  /**
-   * The exit code, 128 + n after signal n. Fails with CHANNEL_LOST where none came, and as the device says where it
-   * waited for another person and was not run: APPROVAL_DENIED, APPROVAL_EXPIRED, NOT_PERMITTED, INPUT_INVALID, LIMIT_EXCEEDED.
-   */
-  readonly ended: Promise<number>
-  private readonly channel: ClientChannel
-
-  constructor(channel: ClientChannel) {
-    this.channel = channel
-    this.input = channel
-    this.output = channel
-    this.errors = channel.stderr
-    this.ended = new Promise((resolve, reject) => {
-      let code: number | null = null
-      channel.once('exit', (exit: number | null, signal?: string, _core?: string, why?: string) => {
-        const unapproved = exit === null ? whyNotRun(why ?? '') : null
-        if (unapproved) reject(unapproved)
-        code = exit ?? 128 + (SIGNALS[signal?.replace(/^SIG/, '') ?? ''] ?? 0)
-      })
-      channel.once('close', () => {
-        if (code === null)
-          reject(new BoxError('CHANNEL_LOST', 'The session ended before the program did.'))
-        else resolve(code)
-      })
-    })
-    // Told to whoever waits for the end; until then it is no unhandled failure.
-    this.ended.catch(() => {})
-    channel.on('error', () => {})
-  }
-
-  resize({ rows, columns }: Size): void {
-    this.channel.setWindow(rows, columns, 0, 0)
-  }
-
-  signal(name: string): void {
-    this.channel.signal(name)
-  }
-
-  /** We want no more of it. */
-  close(): void {
-    this.channel.close()
   }
 }

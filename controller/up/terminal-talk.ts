@@ -15,7 +15,8 @@ import { isUserName } from '../../src/box/ssh-announcement.ts'
 import type { Context } from '../context.ts'
 import { openShell } from '../device-shell.ts'
 import type { Device } from '../fleet.ts'
-import type { RemoteProcess, SshSession } from '../ssh-client.ts'
+import type { RemoteProcess } from '../remote-process.ts'
+import type { SshSession } from '../ssh-client.ts'
 
 const REACH_TIMEOUT_MS = 30_000
 /** Whoever opens a socket says at once what for. */

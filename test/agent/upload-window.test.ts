@@ -5,7 +5,7 @@ import type { Client, ClientChannel, ServerChannel } from 'ssh2'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SshServer } from '../../agent/ssh-server.ts'
 import { Typing } from '../../agent/typing.ts'
-import { UploadWindow } from '../../agent/upload-window.ts'
+import { paceUpload } from '../../agent/upload-window.ts'
 import { World } from '../sim/world.ts'
 import { ended, exec, login, newServer, shell } from './ssh-fixture.ts'
 
@@ -39,7 +39,7 @@ class Uploading {
   constructor(latencyMs: number, width: number) {
     this.latencyMs = latencyMs
     this.width = width
-    new UploadWindow(this.channel as unknown as ServerChannel, {
+    paceUpload(this.channel as unknown as ServerChannel, {
       typing: this.typing,
       clock: this.world,
     })

@@ -1,0 +1,91 @@
+/**
+ * A command that is asked for and answered in one go (src/box/short-command.ts), as the session that it is in all
+ * else: rights, journal, recording and the program are those of ssh-session.ts.
+ */
+
+import { EventEmitter } from 'node:events'
+import { Duplex, Writable } from 'node:stream'
+import type { ServerChannel, Session } from 'ssh2'
+import {
+  COMMAND_PIECE_MAX,
+  CommandErrors,
+  CommandExited,
+  CommandKilled,
+  CommandOutput,
+  CommandRefused,
+  type ShortCommand,
+} from '../src/box/short-command.ts'
+
+/** What an SSH session has for its listeners, until it is begun. */
+export const newSession = (): Session => new EventEmitter() as Session
+
+/** Asks the session for its command; `accept` opens the channel. */
+export function beginShortly(
+  session: Session,
+  { line, input }: ShortCommand,
+  accept: () => ServerChannel,
+): void {
+  const opened = () => {
+    const channel = accept()
+    channel.on('error', () => {})
+    channel.once('close', () => session.emit('close'))
+    // Nothing more is to come; its end is to be seen.
+    channel.resume()
+    return channel
+  }
+  const begin = () => new ShortChannel(opened(), input) as unknown as ServerChannel
+  const refuse = () => void opened().end(CommandRefused.encode({}))
+  session.emit('exec', begin, refuse, { command: line })
+}
+
+type Told = (error?: Error | null) => void
+
+/** The part of a channel of ssh2 that a session uses. */
+class ShortChannel extends Duplex {
+  readonly stderr: Writable
+  private readonly channel: ServerChannel
+
+  constructor(channel: ServerChannel, input: Uint8Array) {
+    super({ emitClose: false, autoDestroy: false })
+    this.channel = channel
+    this.stderr = new Writable({
+      write: (piece: Uint8Array, _encoding, told) => this.tell(CommandErrors, piece, told),
+    })
+    channel.once('close', () => this.emit('close'))
+    if (input.length > 0) this.push(input)
+    this.push(null)
+  }
+
+  override _read(): void {}
+
+  override _write(piece: Uint8Array, _encoding: string, told: Told): void {
+    this.tell(CommandOutput, piece, told)
+  }
+
+  override _final(told: Told): void {
+    this.channel.end()
+    told()
+  }
+
+  /** As of ssh2: a code, or the name of a signal. */
+  exit(how: number | string, _isCoreDumped?: boolean, why = ''): void {
+    const isCode = typeof how === 'number'
+    this.channel.write(
+      isCode ? CommandExited.encode({ code: how }) : CommandKilled.encode({ signal: how, why }),
+    )
+  }
+
+  close(): void {
+    this.channel.close()
+  }
+
+  private tell(kind: typeof CommandOutput | typeof CommandErrors, piece: Uint8Array, told: Told) {
+    let at = 0
+    const next = () => {
+      const bytes = piece.subarray(at, at + COMMAND_PIECE_MAX)
+      at += bytes.length
+      this.channel.write(kind.encode({ bytes }), at < piece.length ? next : told)
+    }
+    next()
+  }
+}

@@ -1,0 +1,106 @@
+/** A command that was asked for in one go (src/box/short-command.ts): what it prints, and how it ends. */
+
+import { Readable } from 'node:stream'
+import type { ClientChannel } from 'ssh2'
+import { BoxError } from '../src/base/errors.ts'
+import { whyNotRun } from '../src/box/approval.ts'
+import {
+  CommandErrors,
+  CommandExited,
+  CommandKilled,
+  CommandOutput,
+  CommandRefused,
+} from '../src/box/short-command.ts'
+import { dispatch } from '../src/wire/dispatch.ts'
+import { MessageSplitter } from '../src/wire/framing.ts'
+import { WireError } from '../src/wire/layout.ts'
+import { exitCodeOf, LOST_EARLY, type Running, STARTS_NOTHING } from './remote-process.ts'
+
+const decode = dispatch([
+  CommandOutput,
+  CommandErrors,
+  CommandExited,
+  CommandKilled,
+  CommandRefused,
+])
+
+export class ShortProcess implements Running {
+  readonly output: Readable
+  readonly errors: Readable
+  readonly ended: Promise<number>
+  private readonly channel: ClientChannel
+  private readonly messages = new MessageSplitter()
+  private tell!: { ended(code: number): void; failed(why: BoxError): void }
+
+  /** In the turn in which the channel was opened: all that is to come may be there already. `heard` is called when its end is there. */
+  constructor(channel: ClientChannel, heard: () => void) {
+    this.channel = channel
+    const goOn = () => void channel.resume()
+    this.output = new Readable({ read: goOn })
+    this.errors = new Readable({ read: goOn })
+    this.ended = new Promise((resolve, reject) => {
+      this.tell = { ended: resolve, failed: reject }
+    })
+    void this.ended.then(heard, heard)
+    channel.on('error', () => {})
+    channel.on('data', (piece: Uint8Array) => this.take(piece))
+    channel.once('close', () => this.fail(new BoxError('CHANNEL_LOST', LOST_EARLY)))
+  }
+
+  /** We want no more of it. */
+  close(): void {
+    this.channel.close()
+  }
+
+  private take(piece: Uint8Array): void {
+    try {
+      for (const raw of this.messages.push(piece)) this.hear(raw)
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error
+      this.channel.close()
+      this.fail(new BoxError('WIRE_MALFORMED', 'The device answered nonsense.', error))
+    }
+  }
+
+  private hear(raw: Uint8Array): void {
+    const heard = decode(raw)
+    switch (heard?.is) {
+      case 'BOX_COMMAND_OUTPUT':
+        this.show(this.output, heard.value.bytes)
+        break
+      case 'BOX_COMMAND_ERRORS':
+        this.show(this.errors, heard.value.bytes)
+        break
+      case 'BOX_COMMAND_EXITED':
+        this.end(heard.value.code)
+        break
+      case 'BOX_COMMAND_KILLED': {
+        const unapproved = whyNotRun(heard.value.why)
+        if (unapproved) this.fail(unapproved)
+        else this.end(exitCodeOf(heard.value.signal))
+        break
+      }
+      case 'BOX_COMMAND_REFUSED':
+        this.fail(new BoxError('NOT_PERMITTED', STARTS_NOTHING))
+    }
+  }
+
+  /** Whoever reads the other one waits for this one as well, as over a channel of SSH. */
+  private show(stream: Readable, bytes: Uint8Array): void {
+    if (!stream.push(bytes)) this.channel.pause()
+  }
+
+  private end(code: number): void {
+    this.over()
+    this.tell.ended(code)
+  }
+
+  private fail(why: BoxError): void {
+    this.over()
+    this.tell.failed(why)
+  }
+
+  private over(): void {
+    for (const stream of [this.output, this.errors]) if (!stream.readableEnded) stream.push(null)
+  }
+}

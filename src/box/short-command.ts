@@ -1,0 +1,63 @@
+/**
+ * A command that is asked for in one message and answered in one, over an SSH connection that is there: what a fleet is
+ * asked for is mostly short, and each message costs both ends, and every hub between them, about what the command costs.
+ *
+ * It is a channel of direct-streamlocal@openssh.com (OpenSSH's PROTOCOL, section 2.4) whose path is no path: it has the
+ * command and its input. Over the channel come the messages below. A device that does not know this refuses it as it refuses a path.
+ */
+
+import { textNul, textToEnd } from '../wire/fields.ts'
+import { isWords } from '../wire/json-words.ts'
+import { message, rest, u32 } from '../wire/layout.ts'
+import { textSize } from '../wire/text.ts'
+
+/** Some bytes of standard output, and of standard error, in the order in which they were printed. */
+export const CommandOutput = message('BOX_COMMAND_OUTPUT', 0xbd70, { bytes: rest })
+export const CommandErrors = message('BOX_COMMAND_ERRORS', 0xbd71, { bytes: rest })
+/** It has ended by itself. The last message. */
+export const CommandExited = message('BOX_COMMAND_EXITED', 0xbd72, { code: u32 })
+/** It was ended by a signal, without `SIG`, or not run: then `why` says why. The last message. */
+export const CommandKilled = message('BOX_COMMAND_KILLED', 0xbd73, {
+  signal: textNul,
+  why: textToEnd,
+})
+/** Whoever asks may not. The only message. */
+export const CommandRefused = message('BOX_COMMAND_REFUSED', 0xbd74, {})
+
+/** Bytes of one message. */
+export const COMMAND_PIECE_MAX = 32 * 1_024 - 4
+
+/** Command and input together, as they travel: a packet of SSH has room for them. */
+const ASKED_MAX = 24 * 1_024
+/** No path begins so. */
+const MARK = '\0box-command\0'
+
+export interface ShortCommand {
+  /** For the shell of the device. */
+  readonly line: string
+  /** All of its standard input. */
+  readonly input: Uint8Array
+}
+
+/** In the place of the path; null where it is too long for that. */
+export function askShortly({ line, input }: ShortCommand): string | null {
+  if (line.length + input.length > ASKED_MAX) return null
+  const asked = MARK + JSON.stringify({ line, input: Buffer.from(input).toString('base64') })
+  return textSize(asked) > ASKED_MAX ? null : asked
+}
+
+/** Whether it is no path. */
+export const isAskedShortly = (path: string): boolean => path.startsWith(MARK)
+
+/** What is asked for in the place of a path; null where nobody can tell. */
+export function askedShortly(path: string): ShortCommand | null {
+  try {
+    const words: unknown = JSON.parse(path.slice(MARK.length))
+    if (!isWords(words)) return null
+    const { line, input } = words
+    if (typeof line !== 'string' || typeof input !== 'string') return null
+    return { line, input: new Uint8Array(Buffer.from(input, 'base64')) }
+  } catch {
+    return null
+  }
+}
