@@ -6,7 +6,7 @@ import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { closeSync, constants, openSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { constants as osConstants } from 'node:os'
-import type { Readable, Writable } from 'node:stream'
+import { type Readable, Writable } from 'node:stream'
 import type { Clock, Timer } from '../src/base/clock.ts'
 import type { Identity } from './environment.ts'
 import type { PipeShelf } from './pipe-shelf.ts'
@@ -23,6 +23,8 @@ export interface ExecOptions {
   readonly as: Identity | null
   readonly clock: Clock
   readonly pipes: PipeShelf
+  /** False where it is known to have none: it reads /dev/null. */
+  readonly hasInput: boolean
 }
 
 /** What a shell reports where it cannot run the program at all. */
@@ -31,21 +33,21 @@ const EXIT_NOT_RUN = 127
 const { O_RDONLY, O_WRONLY, O_NONBLOCK } = constants
 
 /** Runs the command. Fails where the machine has no process left. */
-export async function exec({ clock, pipes: shelf, ...what }: ExecOptions): Promise<Program> {
-  const pipes = await shelf.take(what.as)
-  const child = begin(
-    what,
-    pipes ? [pipes.stdin.theirs, pipes.stdout.theirs, pipes.stderr.theirs] : 'pipe',
-  )
-  for (const pipe of Object.values(pipes ?? {})) closeSync(pipe.theirs)
+export async function exec(options: ExecOptions): Promise<Program> {
+  const { clock, pipes: shelf, hasInput, ...what } = options
+  const pipes = await shelf.take(what.as, hasInput)
+  const stdin = hasInput ? (pipes?.stdin?.theirs ?? 'pipe') : 'ignore'
+  const { stdout, stderr } = pipes ?? {}
+  const child = begin(what, [stdin, stdout?.theirs ?? 'pipe', stderr?.theirs ?? 'pipe'])
+  for (const pipe of Object.values(pipes ?? {})) if (pipe) closeSync(pipe.theirs)
   const exited = new Promise<Exit>(resolve => {
     child.once('error', () => resolve({ code: EXIT_NOT_RUN }))
     child.once('exit', (code, signal) => resolve(exitOf(code, signal)))
   })
-  const input: Writable = pipes ? writing(pipes.stdin.ours) : child.stdin!
+  const input: Writable = pipes?.stdin ? writing(pipes.stdin.ours) : (child.stdin ?? nowhere())
   const output: Readable = pipes ? reading(pipes.stdout.ours) : child.stdout!
   const errors: Readable = pipes ? reading(pipes.stderr.ours) : child.stderr!
-  if (pipes) wakeReaders(input, pipes.stdin.ours, exited, clock)
+  if (pipes?.stdin) wakeReaders(input, pipes.stdin.ours, exited, clock)
   // A command may stop reading before it was told everything.
   input.on('error', () => {})
   return {
@@ -68,7 +70,7 @@ export async function exec({ clock, pipes: shelf, ...what }: ExecOptions): Promi
 }
 
 function begin(
-  { shell, command, env, cwd, as }: Omit<ExecOptions, 'clock' | 'pipes'>,
+  { shell, command, env, cwd, as }: Omit<ExecOptions, 'clock' | 'pipes' | 'hasInput'>,
   stdio: StdioOptions,
 ): ChildProcess {
   // Node would set user and group, and take all other groups away.
@@ -117,6 +119,9 @@ function wakeReaders(input: Writable, fd: number, exited: Promise<Exit>, clock: 
     })
   })
 }
+
+/** For a program that reads nothing. */
+const nowhere = (): Writable => new Writable({ write: (_chunk, _encoding, done) => done() })
 
 const reading = (fd: number): Readable => new Socket({ fd, readable: true, writable: false })
 const writing = (fd: number): Writable => new Socket({ fd, readable: false, writable: true })

@@ -67,6 +67,7 @@ export const runJobs =
       as: account.identity,
       clock,
       pipes,
+      hasInput: true,
     })
     const program = recording ? recordedProgram(started, recording, clock) : started
     const out = new OutputEnds()

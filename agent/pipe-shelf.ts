@@ -5,6 +5,7 @@
  *
  * Node itself can make none, and to start mkfifo costs as much as to start the command: where one command comes after the
  * other, it makes some for those to come. They have no name any more when they are here, and each goes to one command only.
+ * On the shelf each is one descriptor; its two ends are opened for whoever takes it.
  */
 
 import { execFile } from 'node:child_process'
@@ -20,21 +21,24 @@ export interface Pipe {
 }
 
 export interface Pipes {
-  readonly stdin: Pipe
+  /** Null where there is no input. */
+  readonly stdin: Pipe | null
   readonly stdout: Pipe
   readonly stderr: Pipe
 }
 
 type MakeNamedPipes = (paths: readonly string[]) => Promise<void>
 
-/** Six descriptors for each command; a process often may have 1,024. */
+/** Standard input, output and errors. */
+const PIPES_EACH = 3
+/** Commands for which they are made at once; a process often may have 1,024 descriptors. */
 const AT_ONCE_MAX = 8
 
 const { O_RDONLY, O_WRONLY, O_RDWR, O_NONBLOCK } = constants
 
 export class PipeShelf {
   private readonly mkfifo: MakeNamedPipes
-  private shelf: Pipes[] = []
+  private readonly shelf: number[] = []
   /** For how many commands they are made the next time: one says nothing about a second, and two that there will be more. */
   private next = 1
   private making: Promise<boolean> | null = null
@@ -46,18 +50,21 @@ export class PipeShelf {
   }
 
   /** Pipes that whoever runs the command may open again; null where the machine cannot make them. */
-  async take(as: Identity | null): Promise<Pipes | null> {
+  async take(as: Identity | null, hasInput = true): Promise<Pipes | null> {
+    const count = hasInput ? PIPES_EACH : PIPES_EACH - 1
     this.isWanted = true
     this.users++
-    while (this.shelf.length === 0) {
+    while (this.shelf.length < count) {
       this.making ??= this.fill().finally(() => {
         this.making = null
       })
       if (!(await this.making)) break
     }
     this.users--
-    const pipes = this.shelf.pop()
+    const held = this.shelf.length < count ? [] : this.shelf.splice(-count)
     if (!this.isWanted) this.clear()
+    const pipes = opened(held)
+    for (const fd of held) closeSync(fd)
     if (!pipes) return null
     if (!as || given(pipes, as)) return pipes
     closeAll(pipes)
@@ -69,7 +76,7 @@ export class PipeShelf {
     this.isWanted = false
     this.next = 1
     if (this.users > 0) return
-    for (const pipes of this.shelf.splice(0)) closeAll(pipes)
+    for (const fd of this.shelf.splice(0)) closeSync(fd)
   }
 
   /** False where it failed. */
@@ -79,9 +86,11 @@ export class PipeShelf {
     let directory: string | null = null
     try {
       directory = mkdtempSync(join(tmpdir(), 'box-exec-'))
-      const paths = Array.from({ length: 3 * count }, (_, i) => join(directory!, String(i)))
+      const paths = Array.from({ length: PIPES_EACH * count }, (_, i) =>
+        join(directory!, String(i)),
+      )
       await this.mkfifo(paths)
-      for (let i = 0; i < paths.length; i += 3) this.shelf.push(opened(paths.slice(i, i + 3)))
+      for (const path of paths) this.shelf.push(openSync(path, O_RDWR))
       return true
     } catch {
       return this.shelf.length > 0
@@ -91,38 +100,48 @@ export class PipeShelf {
   }
 }
 
-/** All three or none. */
-function opened([stdin, stdout, stderr]: readonly string[]): Pipes {
+/** All of them or none; the third is for the input. */
+function opened(held: readonly number[]): Pipes | null {
+  const [stdout, stderr, stdin] = held
+  if (stdout === undefined || stderr === undefined) return null
   const pipes: Pipe[] = []
+  const open = (fd: number, ourMode: number, theirMode: number) => {
+    const pipe = openBoth(fd, ourMode, theirMode)
+    pipes.push(pipe)
+    return pipe
+  }
   try {
-    pipes.push(openBoth(stdin!, O_WRONLY, O_RDONLY))
-    pipes.push(openBoth(stdout!, O_RDONLY, O_WRONLY))
-    pipes.push(openBoth(stderr!, O_RDONLY, O_WRONLY))
-    return { stdin: pipes[0]!, stdout: pipes[1]!, stderr: pipes[2]! }
+    return {
+      stdin: stdin === undefined ? null : open(stdin, O_WRONLY, O_RDONLY),
+      stdout: open(stdout, O_RDONLY, O_WRONLY),
+      stderr: open(stderr, O_RDONLY, O_WRONLY),
+    }
+  } catch {
+    for (const pipe of pipes) closePipe(pipe)
+    return null
+  }
+}
+
+/** Its two ends. Opening one waits for the other, unless somebody holds both, as the shelf does. */
+function openBoth(held: number, ourMode: number, theirMode: number): Pipe {
+  const path = `/proc/self/fd/${held}`
+  const ours = openSync(path, ourMode | O_NONBLOCK)
+  try {
+    return { ours, theirs: openSync(path, theirMode) }
   } catch (error) {
-    for (const { ours, theirs } of pipes) for (const fd of [ours, theirs]) closeSync(fd)
+    closeSync(ours)
     throw error
   }
 }
 
-/** Opening one side of a pipe waits for the other, unless a third holds both. */
-function openBoth(path: string, ourMode: number, theirMode: number): Pipe {
-  const held = [openSync(path, O_RDWR)]
-  try {
-    held.push(openSync(path, ourMode | O_NONBLOCK))
-    held.push(openSync(path, theirMode))
-  } catch (error) {
-    for (const fd of held) closeSync(fd)
-    throw error
-  }
-  closeSync(held[0]!)
-  return { ours: held[1]!, theirs: held[2]! }
-}
+/** The pipes that there are. */
+const all = ({ stdin, stdout, stderr }: Pipes): readonly Pipe[] =>
+  stdin ? [stdin, stdout, stderr] : [stdout, stderr]
 
 /** Whoever opens them again, as /dev/stdin, is the user. */
 function given(pipes: Pipes, { uid, gid }: Identity): boolean {
   try {
-    for (const { theirs } of Object.values(pipes) as Pipe[]) fchownSync(theirs, uid, gid)
+    for (const { theirs } of all(pipes)) fchownSync(theirs, uid, gid)
     return true
   } catch {
     return false
@@ -130,10 +149,12 @@ function given(pipes: Pipes, { uid, gid }: Identity): boolean {
 }
 
 function closeAll(pipes: Pipes): void {
-  for (const { ours, theirs } of Object.values(pipes) as Pipe[]) {
-    closeSync(ours)
-    closeSync(theirs)
-  }
+  for (const pipe of all(pipes)) closePipe(pipe)
+}
+
+function closePipe({ ours, theirs }: Pipe): void {
+  closeSync(ours)
+  closeSync(theirs)
 }
 
 const startMkfifo: MakeNamedPipes = paths =>

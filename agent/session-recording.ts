@@ -37,21 +37,30 @@ export function beginRecording(session: SessionToRecord): Recording | null {
   })
 }
 
-/** As `beginRecording`, with the reason in place of a failure. Whoever was not told at the login is told on standard error. */
-export function recordingOrWhy(
-  session: SessionToRecord & { readonly isToldOfRecording: boolean },
+/**
+ * As `beginRecording`; 'refused' in place of a failure, which is told and noted. Whoever was not told at the login is told
+ * on standard error.
+ */
+export function recordingOrTold(
+  session: SessionToRecord & {
+    readonly caller: Pick<Caller, 'note'>
+    readonly isToldOfRecording: boolean
+  },
   errors: { write(text: string): unknown },
-): Recording | null | BoxError {
-  const { isToldOfRecording, what, terminal } = session
+): Recording | null | 'refused' {
+  const { account, caller, isToldOfRecording, what, detail, terminal } = session
+  const about = detailFor(account, what === 'exec' ? detail : '')
   try {
-    const recording = beginRecording(session)
+    const recording = beginRecording({ ...session, detail: about })
     // Connections are kept: the grant may have changed since the login. Terminals say it anyway, and files have no words.
     if (recording && !isToldOfRecording && !terminal && what !== 'files')
       errors.write(`${RECORDED_BANNER}\n`)
     return recording
   } catch (error) {
-    if (error instanceof BoxError) return error
-    throw error
+    if (!(error instanceof BoxError)) throw error
+    caller.note(what, detail, `refused: not recorded, ${error.code}`)
+    errors.write(unrecorded(error))
+    return 'refused'
   }
 }
 
@@ -91,5 +100,5 @@ export const unrecorded = ({ detail }: BoxError): string =>
   `\r\nbox: this session must be recorded, and cannot be: ${detail}\r\n`
 
 /** What was asked for, and as which other user. */
-export const detailFor = ({ identity, name }: Account, detail: string): string =>
+const detailFor = ({ identity, name }: Account, detail: string): string =>
   asUser(identity && name, detail)

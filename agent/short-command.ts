@@ -44,6 +44,8 @@ type Told = (error?: Error | null) => void
 class ShortChannel extends Duplex {
   readonly stderr: Writable
   private readonly channel: ServerChannel
+  /** How it has ended, to be told after all that it printed. */
+  private ending: Uint8Array | null = null
 
   constructor(channel: ServerChannel, input: Uint8Array) {
     super({ emitClose: false, autoDestroy: false })
@@ -63,16 +65,21 @@ class ShortChannel extends Duplex {
   }
 
   override _final(told: Told): void {
-    this.channel.end()
+    const { channel, ending } = this
+    // Which says that nothing more comes as well; harmless the second time.
+    const close = () => channel.close()
+    if (ending) channel.write(ending, close)
+    // In the same turn, to be in the same message, unless the window is full.
+    if (channel.writableLength === 0) close()
     told()
   }
 
   /** As of ssh2: a code, or the name of a signal. */
   exit(how: number | string, _isCoreDumped?: boolean, why = ''): void {
-    const isCode = typeof how === 'number'
-    this.channel.write(
-      isCode ? CommandExited.encode({ code: how }) : CommandKilled.encode({ signal: how, why }),
-    )
+    this.ending =
+      typeof how === 'number'
+        ? CommandExited.encode({ code: how })
+        : CommandKilled.encode({ signal: how, why })
   }
 
   close(): void {

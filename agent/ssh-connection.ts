@@ -190,16 +190,20 @@ export class SshConnection {
       this.timer = this.options.clock.after(IDLE_MS, () => this.giveUp('idle'))
   }
 
-  private open(session: ssh2.Session): void {
+  private open(session: ssh2.Session, input: Uint8Array | null = null): void {
     const { clock, log, recorder, approvals } = this.options
     const { account, caller, shells, screens, pipes, isToldOfRecording } = this
     const carrier = this.asCarrier()
     const heardAt = () => this.heardAt
     const answer = () => (this.sessions.size === 1 && !this.forwarding?.isBusy ? this.answer : null)
-    const opened = new SshSession(session, {
-      ...{ account, caller, carrier, clock, log, recorder, approvals },
-      ...{ shells, screens, pipes, answer, heardAt, isToldOfRecording },
-    })
+    const opened = new SshSession(
+      session,
+      {
+        ...{ account, caller, carrier, clock, log, recorder, approvals },
+        ...{ shells, screens, pipes, answer, heardAt, isToldOfRecording },
+      },
+      input,
+    )
     this.sessions.add(opened)
     this.rest()
     session.on('close', () => {
@@ -219,7 +223,7 @@ export class SshConnection {
       return
     }
     const session = newSession()
-    this.open(session)
+    this.open(session, asked.input)
     beginShortly(session, asked, accept)
   }
 

@@ -43,7 +43,7 @@ import {
 } from './session-channel.ts'
 import { type SessionFiles, sessionFiles } from './session-files.ts'
 import { SessionOutput } from './session-output.ts'
-import { detailFor, greeting, recordingOrWhy, unrecorded } from './session-recording.ts'
+import { greeting, recordingOrTold, unrecorded } from './session-recording.ts'
 import type { ShortAnswer } from './short-answer.ts'
 import type { Caller } from './ssh-server.ts'
 import { paceUpload } from './upload-window.ts'
@@ -95,12 +95,14 @@ export class SshSession {
   private files: SessionFiles | null = null
   private recording: Recording | null = null
   private screen: WatchedScreen | null = null
-  /** All of it, where it was read before another person approved it. */
-  private input: Uint8Array | null = null
+  /** All of it, where it came with the command, or was read before another person approved it. */
+  private input: Uint8Array | null
   private readonly left = new AbortController()
 
-  constructor(session: Session, options: SshSessionOptions) {
+  /** `input` is all that there will be; null where that is still to come. */
+  constructor(session: Session, options: SshSessionOptions, input: Uint8Array | null = null) {
     this.options = options
+    this.input = input
     session.on('env', (accept, reject, { key, val }) => {
       ;(this.setVariable(key, val) ? accept : reject)?.()
     })
@@ -127,7 +129,11 @@ export class SshSession {
     )
     session.on('subsystem', (accept, reject, { name }) => {
       const verdict = { accept, reject }
-      if (name === SHELLS_SUBSYSTEM) this.listShells(verdict)
+      // Asked for beside each shell, and not worth an entry in the journal.
+      if (name === SHELLS_SUBSYSTEM)
+        permits(options, 'shell', '')
+          ? tellText(accept(), shellsText(options.shells.list(options.caller)))
+          : reject()
       else if (name === 'sftp') this.begin('files', name, verdict, c => this.serveFiles(c))
       else if (isRecordingsName(name)) {
         const read = (c: ServerChannel) =>
@@ -201,16 +207,6 @@ export class SshSession {
     )
   }
 
-  /** What this person has open and kept; asked for beside each shell, and not worth an entry in the journal. */
-  private listShells({ accept, reject }: Verdict): void {
-    const { shells, caller } = this.options
-    if (!permits(this.options, 'shell', '')) {
-      reject()
-      return
-    }
-    tellText(accept(), shellsText(shells.list(caller)))
-  }
-
   private begin(
     right: 'shell' | 'exec' | 'files' | 'admin' | 'watch',
     detail: string,
@@ -257,7 +253,7 @@ export class SshSession {
     // It fails only where the process must end.
     void approved(held).then(approval => {
       if (!approval) return
-      this.input = approval.input
+      this.input ??= approval.input
       go()
     })
   }
@@ -269,14 +265,10 @@ export class SshSession {
     detail: string,
   ): boolean {
     const { terminal, options } = this
-    const about = detailFor(options.account, what === 'exec' ? detail : '')
-    const begun = recordingOrWhy({ ...options, what, detail: about, terminal }, channel.stderr)
-    this.recording = begun instanceof BoxError ? null : begun
-    if (!(begun instanceof BoxError)) return true
-    options.caller.note(what, detail, `refused: not recorded, ${begun.code}`)
-    channel.stderr.write(unrecorded(begun))
-    tellExit(channel, { code: EXIT_NOT_STARTED })
-    return false
+    const begun = recordingOrTold({ ...options, what, detail, terminal }, channel.stderr)
+    this.recording = begun === 'refused' ? null : begun
+    if (begun === 'refused') tellExit(channel, { code: EXIT_NOT_STARTED })
+    return begun !== 'refused'
   }
 
   /** Resolves to its end; null where the client went away before. */
@@ -400,7 +392,8 @@ export class SshSession {
     const { home: cwd, shell, identity: as } = account
     const line = command ?? `exec ${quoted(shell)} -l`
     const env = environmentOf(this.options, null, this.variables)
-    const program = await exec({ shell, command: line, env, cwd, as, clock, pipes })
+    const hasInput = this.input?.length !== 0
+    const program = await exec({ shell, command: line, env, cwd, as, clock, pipes, hasInput })
     return recording ? recordedProgram(program, recording, clock) : program
   }
 }

@@ -19,7 +19,7 @@ export class LastWord {
     this.clock = clock
   }
 
-  /** What is said from now on leaves with `release`, or in a while. */
+  /** What is said from now on leaves with `release`, or in a while. Where something is to come that may be the end. */
   hold(): void {
     if (this.timer) return
     this.stream.cork()

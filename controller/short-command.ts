@@ -30,10 +30,11 @@ export class ShortProcess implements Running {
   readonly ended: Promise<number>
   private readonly channel: ClientChannel
   private readonly messages = new MessageSplitter()
+  private isOver = false
   private tell!: { ended(code: number): void; failed(why: BoxError): void }
 
-  /** In the turn in which the channel was opened: all that is to come may be there already. `heard` is called when its end is there. */
-  constructor(channel: ClientChannel, heard: () => void) {
+  /** In the turn in which the channel was opened: all that is to come may be there already. `goesOn` is called where it is not. */
+  constructor(channel: ClientChannel, goesOn: () => void) {
     this.channel = channel
     const goOn = () => void channel.resume()
     this.output = new Readable({ read: goOn })
@@ -41,10 +42,17 @@ export class ShortProcess implements Running {
     this.ended = new Promise((resolve, reject) => {
       this.tell = { ended: resolve, failed: reject }
     })
-    void this.ended.then(heard, heard)
     channel.on('error', () => {})
-    channel.on('data', (piece: Uint8Array) => this.take(piece))
-    channel.once('close', () => this.fail(new BoxError('CHANNEL_LOST', LOST_EARLY)))
+    channel.on('data', (piece: Uint8Array) => {
+      this.take(piece)
+      // The next piece may be here as well.
+      queueMicrotask(() => {
+        if (!this.isOver) goesOn()
+      })
+    })
+    channel.once('close', () => {
+      if (!this.isOver) this.fail(new BoxError('CHANNEL_LOST', LOST_EARLY))
+    })
   }
 
   /** We want no more of it. */
@@ -87,7 +95,7 @@ export class ShortProcess implements Running {
 
   /** Whoever reads the other one waits for this one as well, as over a channel of SSH. */
   private show(stream: Readable, bytes: Uint8Array): void {
-    if (!stream.push(bytes)) this.channel.pause()
+    if (!this.isOver && !stream.push(bytes)) this.channel.pause()
   }
 
   private end(code: number): void {
@@ -101,6 +109,9 @@ export class ShortProcess implements Running {
   }
 
   private over(): void {
-    for (const stream of [this.output, this.errors]) if (!stream.readableEnded) stream.push(null)
+    if (this.isOver) return
+    this.isOver = true
+    this.output.push(null)
+    this.errors.push(null)
   }
 }

@@ -112,6 +112,8 @@ export class SshSession {
 
   constructor(client: Client, lastWord: LastWord) {
     this.client = client
+    // Each command that begins listens for its end.
+    client.setMaxListeners(0)
     this.lastWord = lastWord
     this.closed = new Promise(resolve => void client.once('close', () => resolve()))
   }
@@ -261,9 +263,14 @@ export class SshSession {
       this.client.once('close', lost)
       const opened = (error: Error | undefined, channel: ClientChannel) => {
         this.client.off('close', lost)
-        if (error) this.hasShortCommands = false
-        // At once: all of it may be in the same packet.
-        resolve(error ? null : new ShortProcess(channel, () => this.heardLast()))
+        if (error) {
+          this.hasShortCommands = false
+          resolve(null)
+          return
+        }
+        // At once: all of it may be in the same packet, and our answer to its end comes in this turn.
+        if (this.running.size === 0 && !this.isShared) this.lastWord.hold()
+        resolve(new ShortProcess(channel, () => this.lastWord.release()))
       }
       try {
         this.client.openssh_forwardOutStreamLocal(asked, opened)
@@ -279,11 +286,6 @@ export class SshSession {
     const ended = () => void this.running.delete(process)
     process.ended.then(ended, ended)
     return process
-  }
-
-  /** What is said to that waits, where nobody else has anything to say. */
-  private heardLast(): void {
-    if (this.running.size <= 1 && !this.isShared) this.lastWord.hold()
   }
 
   /** Leaves in good order. */

@@ -36,7 +36,8 @@ async function start(name, hub, owner, top) {
   const store = memoryStore()
   new GrantBook(store).set(ownerGrant(owner, { holder: 'home', deviceName: name }, 0))
   const files = { alertsFile: join(state, 'alerts.json'), servicesFile: join(state, 'services.json') }
-  const config = readConfig(state, { name, hubs: [hub], roots: [SHARED], ...files })
+  // As in the fleet of OpenSSH (sshd-fleet.mjs): what an administrator's bash does at its start is no figure of ours.
+  const config = readConfig(state, { name, hubs: [hub], roots: [SHARED], shell: '/bin/sh', ...files })
   const machine = { disk: mapped(SHARED, etc), directory: state, network: tcpNetwork }
   const parts = { config, store, clock, random, log: silentLog, audit: memoryEntries(), machine }
   const agent = await Agent.start(parts, startEngine)

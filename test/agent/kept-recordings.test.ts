@@ -9,6 +9,7 @@ import { login, type SshSession } from '../../controller/ssh-client.ts'
 import { silentLog as log } from '../../src/base/log.ts'
 import { KEEP_VARIABLE, RESUME_VARIABLE } from '../../src/box/kept-shells.ts'
 import { ZoneSecret } from '../../src/crypto/zone-key.ts'
+import { systemClock } from '../../src/sys/clock.ts'
 import { systemRandom as random } from '../../src/sys/random.ts'
 import { KeeperHouse, SimulatedAgent } from './keeper-house.ts'
 import { type MemoryFiles, memoryFiles } from './memory-files.ts'
@@ -75,6 +76,7 @@ async function owner(agent: SimulatedAgent): Promise<SshSession> {
   void agent.server.serve(far, CALLER)
   return await login({
     ...{ stream: near, user: 'x', privateKey: KEYS.private, accepts: () => true },
+    clock: systemClock,
   })
 }
 

@@ -55,11 +55,11 @@ describe('pipes for commands', () => {
 
   it('carry bytes one way, and are nobody else’s', async () => {
     const [first, second] = await take(2)
-    writeSync(first!.stdin.ours, 'one')
-    writeSync(second!.stdin.ours, 'two')
+    writeSync(first!.stdin!.ours, 'one')
+    writeSync(second!.stdin!.ours, 'two')
     writeSync(second!.stdout.theirs, 'out')
-    expect(text(first!.stdin.theirs)).toBe('one')
-    expect(text(second!.stdin.theirs)).toBe('two')
+    expect(text(first!.stdin!.theirs)).toBe('one')
+    expect(text(second!.stdin!.theirs)).toBe('two')
     expect(text(second!.stdout.ours)).toBe('out')
   })
 

@@ -40,6 +40,8 @@ let folder: string
 const note: Caller['note'] = (what, detail, result) =>
   void notes.push(`${what} ${detail} ${result}`)
 
+const entering = { user: 'x', privateKey: KEYS.private, clock, accepts: () => true }
+
 /** Somebody whose grant says that they are recorded. */
 const enter = (config: Partial<ConnectConfig> = {}, some: Partial<Caller> = {}): Promise<Client> =>
   login(server, { name: 'ada', isRecorded: () => true, note, ...some }, config)
@@ -62,12 +64,7 @@ beforeEach(async () => {
   server = newServer(clock, recorder)
   const [near, far] = streamPair()
   void server.serve(far, CALLER)
-  owner = await loginAsBox({
-    stream: near,
-    user: 'x',
-    privateKey: KEYS.private,
-    accepts: () => true,
-  })
+  owner = await loginAsBox({ ...entering, stream: near })
 })
 
 afterEach(async () => {
@@ -288,8 +285,7 @@ describe('an owner', () => {
       const other = newServer(clock, again)
       const [near, far] = streamPair()
       void other.serve(far, CALLER)
-      const options = { stream: near, user: 'x', privateKey: KEYS.private, accepts: () => true }
-      const session = await loginAsBox(options)
+      const session = await loginAsBox({ ...entering, stream: near })
       try {
         const { events } = await openRecordingOf(session, [device.zone], id)
         for await (const _ of events);
@@ -335,8 +331,7 @@ describe('an owner', () => {
     server = newServer(clock, recorder)
     const [near, far] = streamPair()
     void server.serve(far, CALLER)
-    const options = { stream: near, user: 'x', privateKey: KEYS.private, accepts: () => true }
-    owner = await loginAsBox(options)
+    owner = await loginAsBox({ ...entering, stream: near })
     const client = await enter()
     const channel = await exec(client, 'cat >/dev/null')
     const over = ended(channel)

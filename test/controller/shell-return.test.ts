@@ -25,6 +25,7 @@ async function connect() {
   void server.serve(far, CALLER)
   const ssh = await login({
     ...{ stream: near, user: 'box', privateKey: KEYS.private, accepts: () => true },
+    clock: systemClock,
   })
   const shell = {
     ssh,

@@ -4,6 +4,7 @@ import { Duplex } from 'node:stream'
 import ssh2 from 'ssh2'
 import { describe, expect, test } from 'vitest'
 import { login } from '../../controller/ssh-client.ts'
+import { systemClock } from '../../src/sys/clock.ts'
 import { hostKey, KEYS } from '../agent/ssh-fixture.ts'
 
 /** Two ends; what is written at one in a turn of the loop arrives at the other as one piece. */
@@ -55,6 +56,7 @@ describe('a command over SSH', () => {
       stream: ours,
       user: 'ada',
       privateKey: KEYS.private,
+      clock: systemClock,
       accepts: () => true,
     })
     for (let round = 0; round < 5; round += 1) {
