@@ -25,15 +25,20 @@ export function beginShortly(
   { line, input }: ShortCommand,
   accept: () => ServerChannel,
 ): void {
+  let isOver = false
+  const over = () => {
+    if (!isOver) session.emit('close')
+    isOver = true
+  }
   const opened = () => {
     const channel = accept()
     channel.on('error', () => {})
-    channel.once('close', () => session.emit('close'))
+    channel.once('close', over)
     // Nothing more is to come; its end is to be seen.
     channel.resume()
     return channel
   }
-  const begin = () => new ShortChannel(opened(), input) as unknown as ServerChannel
+  const begin = () => new ShortChannel(opened(), input, over) as unknown as ServerChannel
   const refuse = () => void opened().end(CommandRefused.encode({}))
   session.emit('exec', begin, refuse, { command: line })
 }
@@ -46,10 +51,13 @@ class ShortChannel extends Duplex {
   private readonly channel: ServerChannel
   /** How it has ended, to be told after all that it printed. */
   private ending: Uint8Array | null = null
+  private readonly over: () => void
 
-  constructor(channel: ServerChannel, input: Uint8Array) {
+  /** Calls `over` when all is said: what the client says to that is nothing to wait for. */
+  constructor(channel: ServerChannel, input: Uint8Array, over: () => void) {
     super({ emitClose: false, autoDestroy: false })
     this.channel = channel
+    this.over = over
     this.stderr = new Writable({
       write: (piece: Uint8Array, _encoding, told) => this.tell(CommandErrors, piece, told),
     })
@@ -67,7 +75,10 @@ class ShortChannel extends Duplex {
   override _final(told: Told): void {
     const { channel, ending } = this
     // Which says that nothing more comes as well; harmless the second time.
-    const close = () => channel.close()
+    const close = () => {
+      channel.close()
+      this.over()
+    }
     if (ending) channel.write(ending, close)
     // In the same turn, to be in the same message, unless the window is full.
     if (channel.writableLength === 0) close()

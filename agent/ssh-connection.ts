@@ -39,6 +39,8 @@ const IDLE_MS = 24 * 3_600_000
 const GOODBYE_MS = 1_000
 /** sshd's MaxSessions is 10. */
 const SESSIONS_MAX = 10
+/** Short commands of whose end the client has not said that it heard: it does so with the next one. */
+const UNHEARD_MAX = 64
 
 export interface ConnectionParts {
   readonly caller: Caller
@@ -65,6 +67,7 @@ export class SshConnection {
   private timer: Timer
   private client: Connection | null = null
   private tries = 0
+  private unheard = 0
   private isEnding = false
   /** The client has ended its side in good order. */
   private hasLeft = false
@@ -218,13 +221,20 @@ export class SshConnection {
 
   private openShortly(path: string, accept: () => ServerChannel, reject: () => void): void {
     const asked = askedShortly(path)
-    if (!asked || this.sessions.size >= SESSIONS_MAX) {
+    const isFull = this.sessions.size >= SESSIONS_MAX || this.unheard >= UNHEARD_MAX
+    if (!asked || isFull) {
       reject()
       return
     }
+    const counted = () => {
+      const channel = accept()
+      this.unheard++
+      channel.once('close', () => this.unheard--)
+      return channel
+    }
     const session = newSession()
     this.open(session, asked.input)
-    beginShortly(session, asked, accept)
+    beginShortly(session, asked, counted)
   }
 
   private giveUp(reason: string): void {
