@@ -7,14 +7,13 @@ import { EventEmitter } from 'node:events'
 import { Duplex, Writable } from 'node:stream'
 import type { ServerChannel, Session } from 'ssh2'
 import {
-  COMMAND_PIECE_MAX,
   CommandErrors,
   CommandExited,
   CommandKilled,
   CommandOutput,
   CommandRefused,
-  type ShortCommand,
-} from '../src/box/short-command.ts'
+} from '../src/box/messages.ts'
+import { COMMAND_PIECE_MAX, type ShortCommand } from '../src/box/short-command.ts'
 
 /** What an SSH session has for its listeners, until it is begun. */
 export const newSession = (): Session => new EventEmitter() as Session

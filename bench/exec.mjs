@@ -25,6 +25,8 @@ const STEP_MS = 900_000
 const WARM = 2
 const TIMES = 5
 const LOOK_EVERY_MS = 200
+/** By then devices are through with what they do once after their start, and no two figures have that in them. */
+const SETTLED_MS = 20_000
 /** Starting a program copies what the kernel knows of the memory of who starts it: fifty devices in one process would pay for each other. */
 const DEVICES_A_PROCESS = 10
 
@@ -57,6 +59,7 @@ async function measureBox(count) {
     if (seen.filter(({ stale }) => !stale).length === count) break
     await sleep(LOOK_EVERY_MS)
   }
+  await sleep(SETTLED_MS)
   const overApi = async () => {
     const said = await (await ask('/v1/exec', { selector: '@all', command: COMMAND })).text()
     mustBe(said.trim().split('\n').map(JSON.parse).filter(({ exit_code: code }) => code === 0).length, count)

@@ -3,8 +3,8 @@
  *
  *     node shell.mjs [--rounds 3] [--mib 200] [box-hub box openssh hypershell]
  *
- * The prompt over the warm connection; echo of single characters, alone and while a bulk transfer saturates the same
- * connection in either direction; scp, up and down. `box-hub` goes through one of our hubs, `box` straight to the
+ * The prompt over the warm connection; echo of single characters on a terminal, alone and while a bulk transfer saturates the same
+ * connection in either direction, and what of that was carried meanwhile; scp, up and down. `box-hub` goes through one of our hubs, `box` straight to the
  * device, `openssh` is plain OpenSSH over TCP (needs root: the account is made and removed). `hypershell`, over hyperdht,
  * keeps no connection: its prompt is that of a new one, and only its own file copy is measured beside it.
  */
@@ -38,7 +38,7 @@ const APART_MS = 20
 /** Until a bulk transfer runs at its full rate. */
 const RAMP_MS = 1_500
 
-/** How long each of some characters took to come back from `cat` on the other side. */
+/** How long each of some characters took to come back from a terminal on the other side. */
 async function echoes(command) {
   const child = startProgram([...command, 'cat'], { stdio: ['pipe', 'pipe', 'ignore'] })
   const times = []
@@ -55,18 +55,24 @@ async function echoes(command) {
   return times
 }
 
-/** The same while `bulk` runs beside it. */
-async function echoesBeside(command, bulk) {
+/** The same while `bulk` runs beside it, whose program over there has left its number in `place`; MiB a second that it was fast. */
+async function echoesBeside(command, bulk, place, counter) {
   await sleep(RAMP_MS)
+  const pid = readFileSync(join(place, 'pid'), 'utf8').trim()
+  const carried = () => Number(new RegExp(`^${counter}: (\\d+)`, 'm').exec(readFileSync(`/proc/${pid}/io`, 'utf8'))[1])
+  const [before, begin] = [carried(), now()]
   const times = await echoes(command)
+  const rate = (carried() - before) / 1_048_576 / ((now() - begin) / 1_000)
   bulk.kill('SIGKILL')
-  return times
+  process.kill(Number(pid))
+  return { ms50: quantile(times, 0.5), ms99: quantile(times, 0.99), rate }
 }
 
-const down = command => startProgram([...command, 'cat /dev/zero'])
-const up = command => {
+const numbered = (place, program) => `echo $$ >${place}/pid; exec ${program}`
+const down = (command, place) => startProgram([...command, numbered(place, 'cat /dev/zero')])
+const up = (command, place) => {
   const zeros = openSync('/dev/zero', 'r')
-  const child = startProgram([...command, 'cat >/dev/null'], { stdio: [zeros, 'ignore', 'ignore'] })
+  const child = startProgram([...command, numbered(place, 'cat >/dev/null')], { stdio: [zeros, 'ignore', 'ignore'] })
   closeSync(zeros)
   return child
 }
@@ -89,9 +95,10 @@ async function measure({ words, host, place }) {
   for (let n = 0; n < 100 && spawnSync('ssh', [...control, '-O', 'check', host]).status !== 0; n++) await sleep(100)
   const warmPrompts = []
   for (let n = 0; n < 5; n++) warmPrompts.push(await untilPrints(['ssh', '-tt', ...control, host], PROMPT))
-  const alone = await echoes(command)
-  const besideDown = await echoesBeside(command, down(command))
-  const besideUp = await echoesBeside(command, up(command))
+  const terminal = ['ssh', '-tt', ...control, host]
+  const alone = await echoes(terminal)
+  const besideDown = await echoesBeside(terminal, down(command, place), place, 'wchar')
+  const besideUp = await echoesBeside(terminal, up(command, place), place, 'rchar')
   const file = join(folder('file'), 'file')
   writeFileSync(file, '')
   truncateSync(file, mib * 1_048_576)
@@ -104,10 +111,12 @@ async function measure({ words, host, place }) {
   return {
     promptMs: quantile(warmPrompts, 0.5),
     echoMs: quantile(alone, 0.5),
-    downMs50: quantile(besideDown, 0.5),
-    downMs99: quantile(besideDown, 0.99),
-    upMs50: quantile(besideUp, 0.5),
-    upMs99: quantile(besideUp, 0.99),
+    downMs50: besideDown.ms50,
+    downMs99: besideDown.ms99,
+    downBeside: besideDown.rate,
+    upMs50: besideUp.ms50,
+    upMs99: besideUp.ms99,
+    upBeside: besideUp.rate,
     upRate,
     downRate,
   }
@@ -171,8 +180,10 @@ const columns = [
   ['echoMs', 'echo p50 ms', 1],
   ['downMs50', 'p50 beside a download', 1],
   ['downMs99', 'p99', 1, { 'box-hub': '<= 50' }],
+  ['downBeside', 'that MiB/s', 1],
   ['upMs50', 'p50 beside an upload', 1],
   ['upMs99', 'p99', 1, { 'box-hub': '<= 50' }],
+  ['upBeside', 'that MiB/s', 1],
   ['upRate', 'scp up MiB/s', 1],
   ['downRate', 'scp down MiB/s', 1],
 ]

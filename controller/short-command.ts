@@ -10,7 +10,7 @@ import {
   CommandKilled,
   CommandOutput,
   CommandRefused,
-} from '../src/box/short-command.ts'
+} from '../src/box/messages.ts'
 import { dispatch } from '../src/wire/dispatch.ts'
 import { MessageSplitter } from '../src/wire/framing.ts'
 import { WireError } from '../src/wire/layout.ts'
@@ -30,15 +30,15 @@ export class ShortProcess implements Running {
   readonly ended: Promise<number>
   private readonly channel: ClientChannel
   private readonly messages = new MessageSplitter()
+  private readonly full = new Set<Readable>()
   private isOver = false
   private tell!: { ended(code: number): void; failed(why: BoxError): void }
 
   /** In the turn in which the channel was opened: all that is to come may be there already. `goesOn` is called where it is not. */
   constructor(channel: ClientChannel, goesOn: () => void) {
     this.channel = channel
-    const goOn = () => void channel.resume()
-    this.output = new Readable({ read: goOn })
-    this.errors = new Readable({ read: goOn })
+    this.output = new Readable({ read: () => this.goOn(this.output) })
+    this.errors = new Readable({ read: () => this.goOn(this.errors) })
     this.ended = new Promise((resolve, reject) => {
       this.tell = { ended: resolve, failed: reject }
     })
@@ -95,7 +95,13 @@ export class ShortProcess implements Running {
 
   /** Whoever reads the other one waits for this one as well, as over a channel of SSH. */
   private show(stream: Readable, bytes: Uint8Array): void {
-    if (!this.isOver && !stream.push(bytes)) this.channel.pause()
+    if (this.isOver || stream.push(bytes)) return
+    this.full.add(stream)
+    this.channel.pause()
+  }
+
+  private goOn(stream: Readable): void {
+    if (this.full.delete(stream) && this.full.size === 0) this.channel.resume()
   }
 
   private end(code: number): void {

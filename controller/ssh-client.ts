@@ -107,7 +107,7 @@ export class SshSession {
   private readonly running = new Set<Running>()
   /** Whether it is used for more than commands, which may have something to say at any time. */
   private isShared = false
-  /** A device that is too old refuses them. */
+  /** Whether the device is not too old for them. */
   private hasShortCommands = true
 
   constructor(client: Client, lastWord: LastWord) {
@@ -251,6 +251,8 @@ export class SshSession {
     const short = asked === null ? null : await this.startShortly(asked)
     if (short) return this.follow(short)
     const process = await this.start({ line, terminal: null })
+    // One that is not too old, but busy, would start nothing either.
+    this.hasShortCommands = false
     process.input.end(input)
     return process
   }
@@ -264,7 +266,6 @@ export class SshSession {
       const opened = (error: Error | undefined, channel: ClientChannel) => {
         this.client.off('close', lost)
         if (error) {
-          this.hasShortCommands = false
           resolve(null)
           return
         }

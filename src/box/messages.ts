@@ -5,7 +5,8 @@
  * and 65535 means any).
  */
 
-import { bytes, counted, lengthOf, message, rest, u16, u64 } from '../wire/layout.ts'
+import { textNul, textToEnd } from '../wire/fields.ts'
+import { bytes, counted, lengthOf, message, rest, u16, u32, u64 } from '../wire/layout.ts'
 
 /** A zone key, a signature and a key confirmation. */
 export const ZONE_SIZE = 36
@@ -115,3 +116,26 @@ export const PushPart = message('BOX_PUSH_PART', 0xbd32, {
 
 /** The part has arrived. */
 export const PushPartAck = message('BOX_PUSH_PART_ACK', 0xbd33, {})
+
+/** What a short command (short-command.ts) printed on standard output, and on standard error, in this order. */
+export const CommandOutput = message('BOX_COMMAND_OUTPUT', 0xbd70, {
+  bytes: rest,
+})
+
+export const CommandErrors = message('BOX_COMMAND_ERRORS', 0xbd71, {
+  bytes: rest,
+})
+
+/** It has ended by itself. The last message. */
+export const CommandExited = message('BOX_COMMAND_EXITED', 0xbd72, {
+  code: u32,
+})
+
+/** It was ended by a signal, named without `SIG`, or not run, and why. The last message. */
+export const CommandKilled = message('BOX_COMMAND_KILLED', 0xbd73, {
+  signal: textNul,
+  why: textToEnd,
+})
+
+/** Whoever asks may not. The only message. */
+export const CommandRefused = message('BOX_COMMAND_REFUSED', 0xbd74, {})

@@ -82,10 +82,6 @@ class SealedChannel implements Channel {
     this.channel.resume()
   }
 
-  hurry(isOn: boolean): void {
-    this.channel.hurry?.(isOn)
-  }
-
   close(): void {
     this.channel.close()
   }

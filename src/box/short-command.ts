@@ -3,26 +3,11 @@
  * asked for is mostly short, and each message costs both ends, and every hub between them, about what the command costs.
  *
  * It is a channel of direct-streamlocal@openssh.com (OpenSSH's PROTOCOL, section 2.4) whose path is no path: it has the
- * command and its input. Over the channel come the messages below. A device that does not know this refuses it as it refuses a path.
+ * command and its input. Over the channel come BOX_COMMAND_OUTPUT and the like (messages.ts). A device that does not know this refuses it as it refuses a path.
  */
 
-import { textNul, textToEnd } from '../wire/fields.ts'
 import { isWords } from '../wire/json-words.ts'
-import { message, rest, u32 } from '../wire/layout.ts'
 import { textSize } from '../wire/text.ts'
-
-/** Some bytes of standard output, and of standard error, in the order in which they were printed. */
-export const CommandOutput = message('BOX_COMMAND_OUTPUT', 0xbd70, { bytes: rest })
-export const CommandErrors = message('BOX_COMMAND_ERRORS', 0xbd71, { bytes: rest })
-/** It has ended by itself. The last message. */
-export const CommandExited = message('BOX_COMMAND_EXITED', 0xbd72, { code: u32 })
-/** It was ended by a signal, without `SIG`, or not run: then `why` says why. The last message. */
-export const CommandKilled = message('BOX_COMMAND_KILLED', 0xbd73, {
-  signal: textNul,
-  why: textToEnd,
-})
-/** Whoever asks may not. The only message. */
-export const CommandRefused = message('BOX_COMMAND_REFUSED', 0xbd74, {})
 
 /** Bytes of one message. */
 export const COMMAND_PIECE_MAX = 32 * 1_024 - 4

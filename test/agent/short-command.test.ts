@@ -11,6 +11,7 @@ import type { Running } from '../../controller/remote-process.ts'
 import { login, type SshSession } from '../../controller/ssh-client.ts'
 import type { Clock } from '../../src/base/clock.ts'
 import { silentLog } from '../../src/base/log.ts'
+import { CommandErrors, CommandExited, CommandOutput } from '../../src/box/messages.ts'
 import { WHOLE_SCOPE } from '../../src/box/scope.ts'
 import { askedShortly, askShortly, isAskedShortly } from '../../src/box/short-command.ts'
 import { ZoneSecret } from '../../src/crypto/zone-key.ts'
@@ -251,6 +252,56 @@ describe('a path that stock ssh could ask for', () => {
       client.openssh_forwardOutStreamLocal(`${mark}nonsense`, resolve),
     )
     expect(error).toBeInstanceOf(Error)
+  })
+})
+
+/** A device that answers every short command so. */
+async function answering(bytes: Uint8Array): Promise<SshSession> {
+  const [near, far] = streamPair()
+  const device = new ssh2.Server({ hostKeys: [hostKey.secret] }, connection => {
+    connection.on('authentication', context => context.accept())
+    connection.on('openssh.streamlocal', accept => {
+      const channel = accept()
+      channel.write(bytes)
+    })
+    connection.on('error', () => {})
+  })
+  device.injectSocket(far as never)
+  return await login({
+    ...{ stream: near, user: 'x', privateKey: KEYS.private, clock: systemClock },
+    accepts: () => true,
+  })
+}
+
+describe('a device that', () => {
+  test('answers nonsense is not listened to any more', async () => {
+    for (const bytes of [[0, 1, 2, 3, 4], [0, 5, 0xbd, 0x72, 1], [0xff]]) {
+      const ssh = await answering(Uint8Array.from(bytes))
+      const { ended } = await ssh.command('echo here', NOTHING)
+      if (bytes.length === 1) ssh.destroy()
+      const code = bytes.length === 1 ? 'CHANNEL_LOST' : 'WIRE_MALFORMED'
+      await expect(ended).rejects.toMatchObject({ code })
+      ssh.destroy()
+    }
+  })
+
+  test('complains more than is read waits, whatever it prints', async () => {
+    const piece = { bytes: new Uint8Array(8_000) }
+    const [print, complain] = [CommandOutput.encode(piece), CommandErrors.encode(piece)]
+    const said = Array.from({ length: 500 }, () => [print, complain]).flat()
+    const ssh = await answering(Buffer.concat([...said, CommandExited.encode({ code: 0 })]))
+    const running = await ssh.command('echo here', NOTHING)
+    let read = 0
+    running.output.on('data', (bytes: Uint8Array) => {
+      read += bytes.length
+    })
+    await new Promise(resolve => setTimeout(resolve, 200))
+    expect(running.errors.readableLength).toBeLessThan(100_000)
+    expect(read).toBeLessThan(100_000)
+    running.errors.resume()
+    expect(await running.ended).toBe(0)
+    await expect.poll(() => read).toBe(500 * 8_000)
+    ssh.destroy()
   })
 })
 

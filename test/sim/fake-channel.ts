@@ -24,6 +24,8 @@ export function channelPair(
 
 export class FakeChannel implements Channel {
   readonly peer: PeerId
+  /** What it was told of hurry. */
+  readonly hurries: boolean[] = []
   private readonly net: FakeNet
   private readonly owner: FakeMesh
   private readonly way: readonly PeerId[]
@@ -47,6 +49,10 @@ export class FakeChannel implements Channel {
 
   join(far: FakeChannel): void {
     this.far = far
+  }
+
+  hurry(isOn: boolean): void {
+    this.hurries.push(isOn)
   }
 
   path(): readonly PeerId[] | null {
