@@ -5,6 +5,8 @@ import { type Message, WireError } from '../../src/wire/layout.ts'
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length })
 const rest = fc.uint8Array({ maxLength: 300 })
+/** Without the NUL that ends it. */
+const text = fc.string({ unit: 'grapheme' }).map(word => word.replaceAll('\0', ''))
 const u16 = fc.integer({ min: 0, max: 0xffff })
 
 /** Each message, and any value it may have. */
@@ -32,6 +34,11 @@ const CASES: readonly (readonly [Message<never>, fc.Arbitrary<object>])[] = [
   [messages.PushAnswer, fc.record({ status: u16, body: rest })],
   [messages.PushPart, fc.record({ payload: rest })],
   [messages.PushPartAck, fc.constant({})],
+  [messages.CommandOutput, fc.record({ bytes: rest })],
+  [messages.CommandErrors, fc.record({ bytes: rest })],
+  [messages.CommandExited, fc.record({ code: fc.integer({ min: 0, max: 0xffff_ffff }) })],
+  [messages.CommandKilled, fc.record({ signal: text, why: text })],
+  [messages.CommandRefused, fc.constant({})],
 ] as never
 
 test('every message is tested here', () => {
