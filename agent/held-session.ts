@@ -25,6 +25,8 @@ export interface Held {
   /** The command, where it is one. */
   readonly detail: string
   readonly onTerminal: boolean
+  /** All of it, where it came with the command. */
+  readonly input: Uint8Array | null
   /** Aborted when the client has gone. */
   readonly left: AbortSignal
 }
@@ -44,7 +46,7 @@ export async function approved(held: Held): Promise<Approved | null> {
     return null
   }
   try {
-    const input = onTerminal ? null : await wholeInput(channel, left)
+    const input = onTerminal ? null : (held.input ?? (await wholeInput(channel, left)))
     if (left.aborted) return null
     const waiting = approvals.ask(wantedBy(held, input ?? NOTHING))
     left.addEventListener('abort', () => waiting.withdraw(), { once: true })

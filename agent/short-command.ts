@@ -4,7 +4,7 @@
  */
 
 import { EventEmitter } from 'node:events'
-import { Duplex, Writable } from 'node:stream'
+import { Writable } from 'node:stream'
 import type { ServerChannel, Session } from 'ssh2'
 import {
   CommandErrors,
@@ -13,17 +13,13 @@ import {
   CommandOutput,
   CommandRefused,
 } from '../src/box/messages.ts'
-import { COMMAND_PIECE_MAX, type ShortCommand } from '../src/box/short-command.ts'
+import { COMMAND_PIECE_MAX } from '../src/box/short-command.ts'
 
 /** What an SSH session has for its listeners, until it is begun. */
 export const newSession = (): Session => new EventEmitter() as Session
 
-/** Asks the session for its command; `accept` opens the channel. */
-export function beginShortly(
-  session: Session,
-  { line, input }: ShortCommand,
-  accept: () => ServerChannel,
-): void {
+/** Asks the session, which has the input already, for its command; `accept` opens the channel. */
+export function beginShortly(session: Session, command: string, accept: () => ServerChannel): void {
   let isOver = false
   const over = () => {
     if (!isOver) session.emit('close')
@@ -37,15 +33,15 @@ export function beginShortly(
     channel.resume()
     return channel
   }
-  const begin = () => new ShortChannel(opened(), input, over) as unknown as ServerChannel
+  const begin = () => new ShortChannel(opened(), over) as unknown as ServerChannel
   const refuse = () => void opened().end(CommandRefused.encode({}))
-  session.emit('exec', begin, refuse, { command: line })
+  session.emit('exec', begin, refuse, { command })
 }
 
 type Told = (error?: Error | null) => void
 
-/** The part of a channel of ssh2 that a session uses. */
-class ShortChannel extends Duplex {
+/** The part of a channel of ssh2 that a session uses where nothing more comes from the client. */
+class ShortChannel extends Writable {
   readonly stderr: Writable
   private readonly channel: ServerChannel
   /** How it has ended, to be told after all that it printed. */
@@ -53,7 +49,7 @@ class ShortChannel extends Duplex {
   private readonly over: () => void
 
   /** Calls `over` when all is said: what the client says to that is nothing to wait for. */
-  constructor(channel: ServerChannel, input: Uint8Array, over: () => void) {
+  constructor(channel: ServerChannel, over: () => void) {
     super({ emitClose: false, autoDestroy: false })
     this.channel = channel
     this.over = over
@@ -61,11 +57,7 @@ class ShortChannel extends Duplex {
       write: (piece: Uint8Array, _encoding, told) => this.tell(CommandErrors, piece, told),
     })
     channel.once('close', () => this.emit('close'))
-    if (input.length > 0) this.push(input)
-    this.push(null)
   }
-
-  override _read(): void {}
 
   override _write(piece: Uint8Array, _encoding: string, told: Told): void {
     this.tell(CommandOutput, piece, told)

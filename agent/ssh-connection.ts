@@ -53,13 +53,12 @@ export class SshConnection {
   private readonly caller: Caller
   /** As whom all of it runs. */
   private readonly account: Account
-  private readonly carrier: CarryingStream
+  private readonly carrier: Carrier
   private readonly options: SshServerOptions
   private readonly shells: LastingShells
   private readonly screens: OpenScreens
   private readonly pipes: PipeShelf
   private readonly answer: ShortAnswer
-  private readonly typing: Typing
   /** Whether its person was told at the login that all of it is recorded. */
   private readonly isToldOfRecording: boolean
   private readonly sessions = new Set<SshSession>()
@@ -74,31 +73,32 @@ export class SshConnection {
   private heardAt: number
 
   constructor(
-    carrier: CarryingStream,
+    stream: CarryingStream,
     { caller, shells, screens, pipes, ...options }: SshServerOptions & ConnectionParts,
   ) {
     this.shells = shells
     this.screens = screens
     this.pipes = pipes
     this.heardAt = options.clock.elapsed()
-    this.carrier = carrier
-    this.answer = new ShortAnswer(carrier, options.clock)
-    this.typing = new Typing(options.clock)
-    this.typing.join(isOn => carrier.hurry?.(isOn))
+    const { clock } = options
+    const typing = new Typing(clock)
+    typing.join(isOn => stream.hurry?.(isOn))
+    this.carrier = { stream, typing, clock }
+    this.answer = new ShortAnswer(stream, clock)
     this.caller = caller
     this.isToldOfRecording = caller.isRecorded()
     this.account = caller.user ?? options.account
     this.options = options
     this.timer = options.clock.after(LOGIN_MS, () => this.giveUp('login took too long'))
     // Each session and each forwarded connection may wait for it to drain.
-    carrier.setMaxListeners(0)
-    carrier.once('close', () => this.closed())
+    stream.setMaxListeners(0)
+    stream.once('close', () => this.closed())
     // SSH has no half-open connections, and ssh2 leaves this to the socket.
-    carrier.once('end', () => {
+    stream.once('end', () => {
       this.hasLeft = true
-      carrier.end()
+      stream.end()
     })
-    carrier.on('data', () => {
+    stream.on('data', () => {
       this.heardAt = options.clock.elapsed()
     })
     const server = new ssh2.Server({
@@ -111,7 +111,7 @@ export class SshConnection {
     } as ssh2.ServerConfig)
     server.on('connection', (client, { header }) => this.greet(client, header.comments))
     // Any Duplex will do (packaging: tried with OpenSSH); the types ask for a socket.
-    server.injectSocket(carrier as Socket)
+    server.injectSocket(stream as Socket)
   }
 
   /** Says goodbye; whoever does not hear it is not waited for. What runs is hung up. */
@@ -136,17 +136,16 @@ export class SshConnection {
     this.forwarding?.close()
     this.answer.release()
     this.timer.cancel()
-    this.timer = this.options.clock.after(GOODBYE_MS, () => this.carrier.destroy())
+    this.timer = this.options.clock.after(GOODBYE_MS, () => this.carrier.stream.destroy())
     if (this.client) this.client.end()
-    else this.carrier.destroy()
+    else this.carrier.stream.destroy()
   }
 
   private greet(client: Connection, comments: string | undefined): void {
     this.client = client
     if (comments === SHELL_COMMENT) this.shells.prepare(this.caller)
-    const { account, caller } = this
+    const { account, caller, carrier } = this
     const { clock, log } = this.options
-    const carrier = this.asCarrier()
     const changed = () => this.rest()
     this.forwarding = new Forwarding(client, { account, caller, carrier, clock, log, changed })
     // Broken packets, a lost carrier, a client that is silent.
@@ -195,8 +194,7 @@ export class SshConnection {
 
   private open(session: ssh2.Session, input: Uint8Array | null = null): void {
     const { clock, log, recorder, approvals } = this.options
-    const { account, caller, shells, screens, pipes, isToldOfRecording } = this
-    const carrier = this.asCarrier()
+    const { account, caller, carrier, shells, screens, pipes, isToldOfRecording } = this
     const heardAt = () => this.heardAt
     const answer = () => (this.sessions.size === 1 && !this.forwarding?.isBusy ? this.answer : null)
     const opened = new SshSession(
@@ -215,10 +213,6 @@ export class SshConnection {
     })
   }
 
-  private asCarrier(): Carrier {
-    return { stream: this.carrier, typing: this.typing, clock: this.options.clock }
-  }
-
   private openShortly(path: string, accept: () => ServerChannel, reject: () => void): void {
     const asked = askedShortly(path)
     const isFull = this.sessions.size >= SESSIONS_MAX || this.unheard >= UNHEARD_MAX
@@ -234,7 +228,7 @@ export class SshConnection {
     }
     const session = newSession()
     this.open(session, asked.input)
-    beginShortly(session, asked, counted)
+    beginShortly(session, asked.line, counted)
   }
 
   private giveUp(reason: string): void {
@@ -246,7 +240,7 @@ export class SshConnection {
     const isLost = !this.isEnding && !this.hasLeft
     this.isEnding = true
     this.timer.cancel()
-    this.typing.close()
+    this.carrier.typing.close()
     this.answer.release()
     for (const session of this.sessions) isLost ? session.lose() : session.hangUp()
     this.sessions.clear()

@@ -249,11 +249,12 @@ export class SshSession {
       return
     }
     const onTerminal = this.terminal !== null
-    const held = { ...this.options, channel, right, detail, onTerminal, left: this.left.signal }
+    const { input, left } = this
+    const held = { ...this.options, channel, right, detail, onTerminal, input, left: left.signal }
     // It fails only where the process must end.
     void approved(held).then(approval => {
       if (!approval) return
-      this.input ??= approval.input
+      this.input = approval.input
       go()
     })
   }

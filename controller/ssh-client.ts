@@ -224,24 +224,17 @@ export class SshSession {
       term: terminal.kind,
     }
     const env = { ...environment }
-    this.lastWord.release()
-    const started = await new Promise<RemoteProcess>((resolve, reject) => {
-      const started = (error: Error | undefined, channel: ClientChannel) => {
-        this.client.off('close', lost)
-        if (error) reject(new BoxError('NOT_PERMITTED', STARTS_NOTHING, error))
-        // At once: the exit may be in the same packet as the beginning.
-        else resolve(new RemoteProcess(channel))
-      }
-      const lost = () => reject(new BoxError('CHANNEL_LOST'))
-      this.client.once('close', lost)
-      try {
-        if (line !== null && approved) this.client.subsys(APPROVED_SUBSYSTEM + line, started)
-        else if (line !== null) this.client.exec(line, pty ? { pty, env } : { env }, started)
-        else this.client.shell(pty ?? false, { env }, started)
-      } catch (cause) {
-        reject(new BoxError('CHANNEL_LOST', undefined, cause))
-      }
-    })
+    const started = await this.open(
+      done => {
+        if (line !== null && approved) this.client.subsys(APPROVED_SUBSYSTEM + line, done)
+        else if (line !== null) this.client.exec(line, pty ? { pty, env } : { env }, done)
+        else this.client.shell(pty ?? false, { env }, done)
+      },
+      (error, channel) => {
+        if (error) throw new BoxError('NOT_PERMITTED', STARTS_NOTHING, error)
+        return new RemoteProcess(channel)
+      },
+    )
     return this.follow(started)
   }
 
@@ -252,29 +245,42 @@ export class SshSession {
     if (short) return this.follow(short)
     const process = await this.start({ line, terminal: null })
     // One that is not too old, but busy, would start nothing either.
-    this.hasShortCommands = false
+    if (asked !== null) this.hasShortCommands = false
     process.input.end(input)
     return process
   }
 
   /** Null where the device does not know how. */
   private startShortly(asked: string): Promise<ShortProcess | null> {
+    return this.open(
+      done => this.client.openssh_forwardOutStreamLocal(asked, done),
+      (error, channel) => {
+        if (error) return null
+        // Our answer to its end comes in this turn where all of it is here.
+        if (this.running.size === 0 && !this.isShared) this.lastWord.hold()
+        return new ShortProcess(channel, () => this.lastWord.release())
+      },
+    )
+  }
+
+  /** `opened` is called at once: all that is to come may be in the same packet. Fails as it does, and with CHANNEL_LOST. */
+  private open<T>(
+    begin: (done: (error: Error | undefined, channel: ClientChannel) => void) => void,
+    opened: (error: Error | undefined, channel: ClientChannel) => T,
+  ): Promise<T> {
     this.lastWord.release()
     return new Promise((resolve, reject) => {
       const lost = () => reject(new BoxError('CHANNEL_LOST'))
       this.client.once('close', lost)
-      const opened = (error: Error | undefined, channel: ClientChannel) => {
-        this.client.off('close', lost)
-        if (error) {
-          resolve(null)
-          return
-        }
-        // At once: all of it may be in the same packet, and our answer to its end comes in this turn.
-        if (this.running.size === 0 && !this.isShared) this.lastWord.hold()
-        resolve(new ShortProcess(channel, () => this.lastWord.release()))
-      }
       try {
-        this.client.openssh_forwardOutStreamLocal(asked, opened)
+        begin((error, channel) => {
+          this.client.off('close', lost)
+          try {
+            resolve(opened(error, channel))
+          } catch (refusal) {
+            reject(refusal)
+          }
+        })
       } catch (cause) {
         this.client.off('close', lost)
         reject(new BoxError('CHANNEL_LOST', undefined, cause))

@@ -13,7 +13,7 @@ import type { Clock } from '../../src/base/clock.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { CommandErrors, CommandExited, CommandOutput } from '../../src/box/messages.ts'
 import { WHOLE_SCOPE } from '../../src/box/scope.ts'
-import { askedShortly, askShortly, isAskedShortly } from '../../src/box/short-command.ts'
+import { askShortly } from '../../src/box/short-command.ts'
 import { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import { asDuplex } from '../../src/mesh/duplex.ts'
 import { systemClock } from '../../src/sys/clock.ts'
@@ -24,33 +24,6 @@ import { memoryFiles } from './memory-files.ts'
 import { CALLER, connectOver, gone, hostKey, KEYS, newServer, streamPair } from './ssh-fixture.ts'
 
 const NOTHING = new Uint8Array(0)
-
-describe('what is asked for', () => {
-  it.for([
-    ['echo here', NOTHING],
-    ['printf "\\0\\n" “ü”', randomBytes(1_000)],
-    ['', NOTHING],
-    ['x'.repeat(10_000), randomBytes(5_000)],
-  ] as const)('is read as it was said, number %$', ([line, input]) => {
-    const asked = askShortly({ line, input })!
-    expect(isAskedShortly(asked)).toBe(true)
-    const read = askedShortly(asked)!
-    expect([read.line, Buffer.from(read.input).equals(input)]).toEqual([line, true])
-  })
-
-  it('is not where it is longer than a packet', () => {
-    expect(askShortly({ line: 'cat', input: new Uint8Array(30_000) })).toBeNull()
-    expect(askShortly({ line: '“'.repeat(10_000), input: NOTHING })).toBeNull()
-  })
-
-  it('is no path, and no path is that', () => {
-    for (const path of ['/run/some.sock', 'box-command', ''])
-      expect(isAskedShortly(path)).toBe(false)
-    const mark = askShortly({ line: '', input: NOTHING })!.replace(/\{.*/, '')
-    for (const words of ['', '{', '[]', 'null', '{"line":1,"input":""}', '{"line":"x"}'])
-      expect(askedShortly(mark + words)).toBeNull()
-  })
-})
 
 /** All that comes of it. */
 async function allOf(running: Running) {
@@ -201,6 +174,12 @@ describe('a short command', () => {
     expect(String((await run('echo seen')).out)).toBe('seen\n')
     expect(begun).toHaveLength(1)
     recorder.close()
+  })
+
+  it('that another person must approve waits for that, or says why it was not run', async () => {
+    await open({ scope: () => ({ ...WHOLE_SCOPE, approved: true }) })
+    const running = await ssh.command('echo here', Buffer.from('this'))
+    await expect(running.ended).rejects.toMatchObject({ code: 'APPROVAL_DENIED' })
   })
 
   it('counts among the sessions of its connection', async () => {
@@ -379,6 +358,16 @@ describe('messages of the mesh', () => {
       expect([String(out), code]).toEqual(['here\n', 0])
       expect(said).toEqual({ device: i, owner: i })
     }
+  })
+
+  it('are no more after a command whose input did not fit', async () => {
+    await start(patient)
+    const { out } = await allOf(await ssh.command('wc -c', new Uint8Array(30_000)))
+    expect(Number(String(out))).toBe(30_000)
+    expect(await ssh.answers(systemClock, 5_000)).toBe(true)
+    said = { device: 0, owner: 0 }
+    await allOf(await ssh.command('echo here', NOTHING))
+    expect(said).toEqual({ device: 1, owner: 1 })
   })
 
   it('are one more where nothing follows, and what is asked for then does not wait', async () => {
