@@ -8,7 +8,6 @@
 
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
 import type { Metafile } from 'esbuild'
 
 /** What a pack is made of: the modules that are asked for, and all that these load. */
@@ -48,21 +47,21 @@ export const packName = (name: string, text: string): string =>
 /** Runs in a process of its own: flags are for the whole of it. All is compiled at once, not when it is first called. */
 const MAKE_CACHE = `
 const { setFlagsFromString } = require('node:v8')
-const [file, ...flags] = process.argv.slice(1)
+const [filename, ...flags] = process.argv.slice(1)
 for (const flag of flags) setFlagsFromString(flag)
 setFlagsFromString('--no-lazy')
-const script = new (require('node:vm').Script)(require('node:fs').readFileSync(file, 'latin1'), { filename: file })
+const script = new (require('node:vm').Script)(require('node:fs').readFileSync(0, 'latin1'), { filename })
 setFlagsFromString('--lazy')
 process.stdout.write(script.createCachedData())
 `
 const CACHE_MAX = 64 * 1024 * 1024
 
-/** Writes beside the file of a pack what V8, with these flags, makes of it. */
-export function writeCache(file: string, cache: string, flags: readonly string[]): void {
+/** What V8, with these flags, makes of the text of a pack that is in a file of that name. */
+export function cacheOf(text: string, filename: string, flags: readonly string[]): Uint8Array {
   const { NODE_OPTIONS: _, ...env } = process.env
-  const made = execFileSync(process.execPath, ['-e', MAKE_CACHE, file, ...flags], {
+  return execFileSync(process.execPath, ['-e', MAKE_CACHE, filename, ...flags], {
     env,
+    input: text,
     maxBuffer: CACHE_MAX,
   })
-  writeFileSync(cache, made)
 }

@@ -4,10 +4,11 @@
  *     node dist/deploy/page.js      writes them into dist/controller/web
  */
 
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, type Metafile } from 'esbuild'
+import { fillFolder } from './output-folder.ts'
 
 const SOURCES = ['controller', 'web']
 const FRONT = 'index.html'
@@ -54,8 +55,5 @@ function withPreloads(html: string, { outputs }: Metafile): string {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const root = join(import.meta.dirname, '..', '..')
-  const out = join(root, 'dist', ...SOURCES)
-  rmSync(out, { recursive: true, force: true })
-  mkdirSync(out, { recursive: true })
-  for (const [name, text] of await buildPage(root)) writeFileSync(join(out, name), text)
+  fillFolder(join(root, 'dist', ...SOURCES), await buildPage(root))
 }

@@ -4,11 +4,11 @@
  * takes twice as long to start; as so few modules, half as long again, because Node takes more steps to each.
  */
 
-import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { build } from 'esbuild'
 import { HEAP_FLAGS } from '../agent/heap-flags.ts'
-import { loadedBy, packName, packText, type Wanted, writeCache } from './packs.ts'
+import { fillFolder } from './output-folder.ts'
+import { cacheOf, loadedBy, packName, packText, type Wanted } from './packs.ts'
 import { partText } from './part.ts'
 import { bundledRequire, lessOfSsh2, SHORTER, scriptOf } from './script.ts'
 
@@ -86,24 +86,15 @@ const { outputFiles, metafile } = await build({
 const parts = new Map<string, string>()
 for (const { path, text } of outputFiles) parts.set(basename(path), partText(await scriptOf(text)))
 
-const written = new Set<string>()
-mkdirSync(OUT, { recursive: true })
-write(PACKAGE.name, PACKAGE.text)
-for (const [name, text] of parts) write(name, text)
+const files = new Map<string, string | Uint8Array>([[PACKAGE.name, PACKAGE.text], ...parts])
 for (const [name, program] of Object.entries(PROGRAMS)) {
-  const packed = writePacks(program)
-  await writeStart(name, packed)
+  const packed = makePacks(program)
+  files.set(`${name}.js`, `${STARTED}${await startOf(name, packed)}`)
 }
-for (const name of readdirSync(OUT)) if (!written.has(name)) rmSync(join(OUT, name))
-
-function write(name: string, text: string, mode = 0o644): void {
-  written.add(name)
-  writeFileSync(join(OUT, name), text)
-  chmodSync(join(OUT, name), mode)
-}
+fillFolder(OUT, files)
 
 /** Resolves each part that is in a pack to the name of that. */
-function writePacks({ packs = [], flags = [] }: Program): ReadonlyMap<string, string> {
+function makePacks({ packs = [], flags = [] }: Program): ReadonlyMap<string, string> {
   const packed = new Map<string, string>()
   for (const { name, modules, without = [] } of packs) {
     const loaded = loadedBy(metafile, without)
@@ -113,16 +104,15 @@ function writePacks({ packs = [], flags = [] }: Program): ReadonlyMap<string, st
       .filter(part => !packed.has(part))
     const text = packText(new Map(names.map(part => [part, parts.get(part)!])))
     const file = packName(name, text)
-    write(`${file}.js`, text)
-    written.add(`${file}.cache`)
-    writeCache(join(OUT, `${file}.js`), join(OUT, `${file}.cache`), flags)
+    files.set(`${file}.js`, text)
+    files.set(`${file}.cache`, cacheOf(text, join(OUT, `${file}.js`), flags))
     for (const part of names) packed.set(part, file)
   }
   return packed
 }
 
-/** What is started by its name. */
-async function writeStart(name: string, packed: ReadonlyMap<string, string>): Promise<void> {
+/** The text of what is started by its name. */
+async function startOf(name: string, packed: ReadonlyMap<string, string>): Promise<string> {
   const { outputFiles } = await build({
     absWorkingDir: ROOT,
     entryPoints: [join(ROOT, 'deploy', 'program-start.ts')],
@@ -139,5 +129,5 @@ async function writeStart(name: string, packed: ReadonlyMap<string, string>): Pr
     legalComments: 'none',
     logLevel: 'warning',
   })
-  write(`${name}.js`, `${STARTED}${outputFiles[0]!.text}`, 0o755)
+  return outputFiles[0]!.text
 }

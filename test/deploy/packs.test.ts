@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Script } from 'node:vm'
 import type { Metafile } from 'esbuild'
 import { expect, test } from 'vitest'
 import { HEAP_FLAGS } from '../../agent/heap-flags.ts'
-import { loadedBy, packName, packText, writeCache } from '../../deploy/packs.ts'
+import { cacheOf, loadedBy, packName, packText } from '../../deploy/packs.ts'
 import { partText } from '../../deploy/part.ts'
 import { scratchDirectory } from '../sys/scratch.ts'
 
@@ -49,7 +49,7 @@ test.for([
   const file = join(scratchDirectory(), 'pack.js')
   const cache = `${file}.cache`
   writeFileSync(file, TEXT)
-  writeCache(file, cache, flags)
+  writeFileSync(cache, cacheOf(TEXT, file, flags))
   const { NODE_OPTIONS: _, ...env } = process.env
   const taken = (more: readonly string[]) =>
     execFileSync(process.execPath, ['-e', TAKE, file, cache, ...flags, ...more], {
@@ -62,11 +62,8 @@ test.for([
 })
 
 test('all functions are compiled ahead, not only those that run at once', () => {
-  const file = join(scratchDirectory(), 'pack.js')
-  writeFileSync(file, TEXT)
-  writeCache(file, `${file}.cache`, [])
-  const lazy = new Script(TEXT, { filename: file }).createCachedData()
-  expect(readFileSync(`${file}.cache`).length).toBeGreaterThan(lazy.length)
+  const lazy = new Script(TEXT, { filename: 'pack.js' }).createCachedData()
+  expect(cacheOf(TEXT, 'pack.js', []).length).toBeGreaterThan(lazy.length)
 })
 
 test('what a module loads is what it imports, and what that imports; not what waits until it is asked for', () => {
