@@ -12,6 +12,7 @@ import { allowsListening, allowsTarget, type Endpoint } from '../src/box/scope.t
 import { isAskedShortly } from '../src/box/short-command.ts'
 import type { Carrier } from './carrier.ts'
 import type { Account } from './environment.ts'
+import { piecewise } from './piecewise.ts'
 import { SeatedSockets } from './seat/seated-sockets.ts'
 import { mayBe } from './session-account.ts'
 import { SessionOutput } from './session-output.ts'
@@ -234,8 +235,7 @@ export class Forwarding {
 /** Reads to the end, no faster than what is read can be written. */
 async function carry(from: Duplex, write: (chunk: Uint8Array) => Promise<void>): Promise<void> {
   try {
-    for await (const chunk of from.iterator({ destroyOnReturn: false }))
-      await write(chunk as Uint8Array)
+    for await (const piece of piecewise(from)) await write(piece)
   } catch {
     // Cut off: its `close` ends the other side.
   }

@@ -7,6 +7,7 @@ import type { ChildProcess } from 'node:child_process'
 import type { Duplex, Readable, Writable } from 'node:stream'
 import { WireError } from '../../src/wire/layout.ts'
 import type { Identity } from '../environment.ts'
+import { piecewise } from '../piecewise.ts'
 import { framed, PacketSplitter } from '../sftp/packet-splitter.ts'
 import type { Witness } from '../sftp/witness.ts'
 import { startSeat } from './seat.ts'
@@ -57,18 +58,17 @@ export class SeatedFiles {
   private async handedOn(input: Duplex, reply: Reply): Promise<number> {
     const { stdin, stdout } = this.seat
     const up = async () => {
-      for await (const chunk of input.iterator({ destroyOnReturn: false }))
-        await written(stdin, chunk as Uint8Array)
+      for await (const piece of piecewise(input)) await written(stdin, piece)
       stdin.end()
     }
     void up().catch(() => stdin.end())
-    for await (const chunk of stdout) await reply(chunk as Uint8Array)
+    for await (const piece of piecewise(stdout)) await reply(piece)
     return await this.exited
   }
 
   private async witnessed(input: Duplex, reply: Reply, witness: Witness): Promise<number> {
     const { stdin, stdout } = this.seat
-    const requests = packetsOf(input.iterator({ destroyOnReturn: false }))
+    const requests = packetsOf(input)
     const replies = packetsOf(stdout)
     try {
       for await (const request of requests) {
@@ -82,15 +82,16 @@ export class SeatedFiles {
       throw error
     }
     stdin.end()
+    await replies.return(undefined)
     // Read to its end, or its process would not end either.
     stdout.resume()
     return await this.exited
   }
 }
 
-async function* packetsOf(chunks: AsyncIterable<unknown>): AsyncGenerator<Uint8Array, undefined> {
+async function* packetsOf(stream: Readable): AsyncGenerator<Uint8Array, undefined> {
   const splitter = new PacketSplitter()
-  for await (const chunk of chunks) yield* splitter.push(chunk as Uint8Array)
+  for await (const piece of piecewise(stream)) yield* splitter.push(piece)
 }
 
 const written = (to: Writable, chunk: Uint8Array): Promise<void> =>

@@ -6,6 +6,7 @@
 
 import type { Readable } from 'node:stream'
 import { WireError } from '../../src/wire/layout.ts'
+import { piecewise } from '../piecewise.ts'
 import { EXTENSIONS } from './extensions.ts'
 import { Handles } from './handles.ts'
 import { framed, PacketSplitter } from './packet-splitter.ts'
@@ -45,8 +46,8 @@ export class SftpSession {
   async serve(input: Readable, reply: (packet: Uint8Array) => Promise<void>): Promise<number> {
     const splitter = new PacketSplitter()
     try {
-      for await (const chunk of input.iterator({ destroyOnReturn: false }))
-        for (const packet of splitter.push(chunk as Uint8Array)) {
+      for await (const piece of piecewise(input))
+        for (const packet of splitter.push(piece)) {
           const answer = await this.answer(packet)
           if (this.witness?.saw(packet, answer) === false) return 1
           await reply(framed(answer))
