@@ -28,16 +28,21 @@ export interface Pipes {
 }
 
 type MakeNamedPipes = (paths: readonly string[]) => Promise<void>
+type Places = readonly string[]
 
 /** Standard input, output and errors. */
 const PIPES_EACH = 3
 /** Commands for which they are made at once; a process often may have 1,024 descriptors. */
 const AT_ONCE_MAX = 8
 
+/** On a disk a file that goes at once costs more than all else of a pipe, where many others have just gone (ext4). */
+const IN_MEMORY = '/dev/shm'
+
 const { O_RDONLY, O_WRONLY, O_RDWR, O_NONBLOCK } = constants
 
 export class PipeShelf {
   private readonly mkfifo: MakeNamedPipes
+  private readonly places: Places
   private readonly shelf: number[] = []
   /** For how many commands they are made the next time: one says nothing about a second, and two that there will be more. */
   private next = 1
@@ -45,8 +50,10 @@ export class PipeShelf {
   private users = 0
   private isWanted = false
 
-  constructor(mkfifo: MakeNamedPipes = startMkfifo) {
+  /** The names of the pipes are for a moment in the first of the places that will do. */
+  constructor(mkfifo: MakeNamedPipes = startMkfifo, places: Places = [IN_MEMORY, tmpdir()]) {
     this.mkfifo = mkfifo
+    this.places = places
   }
 
   /** Pipes that whoever runs the command may open again; null where the machine cannot make them. */
@@ -83,9 +90,14 @@ export class PipeShelf {
   private async fill(): Promise<boolean> {
     const count = this.next
     this.next = AT_ONCE_MAX
+    for (const place of this.places) if (await this.make(count, place)) return true
+    return this.shelf.length > 0
+  }
+
+  private async make(count: number, place: string): Promise<boolean> {
     let directory: string | null = null
     try {
-      directory = mkdtempSync(join(tmpdir(), 'box-exec-'))
+      directory = mkdtempSync(join(place, 'box-exec-'))
       const paths = Array.from({ length: PIPES_EACH * count }, (_, i) =>
         join(directory!, String(i)),
       )
@@ -93,7 +105,7 @@ export class PipeShelf {
       for (const path of paths) this.shelf.push(openSync(path, O_RDWR))
       return true
     } catch {
-      return this.shelf.length > 0
+      return false
     } finally {
       if (directory) rmSync(directory, { recursive: true, force: true })
     }

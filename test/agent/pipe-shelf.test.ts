@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { closeSync, fstatSync, readdirSync, readSync, statSync, writeSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Pipe, PipeShelf, type Pipes } from '../../agent/pipe-shelf.ts'
 
@@ -104,12 +105,17 @@ describe('pipes for commands', () => {
     expect(await ask()).not.toBeNull()
   })
 
+  it('are made in the next place where the first will not do', async () => {
+    shelf = new PipeShelf(paths => mkfifo(paths), ['/nowhere', tmpdir()])
+    expect(await ask()).not.toBeNull()
+    expect(started).toEqual([1])
+  })
+
   it('are made again after there was no place for their names', async () => {
-    const { TMPDIR } = process.env
-    process.env.TMPDIR = '/nowhere'
+    const places = ['/nowhere']
+    shelf = new PipeShelf(paths => mkfifo(paths), places)
     expect(await ask()).toBeNull()
-    if (TMPDIR === undefined) delete process.env.TMPDIR
-    else process.env.TMPDIR = TMPDIR
+    places.push(tmpdir())
     expect(await ask()).not.toBeNull()
   })
 })
