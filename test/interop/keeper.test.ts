@@ -123,8 +123,9 @@ describe.skipIf(skipped)('a shell whose agent', { timeout: 400_000 }, () => {
     again.type('C-c')
     await expectSame(again, pid)
     // Whoever looks meanwhile does nothing.
-    await restart('SIGKILL')
-    await again.until(/The connection to kitchen is lost. Looking for your shell/, BACK_MS)
+    // What it is told goes with the first screen of the shell that is found again.
+    const told = again.until(/The connection to kitchen is lost. Looking for your shell/, BACK_MS)
+    await Promise.all([told, restart('SIGKILL')])
     await expectSame(again, pid)
     again.type('exit', 'Enter')
     await again.until(/status 0/)
