@@ -6,15 +6,18 @@
 
 import { finished, type Readable } from 'node:stream'
 
-/** Nothing more is read while a piece is in hand. Throws what the stream fails with, also where it is cut off. */
+/**
+ * Nothing more is read while a piece is in hand, unless somebody else resumes the stream, as Node does with what a program
+ * has printed when it ends: that waits. Throws what the stream fails with, also where it is cut off.
+ */
 export async function* piecewise(stream: Readable): AsyncGenerator<Uint8Array, undefined> {
-  let piece: Uint8Array | null = null
+  const pieces: Uint8Array[] = []
   let isOver = false
   let failure: Error | null | undefined
   let wake: () => void = () => {}
   const arrived = (chunk: Uint8Array) => {
     stream.pause()
-    piece = chunk
+    pieces.push(chunk)
     wake()
   }
   const forget = finished(stream, { writable: false }, error => {
@@ -25,16 +28,16 @@ export async function* piecewise(stream: Readable): AsyncGenerator<Uint8Array, u
   stream.on('data', arrived)
   try {
     for (;;) {
-      if (!piece && !isOver) {
+      const piece = pieces.shift()
+      if (piece) yield piece
+      else if (failure) throw failure
+      else if (isOver) return
+      else {
         stream.resume()
         await new Promise<void>(resolve => {
           wake = resolve
         })
       }
-      if (piece) yield piece
-      else if (failure) throw failure
-      else return
-      piece = null
     }
   } finally {
     stream.off('data', arrived)

@@ -26,7 +26,8 @@ export function fillFolder(path: string, files: ReadonlyMap<string, string | Uin
     for (const [name, content] of files) {
       const file = join(aside, name)
       writeFileSync(file, content)
-      chmodSync(file, content.toString().startsWith(SHEBANG) ? 0o755 : 0o644)
+      const isStarted = typeof content === 'string' && content.startsWith(SHEBANG)
+      chmodSync(file, isStarted ? 0o755 : 0o644)
       renameSync(file, join(path, name))
     }
   } finally {

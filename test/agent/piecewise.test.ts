@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { PassThrough, Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { piecewise } from '../../agent/piecewise.ts'
@@ -60,6 +61,27 @@ test('reads no further ahead than the stream itself while a piece is in hand', a
   let count = 1
   while (!(await reading.next()).done) count++
   expect(count).toBe(100)
+})
+
+test('loses nothing where somebody else resumes the stream while a piece is in hand', async () => {
+  const stream = new PassThrough()
+  for (const piece of ['one', 'two', 'three']) stream.write(piece)
+  stream.end()
+  const pieces = await read(stream, async () => {
+    stream.resume()
+    await turns()
+  })
+  expect(pieces).toEqual(['one', 'two', 'three'])
+})
+
+test('has all that a program printed which ends while a piece is in hand', async () => {
+  const { stdout } = spawn('sh', ['-c', 'head -c 300000 /dev/zero'], { stdio: 'pipe' })
+  let size = 0
+  for await (const { length } of piecewise(stdout)) {
+    size += length
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+  expect(size).toBe(300_000)
 })
 
 test('tells of a failure after what came before it', async () => {
