@@ -32,8 +32,9 @@ type Places = readonly string[]
 
 /** Standard input, output and errors. */
 const PIPES_EACH = 3
-/** Commands for which they are made at once; a process often may have 1,024 descriptors. */
-const AT_ONCE_MAX = 8
+/** Commands for which they are made at once: so many times as many as before, up to this; a process often may have 1,024 descriptors. */
+const GROWTH = 8
+const AT_ONCE_MAX = 32
 
 /** On a disk a file that goes at once costs more than all else of a pipe, where many others have just gone (ext4). */
 const IN_MEMORY = '/dev/shm'
@@ -89,7 +90,7 @@ export class PipeShelf {
   /** False where it failed. */
   private async fill(): Promise<boolean> {
     const count = this.next
-    this.next = AT_ONCE_MAX
+    this.next = Math.min(GROWTH * count, AT_ONCE_MAX)
     for (const place of this.places) if (await this.make(count, place)) return true
     return this.shelf.length > 0
   }

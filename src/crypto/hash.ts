@@ -1,6 +1,7 @@
 /** Hashes and message authentication codes, of parts that need not be joined first. */
 
 import { createHash, createHmac, hash, timingSafeEqual } from 'node:crypto'
+import { hmacShort } from './short-hmac.ts'
 
 /** A Buffer as the plain bytes it is: `slice` then copies, as everywhere else. */
 export const plainBytes = (buffer: Uint8Array): Uint8Array =>
@@ -51,6 +52,8 @@ function authenticate(
   key: Uint8Array,
   parts: readonly Uint8Array[],
 ): Uint8Array {
+  const short = hmacShort(algorithm, key, parts)
+  if (short) return short
   const hmac = createHmac(algorithm, key)
   for (const part of parts) hmac.update(part)
   return plainBytes(hmac.digest())

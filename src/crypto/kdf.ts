@@ -5,6 +5,7 @@
 
 import { concat } from '../base/bytes.ts'
 import { hmacSha256, hmacSha512 } from './hash.ts'
+import { hkdfShort } from './short-hmac.ts'
 
 /** HMAC-SHA256 gives so many bytes a step. */
 const BLOCK = 32
@@ -24,10 +25,11 @@ export function hkdf(
   ...context: readonly (Uint8Array | string)[]
 ): Uint8Array {
   if (length > STEPS_MAX * BLOCK) throw new RangeError(`HKDF cannot give ${length} bytes`)
+  const parts = context.map(part => (typeof part === 'string' ? encoder.encode(part) : part))
+  const short = hkdfShort(length, salt, ikm, parts)
+  if (short) return short
   const prk = hmacSha512(salt, ikm)
-  const info = concat(
-    ...context.map(part => (typeof part === 'string' ? encoder.encode(part) : part)),
-  )
+  const info = concat(...parts)
   const okm = new Uint8Array(Math.ceil(length / BLOCK) * BLOCK)
   let last = new Uint8Array(0)
   for (let step = 1; (step - 1) * BLOCK < length; step++) {

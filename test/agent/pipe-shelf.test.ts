@@ -43,9 +43,9 @@ describe('pipes for commands', () => {
     return taken
   }
 
-  it('are made for one command, then for eight at a time', async () => {
-    await take(24)
-    expect(started).toEqual([1, 8, 8, 8])
+  it('are made for one command, then for eight, then for as many as there may be at a time', async () => {
+    await take(48)
+    expect(started).toEqual([1, 8, 32, 32])
   })
 
   it('are made for everybody who asks at the same time', async () => {
