@@ -6,7 +6,7 @@ import type { MeshStream } from '../src/mesh/duplex.ts'
 import type { Typing } from './typing.ts'
 
 /** Also one that is not of the mesh, and knows no hurry. */
-export type CarryingStream = Duplex & Partial<Pick<MeshStream, 'hurry'>>
+export type CarryingStream = Duplex & Partial<Pick<MeshStream, 'hurry' | 'untilRoom'>>
 
 export interface Carrier {
   readonly stream: CarryingStream

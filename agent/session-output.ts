@@ -56,7 +56,8 @@ export class SessionOutput {
       _chunkcbErr: undefined,
     })
     // ssh2 does not look whether the carrier keeps up; without this, ^C would wait behind megabytes.
-    const { stream } = this.carrier
+    const { stream, typing } = this.carrier
+    if (typing.isOn) await stream.untilRoom?.()
     if (stream.writableNeedDrain) await new Promise<void>(resolve => stream.once('drain', resolve))
   }
 }

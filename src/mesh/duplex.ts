@@ -29,6 +29,9 @@ const PAYLOAD_MAX = 60 * 1_024
 const BUFFER_BYTES = 256 * 1_024
 /** From so many on a writer waits where nothing can be sent: what is written next comes behind them. */
 const COLLECTED_BYTES = 16 * 1_024
+/** So many bytes, so often before there is room again, are sent all the same where somebody waits for what is small. */
+const PASSING_BYTES = 512
+const PASSING_MAX = 32
 /** How long the side that ended last waits for the other to close the channel: its END_ACK may be under way. */
 const LINGER_MS = 30_000
 /** When both have ended, the last END_ACK must come within this. */
@@ -42,6 +45,8 @@ export interface DuplexOptions {
 /** Bytes both ways; see `hurry` of a channel. */
 export interface MeshStream extends Duplex {
   hurry(isOn: boolean): void
+  /** Resolves when all that was written is on its way and there is room for more; also where nothing can be sent any more. */
+  untilRoom(): Promise<void>
 }
 
 /** Makes a stream of a channel, which must not be attached yet; the stream alone uses it from now on. */
@@ -69,7 +74,8 @@ export function asDuplex(
     },
   })
   ends.begin(duplex)
-  return Object.assign(duplex, { hurry: (isOn: boolean) => channel.hurry?.(isOn) })
+  const hurry = (isOn: boolean) => ends.hurry(isOn)
+  return Object.assign(duplex, { hurry, untilRoom: () => ends.untilRoom() })
 }
 
 type Done = (error?: Error | null) => void
@@ -83,6 +89,9 @@ class StreamEnds {
   private collectedBytes = 0
   private flushing = false
   private heldBack = false
+  private isHurried = false
+  private passed = 0
+  private roomWaiters: (() => void)[] = []
   private written: Done | null = null
   private finishing: Done | null = null
   private mine: 'open' | 'ended' | 'acknowledged' = 'open'
@@ -109,6 +118,18 @@ class StreamEnds {
     })
   }
 
+  hurry(isOn: boolean): void {
+    this.isHurried = isOn
+    this.channel.hurry?.(isOn)
+  }
+
+  untilRoom(): Promise<void> {
+    return new Promise(resolve => {
+      this.roomWaiters.push(resolve)
+      this.flushSoon()
+    })
+  }
+
   write(chunks: readonly Uint8Array[], done: Done): void {
     if (this.over) {
       done(this.over)
@@ -121,7 +142,7 @@ class StreamEnds {
     this.flush(PAYLOAD_MAX)
     this.flushSoon()
     // Whoever waits here holds back the writer; else its next small write is to join this one.
-    if (this.heldBack) this.written = done
+    if (this.heldBack && !this.passes()) this.written = done
     else done()
   }
 
@@ -203,6 +224,7 @@ class StreamEnds {
     this.deadlines.clear()
     if (this.over) return
     this.over = reason
+    this.tellRoom()
     if (!this.isComplete()) this.duplex.destroy(reason)
   }
 
@@ -217,11 +239,13 @@ class StreamEnds {
     this.over = new BoxError('CHANNEL_CLOSED', 'The stream is closed.')
     this.collected = []
     this.collectedBytes = 0
+    this.tellRoom()
     this.channel.close()
   }
 
   private drained(): void {
     this.heldBack = false
+    this.passed = 0
     // What does not fill a message waits for what the writer has held back.
     this.flush(this.finishing ? 1 : PAYLOAD_MAX)
     this.endIfWritten()
@@ -246,13 +270,29 @@ class StreamEnds {
     queueMicrotask(() => {
       this.flushing = false
       this.flush(1)
+      this.tellRoom()
     })
+  }
+
+  private tellRoom(): void {
+    if ((this.heldBack || this.collectedBytes > 0) && !this.over) return
+    for (const told of this.roomWaiters.splice(0)) told()
+  }
+
+  /** Whether what was collected goes although what is large is held back. */
+  private passes(): boolean {
+    return this.isHurried && this.collectedBytes <= PASSING_BYTES && this.passed < PASSING_MAX
   }
 
   /** Sends while there are at least so many bytes, 1 or more. */
   private flush(least: number): void {
-    while (this.collectedBytes >= least && !this.heldBack && !this.over)
+    while (this.collectedBytes >= least && !this.over) {
+      if (this.heldBack) {
+        if (!this.passes()) return
+        this.passed++
+      }
       this.send(StreamData.encode({ payload: this.takePayload() }))
+    }
   }
 
   private takePayload(): Uint8Array {

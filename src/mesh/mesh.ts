@@ -96,7 +96,7 @@ export interface Channel {
   /** Holds the sender back, and lets it go on. */
   pause(): void
   resume(): void
-  /** Whether somebody waits for the small things among what is sent: then little may stand before them on the way. */
+  /** Whether somebody waits for the small things among what is sent: then little may stand before them on the way, and `send` says earlier to wait. */
   hurry?(isOn: boolean): void
   /** Ends the channel at once, in both directions. `closed` is not called for one's own close. */
   close(): void

@@ -3,10 +3,11 @@
 import type { Duplex } from 'node:stream'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { BoxError } from '../../src/base/errors.ts'
 import { peerId } from '../../src/base/ids.ts'
 import { loopbackPair } from '../../src/mesh/cadet/loopback.ts'
 import { asDuplex, StreamData, StreamEnd, StreamEndAck } from '../../src/mesh/duplex.ts'
-import type { Channel } from '../../src/mesh/mesh.ts'
+import type { Channel, ChannelEvents } from '../../src/mesh/mesh.ts'
 import { World } from '../sim/world.ts'
 
 const SELF = peerId(new Uint8Array(32))
@@ -215,6 +216,107 @@ describe('a stream over a channel', () => {
     far.stream.end('y')
     await world.pass(10)
     expect(typesOf(near)).toEqual([0xbdb0, 0xbdb1, 0xbdb2])
+  })
+})
+
+describe('a stream whose channel is held back while somebody types', () => {
+  /** A channel of which the test says when there is room. */
+  function heldStream() {
+    const world = new World(1)
+    const sent: number[] = []
+    let events!: ChannelEvents
+    let hasRoom = true
+    const channel: Channel = {
+      peer: SELF,
+      path: () => null,
+      attach: told => {
+        events = told
+      },
+      send: message => {
+        sent.push(StreamData.decode(message).payload.length)
+        return hasRoom
+      },
+      pause: () => {},
+      resume: () => {},
+      close: () => {},
+    }
+    const stream = asDuplex(channel, world)
+    stream.on('error', () => {})
+    const hold = async () => {
+      hasRoom = false
+      stream.write(Buffer.alloc(16_000))
+      await world.pass(0)
+    }
+    const drain = async () => {
+      hasRoom = true
+      events.drained()
+      await world.pass(0)
+    }
+    const write = async (size: number) => {
+      stream.write(Buffer.alloc(size))
+      await world.pass(0)
+    }
+    const end = () => events.closed(new BoxError('CHANNEL_LOST'))
+    return { world, stream, sent, hold, drain, write, end }
+  }
+
+  test('sends what is small all the same, and all else when there is room', async () => {
+    const { stream, sent, hold, drain, write } = heldStream()
+    stream.hurry(true)
+    await hold()
+    await write(80)
+    await write(90)
+    expect(sent).toEqual([16_000, 80, 90])
+    await write(2_000)
+    // What comes behind it comes behind it.
+    await write(70)
+    expect(sent).toEqual([16_000, 80, 90])
+    await drain()
+    expect(sent).toEqual([16_000, 80, 90, 2_070])
+  })
+
+  test('sends nothing more where nobody types', async () => {
+    const { stream, sent, hold, drain, write } = heldStream()
+    stream.hurry(true)
+    stream.hurry(false)
+    await hold()
+    await write(80)
+    expect(sent).toEqual([16_000])
+    await drain()
+    expect(sent).toEqual([16_000, 80])
+  })
+
+  test('sends no more than some, so that nothing piles up where there is no way', async () => {
+    const { stream, sent, hold, drain, write } = heldStream()
+    stream.hurry(true)
+    await hold()
+    for (let n = 0; n < 500; n++) await write(50)
+    expect(sent.length).toBeLessThan(40)
+    await drain()
+    expect(sent.reduce((sum, size) => sum + size)).toBe(16_000 + 500 * 50)
+  })
+
+  test('tells when there is room, at once where there is', async () => {
+    const { world, stream, hold, drain, end } = heldStream()
+    const told: string[] = []
+    const wait = (name: string) => void stream.untilRoom().then(() => told.push(name))
+    wait('at once')
+    await world.pass(0)
+    await hold()
+    wait('one')
+    wait('two')
+    await world.pass(1_000)
+    expect(told).toEqual(['at once'])
+    await drain()
+    expect(told).toEqual(['at once', 'one', 'two'])
+    await hold()
+    wait('at the end')
+    end()
+    await world.pass(0)
+    expect(told.at(-1)).toBe('at the end')
+    wait('behind it')
+    await world.pass(0)
+    expect(told.at(-1)).toBe('behind it')
   })
 })
 

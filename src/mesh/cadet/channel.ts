@@ -148,7 +148,7 @@ export class CadetChannel implements Channel {
     const sequence = this.outgoing.sequence
     this.outgoing.push(ChannelData.encode({ sequence, channel: this.number, payload: message }))
     this.sendAll()
-    this.heldBack = this.outgoing.unsent > 0
+    this.heldBack = this.outgoing.unsent > 0 || this.outgoing.isFull
     return !this.heldBack
   }
 
@@ -163,6 +163,7 @@ export class CadetChannel implements Channel {
 
   hurry(isOn: boolean): void {
     this.outgoing.hurry(isOn)
+    this.tellDrained()
   }
 
   close(): void {
@@ -301,7 +302,8 @@ export class CadetChannel implements Channel {
   }
 
   private tellDrained(): void {
-    if (!this.heldBack || this.outgoing.unsent > 0 || this.state.is !== 'open') return
+    const { unsent, isFull } = this.outgoing
+    if (!this.heldBack || unsent > 0 || isFull || this.state.is !== 'open') return
     this.heldBack = false
     this.events?.drained()
   }

@@ -61,6 +61,10 @@ export class FlightLimit {
     return this.ebb.bytes > 0 ? this.ebb.bytes : this.bytes
   }
 
+  get isHurried(): boolean {
+    return this.haste === 'hurried'
+  }
+
   /** From now on less may wait on the way, or as much as usual. */
   hurry(isOn: boolean): void {
     this.haste = isOn ? 'hurried' : 'usual'

@@ -10,6 +10,8 @@ import { FlightLimit } from './flight-limit.ts'
 import type { Received } from './receive-window.ts'
 import { ACKNOWLEDGED_WITHIN_MS, WINDOW_BYTES, WINDOW_GNUNET } from './window-size.ts'
 
+/** Ours: what is no larger does not wait for room on the way, where somebody waits for what is small. */
+const SMALL_MAX = 1_024
 /** Ours: a gap is a loss once so many later messages have arrived (as TCP, RFC 5681 section 3.2). */
 const OVERTAKEN_MAX = 3
 
@@ -73,6 +75,11 @@ export class SendWindow {
   /** Whether something could be sent if only the peer's client took what it has. */
   get blocked(): boolean {
     return this.unsent > 0 && this.missing === 0
+  }
+
+  /** Whether somebody waits for what is small, and enough is under way before it. */
+  get isFull(): boolean {
+    return this.flight.isHurried && this.missingBytes >= this.flight.current
   }
 
   /** Whether the peer is one of ours, which acknowledges late and waits for late acknowledgements. */
@@ -207,6 +214,7 @@ export class SendWindow {
       this.appetite.reached()
       return false
     }
+    if (this.flight.isHurried && fresh.size <= SMALL_MAX) return true
     // To the nearest message.
     if (this.missingBytes + fresh.size / 2 < this.flight.current) return true
     this.flight.reached()

@@ -121,3 +121,45 @@ test.for([
   expect(lateMs).toBeLessThan(usualMs)
   expect(used).toBeGreaterThan(0.98)
 })
+
+test('what is small does not wait for room on the way while somebody types, but for what is before it', () => {
+  const window = new SendWindow()
+  const via = { roundTrip: new RoundTrip(), confirm() {} } as unknown as Connection
+  via.roundTrip.observe(2, 0)
+  window.widen(WINDOW_OURS)
+  let now = 0
+  const say = (size: number) => {
+    window.push(new Uint8Array(size))
+    return send()
+  }
+  const send = () => {
+    let sent = 0
+    for (let next = window.ready(); next; next = window.ready(), sent++)
+      window.transmitted(next, via, now)
+    return sent
+  }
+  const has = (expected: number) =>
+    window.acknowledged({ expected, futuresHigh: 0, futuresLow: 0 }, now)
+  // A way so narrow that two messages are enough.
+  window.hurry(true)
+  for (; now < 3_000; now += 10) {
+    if (window.unsent === 0) say(SIZE_TYPING)
+    has(window.base + 1)
+    send()
+  }
+  has(window.sequence - window.unsent)
+  send()
+  has(window.sequence)
+  expect(window.settled).toBe(true)
+
+  expect([say(SIZE_TYPING), window.isFull]).toEqual([1, false])
+  expect([say(SIZE_TYPING), window.isFull]).toEqual([1, true])
+  expect(say(80)).toBe(1)
+  expect(say(SIZE_TYPING)).toBe(0)
+  expect(say(80)).toBe(0)
+  has(window.base + 1)
+  expect(send()).toBe(2)
+  expect(window.isFull).toBe(true)
+  window.hurry(false)
+  expect(window.isFull).toBe(false)
+})

@@ -45,6 +45,18 @@ class Waits {
   }
 }
 
+/** A channel between two behind one hub, over links as long; the second has this width. */
+function throughHub(seed: number, { latencyMs, width }: { latencyMs: number; width: number }) {
+  const mesh = new CadetWorld(seed)
+  const [a, b, hub] = mesh.peers('a', 'b', 'hub')
+  mesh.link(a, hub, { latencyMs })
+  mesh.link(hub, b, { latencyMs, width })
+  const listener = new Listener(b, 'sink')
+  const opening = new Opening(a, b, 'sink')
+  mesh.until(() => opening.channel !== null && listener.accepted.length > 0, 5_000)
+  return { mesh, listener, opening }
+}
+
 test('what is said behind much else waits little, and a narrow or a long way is used to the full', () => {
   const ways = [
     { latencyMs: 5, width: 1_000, count: 100, waitMs: 250 },
@@ -52,13 +64,7 @@ test('what is said behind much else waits little, and a narrow or a long way is 
     { latencyMs: 100, width: 5_000, count: 600, waitMs: 400 },
   ]
   for (const { latencyMs, width, count, waitMs } of ways) {
-    const mesh = new CadetWorld(125)
-    const [a, b, hub] = mesh.peers('a', 'b', 'hub')
-    mesh.link(a, hub, { latencyMs })
-    mesh.link(hub, b, { latencyMs, width })
-    const listener = new Listener(b, 'sink')
-    const opening = new Opening(a, b, 'sink')
-    mesh.until(() => opening.channel !== null && listener.accepted.length > 0, 5_000)
+    const { mesh, listener, opening } = throughHub(125, { latencyMs, width })
     const waits = new Waits(mesh, opening, count)
     listener.last.inbox.onMessage = message => {
       waits.end(message)
@@ -95,4 +101,51 @@ test('what is said to somebody who takes little at a time waits little, and keep
     expect(took).toBeLessThan(1.1 * count * takesMs)
     expect(waits.late).toBeLessThan(waitMs)
   }
+})
+
+test('what is small comes soon behind what is large while somebody types, and all comes in order', () => {
+  const width = 5_000
+  const { mesh, listener, opening } = throughHub(127, { latencyMs: 5, width })
+  const channel = opening.channel!
+  const [large, small] = [16_400, 80]
+  const said: { readonly size: number; readonly at: number; isOverFull: boolean }[] = []
+  const waits: number[] = []
+  let isFull = false
+  let came = 0
+  let bytes = 0
+  const say = (size: number) => {
+    said.push({ size, at: mesh.world.now(), isOverFull: isFull })
+    isFull = !channel.send(numbered(said.length - 1, size))
+  }
+  const fill = () => {
+    isFull = false
+    while (!isFull) say(large)
+  }
+  listener.last.inbox.onMessage = message => {
+    const number = numberOf(message)
+    expect(number).toBe(came++)
+    const { size, at, isOverFull } = said[number]!
+    bytes += size
+    if (isOverFull && size === small) waits.push(mesh.world.now() - at)
+  }
+  channel.hurry!(true)
+  opening.inbox.onDrained = fill
+  fill()
+  mesh.world.run(3_000)
+  bytes = 0
+  for (let n = 0; n < 400; n++) {
+    say(small)
+    mesh.world.run(11)
+  }
+  // The way itself, the queue that may be, and a large message before it.
+  expect(waits.length).toBeGreaterThan(200)
+  expect(waits.toSorted((one, other) => one - other)[Math.floor(waits.length * 0.99)]).toBeLessThan(
+    25,
+  )
+  expect(bytes / (400 * 11 * width)).toBeGreaterThan(0.8)
+  // Nobody types: whoever was told to wait is told to go on, as ever.
+  channel.hurry!(false)
+  const before = came
+  mesh.world.run(1_000)
+  expect(came - before).toBeGreaterThan((0.8 * 1_000 * width) / large)
 })
