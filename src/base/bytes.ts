@@ -20,13 +20,24 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
 
 /** All parts, one after the other. */
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(sizeOf(parts))
+  put(whole, 0, parts)
+  return whole
+}
+
+/** Of all parts together, in bytes. */
+export function sizeOf(parts: readonly Uint8Array[]): number {
   let size = 0
-  for (const part of parts) size += part.length
-  const whole = new Uint8Array(size)
-  let at = 0
+  for (const { length } of parts) size += length
+  return size
+}
+
+/** Writes all parts to `into`, one after the other, from there on; returns where they end. */
+export function put(into: Uint8Array, from: number, parts: readonly Uint8Array[]): number {
+  let at = from
   for (const part of parts) {
-    whole.set(part, at)
+    into.set(part, at)
     at += part.length
   }
-  return whole
+  return at
 }

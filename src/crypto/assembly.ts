@@ -51,20 +51,12 @@ const I32 = 0x7f
 const I64 = 0x7e
 const PAGE = 65_536
 
-// Section 5.4: a number, a local, memory at a constant distance from an address, arithmetic.
+// Section 5.4: a number, a local, arithmetic; memory is at a constant distance from an address.
 export const constant = (value: number): Code => [0x41, signed(value)]
 export const get = (local: number): Code => [0x20, unsigned(local)]
 export const set = (local: number, value: Code): Code => [value, 0x21, unsigned(local)]
-export const load = (address: Code, offset: number): Code => [address, 0x28, 2, unsigned(offset)]
-export const store = (address: Code, offset: number, value: Code): Code => [
-  ...[address, value, 0x36, 2],
-  unsigned(offset),
-]
 const operation = (opcode: number) => (a: Code, b: Code) => [a, b, opcode]
-export const add = operation(0x6a)
 export const subtract = operation(0x6b)
-export const and = operation(0x71)
-export const xor = operation(0x73)
 export const shiftLeft = operation(0x74)
 export const shiftRight = operation(0x76)
 export const rotateLeft = operation(0x77)
@@ -100,6 +92,7 @@ function wordsOf(
   }
 }
 export const WORDS_32 = wordsOf(4, 2, [0x41, 0x28, 0x36, 0x6a, 0x71])
+export const { load, store, add, and, xor } = WORDS_32
 export const WORDS_64 = wordsOf(8, 3, [0x42, 0x29, 0x37, 0x7c, 0x83])
 
 /** The program of `routines`, with `size` bytes of memory. Null where this Node has no WebAssembly, or no room. */

@@ -1,8 +1,9 @@
 /**
  * HMAC and the derivation of kdf.ts where there is little to hash, which is nearly always: each message of CADET
- * takes twelve. An object of node:crypto costs ten times what it does then, and has to be collected.
+ * takes twelve. An object of node:crypto costs two to five times as much then, and has to be collected.
  */
 
+import { put, sizeOf } from '../base/bytes.ts'
 import { assemble, type Machine } from './assembly.ts'
 import {
   BLOCK_MAX,
@@ -23,7 +24,6 @@ import {
 const WITHOUT = 256
 
 const DIGEST = { sha256: 32, sha512: 64 } as const
-const STEP = 32
 /** What ends a text may take as much. */
 const TAIL = 2 * BLOCK_MAX
 
@@ -37,9 +37,7 @@ export function hmacShort(
   parts: readonly Uint8Array[],
 ): Uint8Array | null {
   const block = 2 * DIGEST[algorithm]
-  let size = 0
-  for (const part of parts) size += part.length
-  if (key.length > block || size > TEXT_MAX) return null
+  if (key.length > block || sizeOf(parts) > TEXT_MAX) return null
   const ready = prepared()
   if (!ready) return null
   const { memory, run } = ready
@@ -59,30 +57,18 @@ export function hkdfShort(
   ikm: Uint8Array,
   context: readonly Uint8Array[],
 ): Uint8Array | null {
-  let size = 0
-  for (const part of context) size += part.length
-  if (salt.length > BLOCK_MAX || ikm.length > TEXT_MAX || size > INFO_MAX || length > DERIVED_MAX)
-    return null
+  if (salt.length > BLOCK_MAX || ikm.length > TEXT_MAX) return null
+  if (sizeOf(context) > INFO_MAX || length > DERIVED_MAX) return null
   const ready = prepared()
   if (!ready) return null
   const { memory, run } = ready
   memory.set(salt, KEY)
   memory.set(ikm, TEXT)
   const end = TEXT + ikm.length
-  run.derive!(end, put(memory, INFO, context), RESULT + Math.ceil(length / STEP) * STEP)
+  run.derive!(end, put(memory, INFO, context), RESULT + length)
   const derived = memory.slice(RESULT, RESULT + length)
   memory.fill(0, SECRET, end + TAIL)
   return derived
-}
-
-/** All parts, one after the other, from there; returns their end. */
-function put(memory: Uint8Array, from: number, parts: readonly Uint8Array[]): number {
-  let at = from
-  for (const part of parts) {
-    memory.set(part, at)
-    at += part.length
-  }
-  return at
 }
 
 function prepared(): Machine | null {

@@ -148,7 +148,7 @@ export class CadetChannel implements Channel {
     const sequence = this.outgoing.sequence
     this.outgoing.push(ChannelData.encode({ sequence, channel: this.number, payload: message }))
     this.sendAll()
-    this.heldBack = this.outgoing.unsent > 0 || this.outgoing.isFull
+    this.heldBack = this.outgoing.isFull
     return !this.heldBack
   }
 
@@ -302,8 +302,7 @@ export class CadetChannel implements Channel {
   }
 
   private tellDrained(): void {
-    const { unsent, isFull } = this.outgoing
-    if (!this.heldBack || unsent > 0 || isFull || this.state.is !== 'open') return
+    if (!this.heldBack || this.outgoing.isFull || this.state.is !== 'open') return
     this.heldBack = false
     this.events?.drained()
   }

@@ -77,9 +77,9 @@ export class SendWindow {
     return this.unsent > 0 && this.missing === 0
   }
 
-  /** Whether somebody waits for what is small, and enough is under way before it. */
+  /** Whether to wait with more: something waits already, or enough is under way before what is small and waited for. */
   get isFull(): boolean {
-    return this.flight.isHurried && this.missingBytes >= this.flight.current
+    return this.unsent > 0 || (this.flight.isHurried && this.missingBytes >= this.flight.current)
   }
 
   /** Whether the peer is one of ours, which acknowledges late and waits for late acknowledgements. */
