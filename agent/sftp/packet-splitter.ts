@@ -66,10 +66,11 @@ function sizeOf(bytes: Uint8Array): number {
   return size
 }
 
-/** The packet with its length before it. */
-export function framed(packet: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(HEADER + packet.length)
-  new DataView(bytes.buffer).setUint32(0, packet.length)
+/** The packet with its length before it, in `place` where that has the room: good until the next one is made there. */
+export function framed(packet: Uint8Array, place?: Uint8Array<ArrayBuffer>): Uint8Array {
+  const end = HEADER + packet.length
+  const bytes = place && place.length >= end ? place : new Uint8Array(end)
+  new DataView(bytes.buffer, bytes.byteOffset).setUint32(0, packet.length)
   bytes.set(packet, HEADER)
-  return bytes
+  return bytes.subarray(0, end)
 }

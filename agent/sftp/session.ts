@@ -18,6 +18,8 @@ import type { Witness } from './witness.ts'
 
 /** Type and number: what can be answered at all. */
 const HEADER = 5
+/** Where replies with data are framed: a large buffer for each would be garbage faster than it is collected. */
+const REPLY_PLACE = SCRATCH_SIZE + 4
 
 export interface SftpOptions {
   readonly region: Region
@@ -39,18 +41,19 @@ export class SftpSession {
   }
 
   /**
-   * Serves until the client has said everything. Resolves to the exit code: 1 where it spoke no SFTP, or where
+   * Serves until the client has said everything; a reply is good until it is taken. Resolves to the exit code: 1 where it spoke no SFTP, or where
    * what was done could not be written down.
    * What it had open is closed then.
    */
   async serve(input: Readable, reply: (packet: Uint8Array) => Promise<void>): Promise<number> {
     const splitter = new PacketSplitter()
+    const place = new Uint8Array(REPLY_PLACE)
     try {
       for await (const piece of piecewise(input))
         for (const packet of splitter.push(piece)) {
           const answer = await this.answer(packet)
           if (this.witness?.saw(packet, answer) === false) return 1
-          await reply(framed(answer))
+          await reply(framed(answer, place))
         }
       return splitter.isWithin ? 1 : 0
     } catch (error) {

@@ -37,6 +37,8 @@ const LINGER_MS = 30_000
 /** When both have ended, the last END_ACK must come within this. */
 const END_MS = 60_000
 
+const NOTHING = new Uint8Array(0)
+
 export interface DuplexOptions {
   /** Whether one direction may go on when the other has ended, as in TCP; the default. */
   readonly allowHalfOpen?: boolean
@@ -291,24 +293,25 @@ class StreamEnds {
         if (!this.passes()) return
         this.passed++
       }
-      this.send(StreamData.encode({ payload: this.takePayload() }))
+      this.send(this.takeMessage())
     }
   }
 
-  private takePayload(): Uint8Array {
-    const payload = new Uint8Array(Math.min(this.collectedBytes, PAYLOAD_MAX))
+  private takeMessage(): Uint8Array {
+    const size = Math.min(this.collectedBytes, PAYLOAD_MAX)
+    const message = StreamData.encodeWithRoom({ payload: NOTHING }, size)
     let used = 0
-    for (let at = 0; at < payload.length; ) {
+    for (let at = message.length - size; at < message.length; ) {
       const chunk = this.collected[used]!
-      const part = chunk.subarray(0, payload.length - at)
-      payload.set(part, at)
+      const part = chunk.subarray(0, message.length - at)
+      message.set(part, at)
       at += part.length
       if (part.length === chunk.length) used++
       else this.collected[used] = chunk.subarray(part.length)
     }
     this.collected.splice(0, used)
-    this.collectedBytes -= payload.length
-    return payload
+    this.collectedBytes -= size
+    return message
   }
 
   private send(raw: Uint8Array): void {

@@ -12,6 +12,8 @@ import { type Address, formatAddress, type Stream, type StreamEvents } from '../
  * messages of a few channels: enough to keep a fast line busy, little beside the kernel's own buffer.
  */
 export const BACKLOG_BYTES = 256 * 1_024
+/** What is read at once. */
+const READ_BYTES = 64 * 1_024
 /** How long a connection may take to come about. A SYN lost twice is repeated within this time. */
 export const CONNECT_TIMEOUT_MS = 10_000
 /** How long the other side may take to read the rest and to end its direction. */
@@ -45,7 +47,10 @@ export function dialledStream(
   locate: (socket: Socket) => Address,
   events: StreamEvents,
 ): Stream {
-  const socket = new Socket(OPTIONS)
+  const socket = new Socket({
+    ...OPTIONS,
+    onread: readingInto((read: Uint8Array) => stream.received(read)),
+  } as SocketConstructorOpts)
   const stream = new SocketStream(socket, remote, null)
   stream.attach(events)
   const timer = setTimeout(
@@ -64,6 +69,15 @@ export function dialledStream(
   }
   return stream
 }
+
+/** Reads into one buffer. Node takes 64 KiB for each piece else, mostly to give them back at once: the heap grew by megabytes. */
+const readingInto = (received: (chunk: Uint8Array) => void) => ({
+  buffer: new Uint8Array(READ_BYTES),
+  callback: (size: number, buffer: Uint8Array): boolean => {
+    received(buffer.slice(0, size))
+    return true
+  },
+})
 
 class SocketStream implements Stream {
   local: Address
@@ -87,7 +101,10 @@ class SocketStream implements Stream {
     let failure: Error | null = null
     this.events = events
     socket.setNoDelay(true)
-    socket.on('data', (chunk: Buffer) => this.received(chunk))
+    // Plain bytes: a Buffer's slice() would be a view where the rest of the program expects a copy.
+    socket.on('data', (chunk: Buffer) =>
+      this.received(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length)),
+    )
     socket.on('drain', () => {
       if (!this.isClosing) events.drained()
     })
@@ -147,10 +164,8 @@ class SocketStream implements Stream {
     this.grace ??= setTimeout(() => this.socket.destroy(), ms)
   }
 
-  private received(chunk: Buffer): void {
-    // Plain bytes: a Buffer's slice() would be a view where the rest of the program expects a copy.
-    if (!this.isClosing)
-      this.events?.received(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length))
+  received(chunk: Uint8Array): void {
+    if (!this.isClosing) this.events?.received(chunk)
   }
 
   private describe(failure: Error): BoxError {

@@ -337,6 +337,8 @@ export interface Message<T, N extends string = string> {
   encode(value: T): Uint8Array
   /** With so many more bytes at the end, zero, that the caller fills: what ends with `rest` need not be joined first. */
   encodeWithRoom(value: T, room: number): Uint8Array
+  /** The same without that room: the rest of the message lies elsewhere. */
+  encodeHead(value: T, room: number): Uint8Array
   decode(raw: Uint8Array): T
   /** Some value that can be encoded, for tests. */
   sample(random: Random): T
@@ -355,10 +357,11 @@ export function message<const N extends string, S extends Shape>(
 ): Message<Value<S>, N> {
   const layout = compile(name, shape)
 
-  function encodeWithRoom(value: Value<S>, room: number): Uint8Array {
-    const size = HEADER + layout.measure(value) + room
+  function encoded(value: Value<S>, inside: number, outside: number): Uint8Array {
+    const length = HEADER + layout.measure(value) + inside
+    const size = length + outside
     if (size > SIZE_MAX) throw new WireError(name, 'size', 0, `${size} bytes do not fit a message`)
-    const to = new Cursor(new Uint8Array(size))
+    const to = new Cursor(new Uint8Array(length))
     put16(to.bytes, to.take(2), size)
     put16(to.bytes, to.take(2), type)
     layout.put(to, value)
@@ -385,8 +388,12 @@ export function message<const N extends string, S extends Shape>(
       ...layout.rows(HEADER),
     ].join('\n')
 
-  const encode = (value: Value<S>) => encodeWithRoom(value, 0)
-  return { name, type, encode, encodeWithRoom, decode, sample: layout.sample, table }
+  return {
+    ...{ name, type, decode, sample: layout.sample, table },
+    encode: value => encoded(value, 0, 0),
+    encodeWithRoom: (value, room) => encoded(value, room, 0),
+    encodeHead: (value, room) => encoded(value, 0, room),
+  }
 }
 
 /** Throws WireError where a number is not the one it must be. */

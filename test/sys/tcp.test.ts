@@ -87,26 +87,31 @@ describe('a TCP stream', () => {
     expect(far.chunks).toHaveLength(1)
   })
 
-  test('holds the writer back, loses nothing, and lets it go on', async () => {
-    const { near, far } = await pair()
-    far.stream.pause()
-    const sent = createHash('sha256')
-    let written = 0
-    for (let round = 0; round < 3; round++) {
-      let more = true
-      while (more) {
-        const part = new Uint8Array(50_000).fill(written % 251)
-        more = near.stream.write(part)
-        sent.update(part)
-        written += part.length
-        expect(written).toBeLessThan(100_000_000)
+  test.for(['who dialled', 'who was dialled'])(
+    'holds %s back, loses nothing, and lets it go on',
+    async writer => {
+      const ends = await pair()
+      const [near, far] = writer === 'who dialled' ? [ends.near, ends.far] : [ends.far, ends.near]
+      far.stream.pause()
+      const sent = createHash('sha256')
+      let written = 0
+      for (let round = 0; round < 3; round++) {
+        let more = true
+        while (more) {
+          const part = new Uint8Array(50_000).fill(written % 251)
+          more = near.stream.write(part)
+          sent.update(part)
+          written += part.length
+          expect(written).toBeLessThan(100_000_000)
+        }
+        if (round === 1) far.stream.resume()
+        if (round > 0)
+          await near.until(() => near.story.filter(s => s === 'drained').length >= round)
       }
-      if (round === 1) far.stream.resume()
-      if (round > 0) await near.until(() => near.story.filter(s => s === 'drained').length >= round)
-    }
-    await far.until(() => far.chunks.reduce((sum, chunk) => sum + chunk.length, 0) === written)
-    expect(createHash('sha256').update(far.got).digest('hex')).toBe(sent.digest('hex'))
-  })
+      await far.until(() => far.chunks.reduce((sum, chunk) => sum + chunk.length, 0) === written)
+      expect(createHash('sha256').update(far.got).digest('hex')).toBe(sent.digest('hex'))
+    },
+  )
 
   test('says what was written before it closes, and both sides end in good order', async () => {
     const { near, far } = await pair()

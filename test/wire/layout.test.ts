@@ -100,6 +100,13 @@ describe('a message', () => {
     expect(() => Ping.encodeWithRoom(ping, 0x10000)).toThrow(WireError)
   })
 
+  test('has a head for what follows elsewhere', () => {
+    const head = Ping.encodeHead({ ...ping, body: hex('ab') }, 2)
+    const whole = Ping.encode({ ...ping, body: hex('abcdef') })
+    expect(head).toEqual(whole.subarray(0, -2))
+    expect(() => Ping.encodeHead(ping, 0x10000)).toThrow(WireError)
+  })
+
   test('is read where it lies, in the middle of other bytes', () => {
     const around = hex(`abcd ${PING} ef`)
     expect(Ping.decode(around.subarray(2, -1))).toEqual(ping)

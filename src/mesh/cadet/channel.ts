@@ -40,8 +40,8 @@ export interface Carrier {
   path(): readonly PeerId[] | null
   /** Whether data can be sent now. */
   canSend(): boolean
-  /** Sends data, with whatever else waits; returns over which connection. Only where `canSend`. */
-  sendData(wire: Uint8Array): Connection
+  /** Sends data, in parts, with whatever else waits; returns over which connection. Only where `canSend`. */
+  sendData(...wire: readonly Uint8Array[]): Connection
   /** Sends a small message at once; false where there are no keys or no connection. */
   say(wire: Uint8Array): boolean
   /** Calls `channel.pump` when data can be sent again. */
@@ -145,8 +145,7 @@ export class CadetChannel implements Channel {
       this.outgoing.waitingBytes + message.length > UNSENT_BYTES_MAX
     )
       throw new BoxError('LIMIT_EXCEEDED', 'The channel is held back; wait for `drained`.')
-    const sequence = this.outgoing.sequence
-    this.outgoing.push(ChannelData.encode({ sequence, channel: this.number, payload: message }))
+    this.outgoing.push(message)
     this.sendAll()
     this.heldBack = this.outgoing.isFull
     return !this.heldBack
@@ -282,7 +281,10 @@ export class CadetChannel implements Channel {
       this.carrier.wait(this)
       return false
     }
-    const via = this.carrier.sendData(message.wire!)
+    const { sequence } = message
+    const payload = message.payload!
+    const data = { sequence, channel: this.number, payload: NOTHING }
+    const via = this.carrier.sendData(ChannelData.encodeHead(data, payload.length), payload)
     this.outgoing.transmitted(message, via, this.clock.elapsed())
     return true
   }

@@ -4,11 +4,20 @@
  * soon. Channels that have more than the way out can take stand in line.
  */
 
-import { concat } from '../../base/bytes.ts'
+import { put, sizeOf } from '../../base/bytes.ts'
 import type { Clock, Timer } from '../../base/clock.ts'
 import type { CadetChannel } from './channel.ts'
 import type { Connection } from './connection.ts'
-import { ChannelDestroy, ChannelKeepalive, TunnelEncrypted } from './messages.ts'
+import {
+  ChannelDestroy,
+  ChannelKeepalive,
+  TUNNEL_BODY_AT,
+  TUNNEL_HEADER_AT,
+  TUNNEL_HEADER_SIZE,
+  TUNNEL_MAC_AT,
+  TUNNEL_MAC_SIZE,
+  TunnelEncrypted,
+} from './messages.ts'
 import type { Claimant } from './outlet.ts'
 import type { Sealed } from './tunnel-keys.ts'
 import { ACKNOWLEDGED_WITHIN_MS } from './window-size.ts'
@@ -26,13 +35,20 @@ const TOGETHER_BYTES = 16 * 1_024
 /** Ours: ends of channels to be told once there is a way; a peer we cannot tell finds out by asking. */
 const FAREWELLS_MAX = 1_024
 
+const UNSEALED: Sealed = {
+  mac: new Uint8Array(TUNNEL_MAC_SIZE),
+  header: new Uint8Array(TUNNEL_HEADER_SIZE),
+  body: new Uint8Array(0),
+}
+
 /** What departures need of their tunnel. */
 export interface Exit {
   readonly clock: Clock
   best(): Connection | null
   /** Whether there are keys to send with. */
   usable(): boolean
-  seal(plain: Uint8Array): Sealed | null
+  /** Encrypts the body of a message where it lies; null where there are no keys. */
+  seal(body: Uint8Array): Sealed | null
   /** Nobody waits: time to compute ahead. */
   rest(): void
 }
@@ -63,7 +79,7 @@ export class Departures implements Claimant {
   }
 
   /** Sends data, with the acknowledgements that fit beside it. Only where `canSend`. */
-  sendData(wire: Uint8Array): Connection {
+  sendData(...wire: readonly Uint8Array[]): Connection {
     const best = this.exit.best()!
     this.add(best, wire)
     return best
@@ -73,7 +89,7 @@ export class Departures implements Claimant {
   say(wire: Uint8Array): boolean {
     const best = this.exit.best()
     if (!best || !this.exit.usable()) return false
-    this.add(best, wire)
+    this.add(best, [wire])
     return true
   }
 
@@ -137,7 +153,7 @@ export class Departures implements Claimant {
       parts.push(channel.acknowledgement())
       room -= ACKNOWLEDGEMENT_SIZE
     }
-    this.send(connection, concat(...parts))
+    this.send(connection, parts)
   }
 
   /** Sends what was said last, and nothing more. */
@@ -172,16 +188,16 @@ export class Departures implements Claimant {
     this.leave()
     const best = this.exit.best()
     if (!best || !this.exit.usable()) return
-    while (this.acknowledging.size > 0)
-      this.send(best, concat(...this.takeAcknowledgements(BODY_MAX)))
+    while (this.acknowledging.size > 0) this.send(best, this.takeAcknowledgements(BODY_MAX))
   }
 
-  private add(via: Connection, wire: Uint8Array): void {
-    if (this.via && (this.via !== via || this.togetherBytes + wire.length > BODY_MAX)) this.leave()
+  private add(via: Connection, wire: readonly Uint8Array[]): void {
+    const size = sizeOf(wire)
+    if (this.via && (this.via !== via || this.togetherBytes + size > BODY_MAX)) this.leave()
     if (!this.via) via.outlet.atTurnsEnd(() => this.leave())
     this.via = via
-    this.together.push(wire)
-    this.togetherBytes += wire.length
+    this.together.push(...wire)
+    this.togetherBytes += size
     // A hub is to see each message alone: channels that are padded to few sizes promise that (src/psyc/padding.ts).
     if (this.togetherBytes >= TOGETHER_BYTES || via.hops.length > 0) this.leave()
     this.endTurn()
@@ -196,8 +212,7 @@ export class Departures implements Claimant {
     this.togetherBytes = 0
     const way = via.state === 'closed' ? this.exit.best() : via
     if (!way || !this.exit.usable()) return
-    const parts = [...this.takeAcknowledgements(BODY_MAX - togetherBytes), ...together]
-    this.send(way, parts.length === 1 ? parts[0]! : concat(...parts))
+    this.send(way, [...this.takeAcknowledgements(BODY_MAX - togetherBytes), ...together])
   }
 
   private takeAcknowledgements(room: number): Uint8Array[] {
@@ -216,9 +231,17 @@ export class Departures implements Claimant {
     this.later.delete(channel)
   }
 
-  private send(connection: Connection, plain: Uint8Array): void {
-    const sealed = this.exit.seal(plain)
+  /** One message with all parts, which is put together and encrypted in one place. */
+  private send(connection: Connection, parts: readonly Uint8Array[]): void {
+    const message = TunnelEncrypted.encodeWithRoom(
+      { connection: connection.id, ...UNSEALED },
+      sizeOf(parts),
+    )
+    put(message, TUNNEL_BODY_AT, parts)
+    const sealed = this.exit.seal(message.subarray(TUNNEL_BODY_AT))
     if (!sealed) return
-    connection.send(TunnelEncrypted.encode({ connection: connection.id, ...sealed }))
+    message.set(sealed.mac, TUNNEL_MAC_AT)
+    message.set(sealed.header, TUNNEL_HEADER_AT)
+    connection.send(message)
   }
 }

@@ -105,9 +105,9 @@ export class KeyExchange {
     return this.current !== null
   }
 
-  /** Encrypts channel messages; null where there are no keys. */
-  seal(plain: Uint8Array): Sealed | null {
-    return this.usable ? this.sending()!.ratchet.seal(plain) : null
+  /** Encrypts channel messages where they lie; null where there are no keys. */
+  seal(body: Uint8Array): Sealed | null {
+    return this.usable ? this.sending()!.ratchet.seal(body) : null
   }
 
   /** Reads a message. Throws BoxError WIRE_MALFORMED on a peer's unusable ratchet key. */

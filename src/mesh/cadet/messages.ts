@@ -7,6 +7,9 @@ import { bytes, message, rest, u32, u64, zero } from '../../wire/layout.ts'
 
 /** A connection's name, random, the same on every hop. */
 export const CONNECTION_ID_SIZE = 32
+/** Of an encrypted message. */
+export const TUNNEL_MAC_SIZE = 32
+export const TUNNEL_HEADER_SIZE = 40
 
 /** The deprecated "reliable" bit of old options, written by C in the byte order of the machine. */
 export const OPTIONS_RELIABLE = 0x0200_0000
@@ -66,10 +69,15 @@ export const TunnelKxAuth = message('CADET_TUNNEL_KX_AUTH', 1009, {
 export const TunnelEncrypted = message('CADET_TUNNEL_ENCRYPTED', 1008, {
   reserved: zero(u32),
   connection: bytes(CONNECTION_ID_SIZE),
-  mac: bytes(32),
-  header: bytes(40),
+  mac: bytes(TUNNEL_MAC_SIZE),
+  header: bytes(TUNNEL_HEADER_SIZE),
   body: rest,
 })
+
+/** Where the last three of its fields begin. */
+export const TUNNEL_MAC_AT = 8 + CONNECTION_ID_SIZE
+export const TUNNEL_HEADER_AT = TUNNEL_MAC_AT + TUNNEL_MAC_SIZE
+export const TUNNEL_BODY_AT = TUNNEL_HEADER_AT + TUNNEL_HEADER_SIZE
 
 /** Every message between neighbours; all but CREATE have the connection's name at the same place. */
 export const NEIGHBOUR_MESSAGES = [

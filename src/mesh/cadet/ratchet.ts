@@ -8,6 +8,7 @@
 import type { Clock } from '../../base/clock.ts'
 import type { Random } from '../../base/random.ts'
 import { AgreementKey, ecdh } from '../../crypto/agreement.ts'
+import { TUNNEL_HEADER_SIZE } from './messages.ts'
 import { SkippedKeys } from './skipped-keys.ts'
 import type { TunnelCipher } from './tunnel-cipher.ts'
 import { Chain, HeaderKey, type MessageKey, ratchetStep, type Sealed } from './tunnel-keys.ts'
@@ -17,8 +18,6 @@ const KEY_GAP_MAX = 256
 /** Fresh keys after so many messages, or so long (RATCHET_MESSAGES, RATCHET_TIME of cadet.conf). */
 const RATCHET_MESSAGES = 64
 const RATCHET_MS = 3_600_000
-
-const HEADER_SIZE = 40
 
 /** Alice has the smaller pid and begins every exchange. */
 export type Role = 'alice' | 'betty'
@@ -97,15 +96,16 @@ export class Ratchet {
     this.turnEager = !alice
   }
 
-  seal(plain: Uint8Array): Sealed {
+  /** Encrypts the body of a message where it lies. */
+  seal(body: Uint8Array): Sealed {
     const sending = this.turnIfDue()
-    const raw = new Uint8Array(HEADER_SIZE)
+    const raw = new Uint8Array(TUNNEL_HEADER_SIZE)
     const view = new DataView(raw.buffer)
     view.setUint32(0, this.sent++)
     view.setUint32(4, this.sentBefore)
     raw.set(this.own.publicKey, 8)
     const header = sending.header.seal(raw)
-    const body = sending.chain.next().seal(plain)
+    sending.chain.next().seal(body)
     return { mac: sending.header.authenticate(header, body), header, body }
   }
 

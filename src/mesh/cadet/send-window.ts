@@ -20,7 +20,7 @@ const HALF_CYCLE = 0x8000_0000
 interface Outgoing {
   readonly sequence: number
   /** Null once the peer has it, though its client has not taken it. */
-  wire: Uint8Array | null
+  payload: Uint8Array | null
   readonly size: number
   times: number
   sentAt: number
@@ -98,11 +98,11 @@ export class SendWindow {
     this.appetite.hurry(isOn)
   }
 
-  /** Takes a message, already in its wire form with `sequence`. */
-  push(wire: Uint8Array): void {
-    const size = wire.length
+  /** Takes a message, which gets the number `sequence`. */
+  push(payload: Uint8Array): void {
+    const size = payload.length
     const sequence = this.next
-    this.messages.push({ sequence, wire, size, times: 0, sentAt: 0, lost: false, via: null })
+    this.messages.push({ sequence, payload, size, times: 0, sentAt: 0, lost: false, via: null })
     this.next = (this.next + 1) >>> 0
     this.unsentBytes += size
   }
@@ -111,7 +111,7 @@ export class SendWindow {
   ready(): Outgoing | null {
     for (let i = 0; i < this.sent; i++) {
       const message = this.messages[i]!
-      if (message.lost && message.wire) return message
+      if (message.lost && message.payload) return message
     }
     const fresh = this.messages[this.sent]
     return fresh && this.hasRoom(fresh) ? fresh : null
@@ -148,7 +148,7 @@ export class SendWindow {
     for (let i = 0; i < this.sent; i++) {
       const bit = i === 0 ? 63 : i - 1
       const set = bit < 32 ? futuresLow & (1 << bit) : futuresHigh & (1 << (bit - 32))
-      if (set !== 0 && this.messages[i]!.wire) {
+      if (set !== 0 && this.messages[i]!.payload) {
         this.arrived(this.messages[i]!, now)
         news = true
       }
@@ -165,7 +165,7 @@ export class SendWindow {
   lost(via: Connection | null): void {
     for (let i = 0; i < this.sent; i++) {
       const message = this.messages[i]!
-      if (message.wire && (!via || message.via === via)) message.lost = true
+      if (message.payload && (!via || message.via === via)) message.lost = true
     }
   }
 
@@ -189,7 +189,7 @@ export class SendWindow {
     this.allowance = WINDOW_GNUNET
     for (let i = 0, count = 0; i < this.sent && count < WINDOW_GNUNET; i++) {
       const message = this.messages[i]!
-      if (!message.wire) continue
+      if (!message.payload) continue
       message.lost = true
       count++
     }
@@ -200,7 +200,7 @@ export class SendWindow {
   private oldest(): Outgoing | null {
     for (let i = 0; i < this.sent; i++) {
       const message = this.messages[i]!
-      if (message.wire && !message.lost) return message
+      if (message.payload && !message.lost) return message
     }
     return null
   }
@@ -210,7 +210,7 @@ export class SendWindow {
     if (this.sent >= this.window || this.missing >= this.allowance) return false
     if (this.sentBytes + fresh.size > WINDOW_BYTES) return false
     // The first that is not taken has arrived: it waits for the client, and all others behind it.
-    if (this.messages[0]!.wire === null && this.sentBytes >= this.appetite.current) {
+    if (this.messages[0]!.payload === null && this.sentBytes >= this.appetite.current) {
       this.appetite.reached()
       return false
     }
@@ -222,8 +222,8 @@ export class SendWindow {
   }
 
   private arrived(message: Outgoing, now: number): void {
-    if (!message.wire) return
-    message.wire = null
+    if (!message.payload) return
+    message.payload = null
     this.missing--
     this.missingBytes -= message.size
     this.allowance++
@@ -248,11 +248,12 @@ export class SendWindow {
   private findLost(): void {
     for (let i = 0; i < this.sent; i++) {
       const message = this.messages[i]!
-      if (!message.wire || message.lost) continue
+      if (!message.payload || message.lost) continue
       let overtaken = 0
       for (let k = i + 1; k < this.sent && overtaken < OVERTAKEN_MAX; k++) {
         const later = this.messages[k]!
-        if (!later.wire && later.via === message.via && later.sentAt >= message.sentAt) overtaken++
+        if (!later.payload && later.via === message.via && later.sentAt >= message.sentAt)
+          overtaken++
       }
       if (overtaken < OVERTAKEN_MAX) return
       message.lost = true

@@ -6,6 +6,7 @@
 import { equalSecrets, hmacSha512 } from '../../crypto/hash.ts'
 import { hkdf } from '../../crypto/kdf.ts'
 import { SymmetricKey } from '../../crypto/symmetric.ts'
+import { TUNNEL_MAC_SIZE } from './messages.ts'
 import type { TunnelCipher } from './tunnel-cipher.ts'
 
 /** An encrypted message as it travels, without the name of its connection. */
@@ -16,7 +17,6 @@ export interface Sealed {
 }
 
 const KEY_SIZE = 64
-const MAC_SIZE = 32
 
 const encoder = new TextEncoder()
 const HASH_SALT = encoder.encode('axolotl HMAC-HASH\0')
@@ -46,7 +46,7 @@ export class HeaderKey {
   }
 
   authenticate(header: Uint8Array, body: Uint8Array): Uint8Array {
-    return hmacSha512(this.mac, header, body).subarray(0, MAC_SIZE)
+    return hmacSha512(this.mac, header, body).subarray(0, TUNNEL_MAC_SIZE)
   }
 
   matches({ mac, header, body }: Sealed): boolean {
@@ -65,9 +65,10 @@ export class MessageKey {
     this.key = key
   }
 
-  seal(plain: Uint8Array): Uint8Array {
+  /** Encrypts it where it lies. */
+  seal(body: Uint8Array): void {
     const { symmetric, iv } = this.prepare()
-    return symmetric.encrypt(iv, plain)
+    symmetric.encryptInto(iv, body, body)
   }
 
   open(body: Uint8Array): Uint8Array {

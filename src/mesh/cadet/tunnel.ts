@@ -270,8 +270,8 @@ export class Tunnel implements ConnectionsEvents, Carrier, Exit, ExchangeEvents 
     return this.keys.usable
   }
 
-  seal(plain: Uint8Array) {
-    return this.keys.seal(plain)
+  seal(body: Uint8Array) {
+    return this.keys.seal(body)
   }
 
   rest(): void {
@@ -289,8 +289,8 @@ export class Tunnel implements ConnectionsEvents, Carrier, Exit, ExchangeEvents 
     return this.departures.canSend()
   }
 
-  sendData(wire: Uint8Array): Connection {
-    return this.departures.sendData(wire)
+  sendData(...wire: readonly Uint8Array[]): Connection {
+    return this.departures.sendData(...wire)
   }
 
   say(wire: Uint8Array): boolean {

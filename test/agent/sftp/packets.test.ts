@@ -106,7 +106,7 @@ describe('packets in a stream', () => {
         fc.array(fc.uint8Array({ minLength: 1, maxLength: 40 }), { maxLength: 8 }),
         fc.array(fc.nat(60), { maxLength: 20 }),
         (sent, cuts) => {
-          const stream = Buffer.concat(sent.map(framed))
+          const stream = Buffer.concat(sent.map(packet => framed(packet)))
           const splitter = new PacketSplitter()
           const got: Uint8Array[] = []
           let at = 0
@@ -121,6 +121,18 @@ describe('packets in a stream', () => {
         },
       ),
     )
+  })
+
+  test('are framed in a place that has the room, one after the other', () => {
+    const place = new Uint8Array(10)
+    const first = framed(Uint8Array.of(1, 2, 3, 4, 5, 6), place)
+    expect([...first]).toEqual([0, 0, 0, 6, 1, 2, 3, 4, 5, 6])
+    const second = framed(Uint8Array.of(7), place)
+    expect([...second]).toEqual([0, 0, 0, 1, 7])
+    expect(second.buffer).toBe(place.buffer)
+    const third = framed(new Uint8Array(7), place)
+    expect(third.buffer).not.toBe(place.buffer)
+    expect(third).toHaveLength(11)
   })
 
   test.for([0, PACKET_MAX + 1, 0xffffffff])('of %i bytes are refused before any is kept', size => {

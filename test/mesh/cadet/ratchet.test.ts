@@ -2,6 +2,7 @@
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { concat } from '../../../src/base/bytes.ts'
 import { peerId } from '../../../src/base/ids.ts'
 import type { Random } from '../../../src/base/random.ts'
 import { AgreementKey } from '../../../src/crypto/agreement.ts'
@@ -63,6 +64,14 @@ describe('the vectors of the GNUnet source (test/vectors/gnunet-wire.json)', () 
     const message = TunnelEncrypted.encode({ connection: hex(vector.cid), ...sealed })
     expect(toHex(message)).toBe(vector[name].message1008)
     expect(b.ratchet.open(sealed)).toEqual({ is: 'plain', plain: ChannelKeepalive.encode({}) })
+  })
+
+  test('a body is encrypted where it lies', () => {
+    const { a } = exchange(TUNNEL_CIPHER_T1, seededRandom(1))
+    const place = concat(utf8('before'), utf8('body'), utf8('after'))
+    const { body } = a.ratchet.seal(place.subarray(6, 10))
+    expect(toHex(place)).toBe(toHex(concat(utf8('before'), body, utf8('after'))))
+    expect(toHex(body)).not.toBe(toHex(utf8('body')))
   })
 
   test('the two ciphers do not understand each other', () => {
