@@ -6,12 +6,13 @@ import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { closeSync, constants, openSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { constants as osConstants } from 'node:os'
-import { type Readable, Writable } from 'node:stream'
+import { Writable } from 'node:stream'
 import type { Clock, Timer } from '../src/base/clock.ts'
+import { CommandOutput } from './command-output.ts'
 import type { Identity } from './environment.ts'
 import type { PipeShelf } from './pipe-shelf.ts'
 import { signalGroup } from './process-group.ts'
-import type { Exit, Program } from './program.ts'
+import type { Exit, Printed, Program } from './program.ts'
 import { startSeat } from './seat/seat.ts'
 
 export interface ExecOptions {
@@ -30,6 +31,9 @@ export interface ExecOptions {
 /** What a shell reports where it cannot run the program at all. */
 const EXIT_NOT_RUN = 127
 
+/** So long is waited for a command that reads nothing to end, before what it prints is read as it comes: nobody notices. */
+const AHEAD_MS = 50
+
 const { O_RDONLY, O_WRONLY, O_NONBLOCK } = constants
 
 /** Runs the command. Fails where the machine has no process left. */
@@ -45,17 +49,24 @@ export async function exec(options: ExecOptions): Promise<Program> {
     child.once('exit', (code, signal) => resolve(exitOf(code, signal)))
   })
   const input: Writable = pipes?.stdin ? writing(pipes.stdin.ours) : (child.stdin ?? nowhere())
-  const output: Readable = pipes ? reading(pipes.stdout.ours) : child.stdout!
-  const errors: Readable = pipes ? reading(pipes.stderr.ours) : child.stderr!
+  const said = pipes && {
+    output: new CommandOutput(pipes.stdout.ours),
+    errors: new CommandOutput(pipes.stderr.ours),
+  }
   if (pipes?.stdin) wakeReaders(input, pipes.stdin.ours, exited, clock)
   // A command may stop reading before it was told everything.
   input.on('error', () => {})
   return {
     pid: child.pid ?? 0,
     input,
-    output,
-    errors,
+    get output() {
+      return said?.output.stream ?? child.stdout!
+    },
+    get errors() {
+      return said?.errors.stream ?? child.stderr!
+    },
     exited,
+    ...(said && !hasInput && { printed: () => printedAhead(said, exited, clock) }),
     signal: name => {
       if (child.pid) signalGroup(child.pid, name)
     },
@@ -63,8 +74,8 @@ export async function exec(options: ExecOptions): Promise<Program> {
       if (child.pid && child.exitCode === null && child.signalCode === null)
         signalGroup(child.pid, 'SIGHUP')
       input.destroy()
-      output.destroy()
-      errors.destroy()
+      for (const one of said ? [said.output, said.errors] : [child.stdout!, child.stderr!])
+        one.destroy()
     },
   }
 }
@@ -81,6 +92,23 @@ function begin(
 
 const exitOf = (code: number | null, signal: NodeJS.Signals | null): Exit =>
   signal === null ? { code: code ?? EXIT_NOT_RUN } : { signal: signal.slice('SIG'.length) }
+
+/** See `printed` of a program. */
+async function printedAhead(
+  { output, errors }: { readonly output: CommandOutput; readonly errors: CommandOutput },
+  exited: Promise<Exit>,
+  clock: Clock,
+): Promise<Printed | null> {
+  await new Promise<void>(resolve => {
+    const timer = clock.after(AHEAD_MS, resolve)
+    void exited.then(() => {
+      timer.cancel()
+      resolve()
+    })
+  })
+  const isAll = [output, errors].map(one => one.readAhead())
+  return isAll.includes(false) ? null : { output: output.ahead, errors: errors.ahead }
+}
 
 /** The signal of an SSH request, `INT` or `TERM`; null where this system has none of that name. */
 export function signalOf(name: string): NodeJS.Signals | null {
@@ -123,5 +151,4 @@ function wakeReaders(input: Writable, fd: number, exited: Promise<Exit>, clock: 
 /** For a program that reads nothing. */
 const nowhere = (): Writable => new Writable({ write: (_chunk, _encoding, done) => done() })
 
-const reading = (fd: number): Readable => new Socket({ fd, readable: true, writable: false })
 const writing = (fd: number): Writable => new Socket({ fd, readable: false, writable: true })

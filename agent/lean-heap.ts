@@ -6,9 +6,9 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { Clock, Timer } from '../src/base/clock.ts'
-import { HEAP_FLAGS } from './heap-flags.ts'
+import { V8_FLAGS } from './v8-flags.ts'
 
-for (const flag of HEAP_FLAGS) setFlagsFromString(flag)
+for (const flag of V8_FLAGS) setFlagsFromString(flag)
 const collect = runInNewContext('gc') as () => void
 
 /** By then the links stand, and what there is to publish is published. */

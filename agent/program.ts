@@ -12,6 +12,12 @@ export const resultOf = (exit: Exit | null): string => {
   return 'code' in exit ? `exit ${exit.code}` : `signal ${exit.signal}`
 }
 
+/** What a program has printed, to its end. */
+export interface Printed {
+  readonly output: Uint8Array
+  readonly errors: Uint8Array
+}
+
 export interface Program {
   readonly pid: number
   /** What it prints; ends with the last byte. */
@@ -20,6 +26,11 @@ export interface Program {
   readonly errors: Readable | null
   readonly input: Writable
   readonly exited: Promise<Exit>
+  /**
+   * All that it prints, where it has soon ended; null where it goes on: then that is read as it comes.
+   * Absent where it is not known to be short; called once, and before anybody reads.
+   */
+  printed?(): Promise<Printed | null>
   /** Of what it shows; absent where it is not recorded. */
   readonly recording?: Recording
   signal(name: NodeJS.Signals): void

@@ -7,6 +7,8 @@ import type { Exit, Program } from './program.ts'
 import { SessionOutput } from './session-output.ts'
 import type { Typing } from './typing.ts'
 
+type Write = (chunk: Uint8Array) => Promise<void>
+
 /** A program that could not be started at all: what a shell reports. */
 export const EXIT_NOT_STARTED = 126
 
@@ -24,15 +26,24 @@ export function feed(program: Program, channel: ServerChannel, typing: Typing | 
   })
 }
 
-export async function forward(
-  from: Readable,
-  write: (chunk: Buffer) => Promise<void>,
-): Promise<void> {
+async function forward(from: Readable, write: Write): Promise<void> {
   try {
-    for await (const chunk of from) await write(chunk as Buffer)
+    for await (const chunk of from) await write(chunk as Uint8Array)
   } catch {
     // The program was hung up: there is nobody to tell.
   }
+}
+
+/** All that the program prints. */
+export async function forwardAll(program: Program, show: Write, showErrors: Write): Promise<void> {
+  const printed = await program.printed?.()
+  if (!printed) {
+    const { output, errors } = program
+    await Promise.all([forward(output, show), errors && forward(errors, showErrors)])
+    return
+  }
+  if (printed.output.length > 0) await show(printed.output)
+  if (printed.errors.length > 0) await showErrors(printed.errors)
 }
 
 /** For what only tells: whatever is typed there goes nowhere. */

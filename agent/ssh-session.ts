@@ -34,7 +34,7 @@ import { environmentOf, permits, type Terminal, terminalRequest } from './sessio
 import {
   EXIT_NOT_STARTED,
   feed,
-  forward,
+  forwardAll,
   quoted,
   TAKEN_OVER,
   tellExit,
@@ -292,10 +292,7 @@ export class SshSession {
       this.screen?.add(chunk)
       return out.write(chunk, 'output')
     }
-    await Promise.all([
-      forward(program.output, show),
-      program.errors && forward(program.errors, chunk => out.write(chunk, 'errors')),
-    ])
+    await forwardAll(program, show, chunk => out.write(chunk, 'errors'))
     const { recording } = program
     if (recording?.fault) await out.write(Buffer.from(unrecorded(recording.fault)), 'errors')
     const exit = await program.exited

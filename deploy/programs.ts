@@ -6,7 +6,7 @@
 
 import { basename, join } from 'node:path'
 import { build } from 'esbuild'
-import { HEAP_FLAGS } from '../agent/heap-flags.ts'
+import { V8_FLAGS } from '../agent/v8-flags.ts'
 import { fillFolder } from './output-folder.ts'
 import { cacheOf, loadedBy, packName, packText, type Wanted } from './packs.ts'
 import { partText } from './part.ts'
@@ -55,7 +55,7 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
         without: ['agent/main.ts', 'agent/life.ts'],
       },
     ],
-    flags: HEAP_FLAGS,
+    flags: V8_FLAGS,
   },
   'box-keeper': { entry: 'agent/keeper/main.ts' },
   'box-seat': { entry: 'agent/seat/main.ts' },

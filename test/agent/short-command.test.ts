@@ -105,6 +105,16 @@ describe('a short command', () => {
     expect([String(out) === expected, String(err) === expected, code]).toEqual([true, true, 0])
   })
 
+  it.for([
+    ['goes on for a while', 'echo soon; echo bad >&2; sleep 0.3; echo late; exit 3', 3],
+    ['leaves somebody behind who goes on', '(sleep 0.3; echo late) & echo soon; echo bad >&2', 0],
+    ['closes its output and goes on', 'echo soon; echo late; exec >&-; sleep 0.3; echo bad >&2', 0],
+  ] as const)('that %s has all that it prints shown', async ([, line, wanted]) => {
+    await open()
+    const { out, err, code } = await run(line)
+    expect([String(out), String(err), code]).toEqual(['soon\nlate\n', 'bad\n', wanted])
+  })
+
   it('waits for whoever reads slowly', async () => {
     await open()
     const running = await ssh.command('head -c 30000000 /dev/zero; echo done >&2', NOTHING)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Script } from 'node:vm'
 import type { Metafile } from 'esbuild'
 import { expect, test } from 'vitest'
-import { HEAP_FLAGS } from '../../agent/heap-flags.ts'
+import { V8_FLAGS } from '../../agent/v8-flags.ts'
 import { cacheOf, loadedBy, packName, packText } from '../../deploy/packs.ts'
 import { partText } from '../../deploy/part.ts'
 import { scratchDirectory } from '../sys/scratch.ts'
@@ -44,7 +44,7 @@ test('another text of the same length has another name', () => {
 
 test.for([
   ['as Node starts', []],
-  ['of the agent', HEAP_FLAGS],
+  ['of the agent', V8_FLAGS],
 ] as const)('V8 takes what was made with the flags %s, and no other', ([, flags]) => {
   const file = join(scratchDirectory(), 'pack.js')
   const cache = `${file}.cache`
