@@ -62,13 +62,13 @@ export class DeviceAlerts {
   }
 
   /** How they stand, by the variables of the status as they are now. */
-  look(variables: ReadonlyMap<string, Uint8Array>): AlertReport {
+  look(variables: () => ReadonlyMap<string, Uint8Array>): AlertReport {
     const { rules, clock } = this.options
     // Asked twice in one moment, nothing has changed.
     if (clock.elapsed() === this.lookedAt) return this.last
     this.lookedAt = clock.elapsed()
     const all = rules.all()
-    const facts = all.length === 0 ? null : factsOf(variables, clock.now())
+    const facts = all.length === 0 ? null : factsOf(variables(), clock.now())
     const gone = this.keeper.forget(name => all.some(rule => rule.name === name))
     const changes = all.flatMap(rule => {
       if (!facts) return []

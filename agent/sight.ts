@@ -54,7 +54,7 @@ export class Sight {
       services: this.services.report(),
       clock: this.ownersClock.offset(),
     }
-    return { ...figures, alerts: alerts.look(variablesOf(figures, config.name)) }
+    return { ...figures, alerts: alerts.look(() => variablesOf(figures, config.name)) }
   }
 
   close(): void {

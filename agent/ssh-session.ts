@@ -97,7 +97,9 @@ export class SshSession {
   private screen: WatchedScreen | null = null
   /** All of it, where it came with the command, or was read before another person approved it. */
   private input: Uint8Array | null
-  private readonly left = new AbortController()
+  private hasLeft = false
+  /** Of what waits for another person; most sessions need none, and it costs more than most that is done with them. */
+  private waiting: AbortController | null = null
 
   /** `input` is all that there will be; null where that is still to come. */
   constructor(session: Session, options: SshSessionOptions, input: Uint8Array | null = null) {
@@ -154,7 +156,8 @@ export class SshSession {
 
   /** The client has gone, or must. */
   hangUp(): void {
-    this.left.abort(GONE)
+    this.hasLeft = true
+    this.waiting?.abort(GONE)
     if (this.lasting) this.options.shells.remove(this.lasting)
     this.lasting = null
     this.program?.hangUp()
@@ -239,7 +242,7 @@ export class SshSession {
       work(channel).then(ended, (error: unknown) => {
         ended(null)
         this.recording?.end(resultOf(null))
-        if (this.left.signal.aborted) return // There is nobody to tell.
+        if (this.hasLeft) return // There is nobody to tell.
         log.note('warn', 'ssh', 'session failed', { reason: String(error) })
         tellExit(channel, { code: EXIT_NOT_STARTED })
       })
@@ -249,8 +252,10 @@ export class SshSession {
       return
     }
     const onTerminal = this.terminal !== null
-    const { input, left } = this
-    const held = { ...this.options, channel, right, detail, onTerminal, input, left: left.signal }
+    this.waiting = new AbortController()
+    const { input, waiting } = this
+    const left = waiting.signal
+    const held = { ...this.options, channel, right, detail, onTerminal, input, left }
     // It fails only where the process must end.
     void approved(held).then(approval => {
       if (!approval) return
@@ -277,7 +282,7 @@ export class SshSession {
     const program = await this.start(command)
     this.options.answer()?.begun()
     this.program = program
-    if (this.left.signal.aborted) {
+    if (this.hasLeft) {
       program.hangUp()
       return null
     }
@@ -309,7 +314,7 @@ export class SshSession {
     const { recording } = this
     const here = (one: TerminalRequest) => new Pty({ ...one, clock })
     const shell = await shells.open(id, caller, request, { here, recording })
-    if (this.left.signal.aborted) {
+    if (this.hasLeft) {
       shells.remove(shell)
       shell.hangUp()
       return null
@@ -365,7 +370,7 @@ export class SshSession {
     const now = () => clock.now()
     const { files, witness } = await sessionFiles({ account, paths, recording, now })
     this.files = files
-    if (this.left.signal.aborted) void files.close()
+    if (this.hasLeft) void files.close()
     const out = new SessionOutput(channel, carrier)
     const code = await files.serve(channel, packet => out.write(packet, 'output'))
     witness?.end()

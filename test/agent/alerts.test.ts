@@ -56,14 +56,14 @@ const start = (own: unknown = []) =>
 
 async function pass(alerts: DeviceAlerts, ms: number, load: number): Promise<void> {
   for (let at = 0; at < ms; at += LOOK) {
-    alerts.look(new Map([['_amount_load_hundredths', new TextEncoder().encode(`${load}`)]]))
+    alerts.look(() => new Map([['_amount_load_hundredths', new TextEncoder().encode(`${load}`)]]))
     await world.pass(LOOK)
   }
 }
 
 const stateOf = (alerts: DeviceAlerts) =>
   alerts
-    .look(new Map())
+    .look(() => new Map())
     .records.map(({ rule, until }) => `${rule} ${until === null ? 'fires' : 'over'}`)
 const texts = () => said.map(([, text]) => text)
 
@@ -106,13 +106,13 @@ test('after an hour what could not be said is no news any more', async () => {
 
 test('rules in a file come and go with it; one that is wrong leaves those before, and says where', async () => {
   const alerts = start()
-  expect(alerts.look(new Map())).toEqual({ records: [], rules: [], fault: null })
+  expect(alerts.look(() => new Map())).toEqual({ records: [], rules: [], fault: null })
   push(JSON.stringify([BUSY]))
   await pass(alerts, 3 * MINUTE, 600)
   expect(stateOf(alerts)).toEqual(['busy fires'])
   push('[{ "name": "busy", "when": "load >> 5" }]')
   await pass(alerts, LOOK, 600)
-  const { rules, fault } = alerts.look(new Map())
+  const { rules, fault } = alerts.look(() => new Map())
   expect(rules).toEqual(['busy'])
   expect(fault).toBe(
     `${path()}: "when" of the rule "busy": Column 7 of the condition: a variable, a number or a text is expected, not ">".`,
@@ -121,7 +121,7 @@ test('rules in a file come and go with it; one that is wrong leaves those before
   // Also where it is another run of the agent that finds the rule gone.
   const again = start()
   await pass(again, LOOK, 600)
-  expect(again.look(new Map()).fault).toBeNull()
+  expect(again.look(() => new Map()).fault).toBeNull()
   expect(stateOf(again)).toEqual(['busy over'])
   expect(texts()).toEqual(['ALERT busy: load 6 (load > 5 for 1m)', 'over: busy (load 6)'])
 })
