@@ -10,6 +10,8 @@ const LEAST_BYTES = 32 * 1_024
 const MOST_BYTES = 2 * 1_024 * 1_024
 /** What takes no longer is a short way: these are the computers on it. */
 const SHORT_MS = 20
+/** It is measured so often, and the least counts: one may meet a computer that does something else just then. */
+const PROBES = 2
 /** More than a long way holds, so that one that becomes wider is found. */
 const MORE = 1.1
 /** A rate is measured over so long at least, and the best of so many counts. */
@@ -19,6 +21,7 @@ const REMEMBERED = 8
 export class UploadPace {
   private bytes = SHORT_BYTES
   private lengthMs: number | null = null
+  private probes = 0
   private emptyAt: number | null = null
   private since = 0
   private count = 0
@@ -30,7 +33,7 @@ export class UploadPace {
 
   /** Whether the way must run empty to show how long it is. */
   get isUnknown(): boolean {
-    return this.lengthMs === null
+    return this.probes < PROBES
   }
 
   /** Nothing is under way, and the client has just been told that it may send. */
@@ -42,6 +45,7 @@ export class UploadPace {
     if (this.emptyAt !== null) {
       this.lengthMs = Math.min(this.lengthMs ?? Number.POSITIVE_INFINITY, now - this.emptyAt)
       this.emptyAt = null
+      this.probes++
       this.since = now
       this.count = 0
       return
@@ -58,6 +62,7 @@ export class UploadPace {
   forget(): void {
     this.bytes = SHORT_BYTES
     this.lengthMs = null
+    this.probes = 0
     this.emptyAt = null
     this.rates.length = 0
   }
