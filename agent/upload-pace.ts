@@ -20,7 +20,7 @@ const REMEMBERED = 8
 
 export class UploadPace {
   private bytes = SHORT_BYTES
-  private lengthMs: number | null = null
+  private lengthMs = Number.POSITIVE_INFINITY
   private probes = 0
   private emptyAt: number | null = null
   private since = 0
@@ -43,7 +43,7 @@ export class UploadPace {
 
   arrived(bytes: number, now: number): void {
     if (this.emptyAt !== null) {
-      this.lengthMs = Math.min(this.lengthMs ?? Number.POSITIVE_INFINITY, now - this.emptyAt)
+      this.lengthMs = Math.min(this.lengthMs, now - this.emptyAt)
       this.emptyAt = null
       this.probes++
       this.since = now
@@ -52,7 +52,7 @@ export class UploadPace {
     }
     this.count += bytes
     const span = now - this.since
-    if (this.lengthMs === null || span < Math.max(MEASURED_MS, this.lengthMs)) return
+    if (span < Math.max(MEASURED_MS, this.lengthMs)) return
     this.learn(this.count / span, this.lengthMs)
     this.since = now
     this.count = 0
@@ -61,7 +61,7 @@ export class UploadPace {
   /** Nobody types any more: by the next time the way may be another one. */
   forget(): void {
     this.bytes = SHORT_BYTES
-    this.lengthMs = null
+    this.lengthMs = Number.POSITIVE_INFINITY
     this.probes = 0
     this.emptyAt = null
     this.rates.length = 0

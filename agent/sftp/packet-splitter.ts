@@ -7,7 +7,8 @@ import { WireError } from '../../src/wire/layout.ts'
 
 /** OpenSSH's SFTP_MAX_MSG_LENGTH: nobody sends more. */
 export const PACKET_MAX = 256 * 1024
-const HEADER = 4
+/** Of the length before each packet. */
+export const LENGTH_SIZE = 4
 
 /**
  * Of no further use after it has thrown. A packet is good until the next one is asked for: one place serves
@@ -15,7 +16,7 @@ const HEADER = 4
  * collected.
  */
 export class PacketSplitter {
-  private place = new Uint8Array(HEADER)
+  private place = new Uint8Array(LENGTH_SIZE)
   private filled = 0
 
   /** Whether a packet has begun that is not whole. */
@@ -27,21 +28,21 @@ export class PacketSplitter {
   *push(chunk: Uint8Array): Generator<Uint8Array> {
     let rest = chunk
     while (rest.length > 0) {
-      if (this.filled === 0 && rest.length >= HEADER) {
-        const end = HEADER + sizeOf(rest)
+      if (this.filled === 0 && rest.length >= LENGTH_SIZE) {
+        const end = LENGTH_SIZE + sizeOf(rest)
         if (rest.length >= end) {
-          yield rest.subarray(HEADER, end)
+          yield rest.subarray(LENGTH_SIZE, end)
           rest = rest.subarray(end)
           continue
         }
       }
-      if (this.filled < HEADER) rest = this.fill(rest, HEADER)
-      if (this.filled < HEADER) return
-      const end = HEADER + sizeOf(this.place)
+      if (this.filled < LENGTH_SIZE) rest = this.fill(rest, LENGTH_SIZE)
+      if (this.filled < LENGTH_SIZE) return
+      const end = LENGTH_SIZE + sizeOf(this.place)
       rest = this.fill(rest, end)
       if (this.filled < end) return
       this.filled = 0
-      yield this.place.subarray(HEADER, end)
+      yield this.place.subarray(LENGTH_SIZE, end)
     }
   }
 
@@ -60,7 +61,7 @@ export class PacketSplitter {
 }
 
 function sizeOf(bytes: Uint8Array): number {
-  const size = new DataView(bytes.buffer, bytes.byteOffset, HEADER).getUint32(0)
+  const size = new DataView(bytes.buffer, bytes.byteOffset, LENGTH_SIZE).getUint32(0)
   if (size === 0 || size > PACKET_MAX)
     throw new WireError('SFTP', 'length', 0, `${size} is not between 1 and ${PACKET_MAX}`)
   return size
@@ -68,9 +69,9 @@ function sizeOf(bytes: Uint8Array): number {
 
 /** The packet with its length before it, in `place` where that has the room: good until the next one is made there. */
 export function framed(packet: Uint8Array, place?: Uint8Array<ArrayBuffer>): Uint8Array {
-  const end = HEADER + packet.length
+  const end = LENGTH_SIZE + packet.length
   const bytes = place && place.length >= end ? place : new Uint8Array(end)
   new DataView(bytes.buffer, bytes.byteOffset).setUint32(0, packet.length)
-  bytes.set(packet, HEADER)
+  bytes.set(packet, LENGTH_SIZE)
   return bytes.subarray(0, end)
 }

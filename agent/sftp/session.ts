@@ -9,7 +9,7 @@ import { WireError } from '../../src/wire/layout.ts'
 import { piecewise } from '../piecewise.ts'
 import { EXTENSIONS } from './extensions.ts'
 import { Handles } from './handles.ts'
-import { framed, PacketSplitter } from './packet-splitter.ts'
+import { framed, LENGTH_SIZE, PacketSplitter } from './packet-splitter.ts'
 import { Extended, Init, RESULT, SFTP_VERSION, Version } from './packets.ts'
 import { People } from './people.ts'
 import type { Region } from './region.ts'
@@ -19,7 +19,7 @@ import type { Witness } from './witness.ts'
 /** Type and number: what can be answered at all. */
 const HEADER = 5
 /** Where replies with data are framed: a large buffer for each would be garbage faster than it is collected. */
-const REPLY_PLACE = SCRATCH_SIZE + 4
+const REPLY_PLACE = LENGTH_SIZE + SCRATCH_SIZE
 
 export interface SftpOptions {
   readonly region: Region

@@ -54,11 +54,6 @@ export class SendWindow {
     return this.messages[0]?.sequence ?? this.next
   }
 
-  /** The number the next message will have. */
-  get sequence(): number {
-    return this.next
-  }
-
   get unsent(): number {
     return this.messages.length - this.sent
   }
@@ -98,7 +93,7 @@ export class SendWindow {
     this.appetite.hurry(isOn)
   }
 
-  /** Takes a message, which gets the number `sequence`. */
+  /** Takes a message, which gets the next number. */
   push(payload: Uint8Array): void {
     const size = payload.length
     const sequence = this.next

@@ -3,7 +3,7 @@
  * numbers, opened once each. Authenticated before anything else is looked at.
  */
 
-import { equalBytes } from '../../../base/bytes.ts'
+import { equalBytes, put } from '../../../base/bytes.ts'
 import type { Clock } from '../../../base/clock.ts'
 import type { Counters } from '../../../base/counters.ts'
 import { equalSecrets, hmacSha512 } from '../../../crypto/hash.ts'
@@ -61,11 +61,7 @@ export class Outbound {
     const timestamp = toMicros(this.clock.now())
     const head = EncryptedHead.encode({ sequence: ++this.sequence, timestamp })
     const whole = Encrypted.encodeWithRoom({ seed, mac: NO_MAC, sealed: head }, size)
-    let at = ENCRYPTED_SEALED_AT + ENCRYPTED_HEAD_SIZE
-    for (const message of messages) {
-      whole.set(message, at)
-      at += message.length
-    }
+    put(whole, ENCRYPTED_SEALED_AT + ENCRYPTED_HEAD_SIZE, messages)
     const sealed = whole.subarray(ENCRYPTED_SEALED_AT)
     this.key.seal(iv, sealed)
     whole.set(hmacSha512(authentication, sealed), ENCRYPTED_MAC_AT)
