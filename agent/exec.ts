@@ -6,11 +6,11 @@ import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { closeSync, constants, openSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { constants as osConstants } from 'node:os'
-import { Writable } from 'node:stream'
+import { type Readable, Writable } from 'node:stream'
 import type { Clock, Timer } from '../src/base/clock.ts'
 import { CommandOutput } from './command-output.ts'
 import type { Identity } from './environment.ts'
-import type { PipeShelf } from './pipe-shelf.ts'
+import type { PipeShelf, Pipes } from './pipe-shelf.ts'
 import { signalGroup } from './process-group.ts'
 import type { Exit, Printed, Program } from './program.ts'
 import { startSeat } from './seat/seat.ts'
@@ -28,6 +28,12 @@ export interface ExecOptions {
   readonly hasInput: boolean
 }
 
+/** What it prints, out of our ends of its pipes. */
+interface Said {
+  readonly output: CommandOutput
+  readonly errors: CommandOutput
+}
+
 /** What a shell reports where it cannot run the program at all. */
 const EXIT_NOT_RUN = 127
 
@@ -41,43 +47,81 @@ export async function exec(options: ExecOptions): Promise<Program> {
   const { clock, pipes: shelf, hasInput, ...what } = options
   const pipes = await shelf.take(what.as, hasInput)
   const stdin = hasInput ? (pipes?.stdin?.theirs ?? 'pipe') : 'ignore'
-  const { stdout, stderr } = pipes ?? {}
-  const child = begin(what, [stdin, stdout?.theirs ?? 'pipe', stderr?.theirs ?? 'pipe'])
-  for (const pipe of Object.values(pipes ?? {})) if (pipe) closeSync(pipe.theirs)
-  const exited = new Promise<Exit>(resolve => {
-    child.once('error', () => resolve({ code: EXIT_NOT_RUN }))
-    child.once('exit', (code, signal) => resolve(exitOf(code, signal)))
-  })
-  const input: Writable = pipes?.stdin ? writing(pipes.stdin.ours) : (child.stdin ?? nowhere())
-  const said = pipes && {
-    output: new CommandOutput(pipes.stdout.ours),
-    errors: new CommandOutput(pipes.stderr.ours),
+  const child = begin(what, [stdin, pipes?.stdout.theirs ?? 'pipe', pipes?.stderr.theirs ?? 'pipe'])
+  if (pipes) closeTheirs(pipes)
+  return new Command(child, pipes, options)
+}
+
+class Command implements Program {
+  readonly pid: number
+  readonly input: Writable
+  readonly exited: Promise<Exit>
+  private readonly child: ChildProcess
+  private readonly clock: Clock
+  /** Null where the machine cannot make pipes that may be opened again. */
+  private readonly said: Said | null
+  private readonly hasInput: boolean
+
+  constructor(child: ChildProcess, pipes: Pipes | null, { clock, hasInput }: ExecOptions) {
+    this.pid = child.pid ?? 0
+    this.child = child
+    this.clock = clock
+    this.hasInput = hasInput
+    this.exited = new Promise<Exit>(resolve => {
+      child.once('error', () => resolve({ code: EXIT_NOT_RUN }))
+      child.once('exit', (code, signal) => resolve(exitOf(code, signal)))
+    })
+    this.said = pipes && {
+      output: new CommandOutput(pipes.stdout.ours),
+      errors: new CommandOutput(pipes.stderr.ours),
+    }
+    const stdin = pipes?.stdin
+    this.input = stdin ? writing(stdin.ours) : (child.stdin ?? nowhere())
+    if (stdin) wakeReaders(this.input, stdin.ours, this.exited, clock)
+    // A command may stop reading before it was told everything.
+    this.input.on('error', () => {})
   }
-  if (pipes?.stdin) wakeReaders(input, pipes.stdin.ours, exited, clock)
-  // A command may stop reading before it was told everything.
-  input.on('error', () => {})
-  return {
-    pid: child.pid ?? 0,
-    input,
-    get output() {
-      return said?.output.stream ?? child.stdout!
-    },
-    get errors() {
-      return said?.errors.stream ?? child.stderr!
-    },
-    exited,
-    ...(said && !hasInput && { printed: () => printedAhead(said, exited, clock) }),
-    signal: name => {
-      if (child.pid) signalGroup(child.pid, name)
-    },
-    hangUp: () => {
-      if (child.pid && child.exitCode === null && child.signalCode === null)
-        signalGroup(child.pid, 'SIGHUP')
-      input.destroy()
-      for (const one of said ? [said.output, said.errors] : [child.stdout!, child.stderr!])
-        one.destroy()
-    },
+
+  get output(): Readable {
+    return this.said?.output.stream ?? this.child.stdout!
   }
+
+  get errors(): Readable {
+    return this.said?.errors.stream ?? this.child.stderr!
+  }
+
+  async printed(): Promise<Printed | null> {
+    const { said, exited, clock } = this
+    if (!said || this.hasInput) return null
+    await new Promise<void>(resolve => {
+      const timer = clock.after(AHEAD_MS, resolve)
+      void exited.then(() => {
+        timer.cancel()
+        resolve()
+      })
+    })
+    const isAll = [said.output, said.errors].map(one => one.readAhead())
+    return isAll.includes(false) ? null : { output: said.output.ahead, errors: said.errors.ahead }
+  }
+
+  signal(name: NodeJS.Signals): void {
+    if (this.pid) signalGroup(this.pid, name)
+  }
+
+  hangUp(): void {
+    const { child, said } = this
+    if (child.exitCode === null && child.signalCode === null) this.signal('SIGHUP')
+    this.input.destroy()
+    for (const one of said ? [said.output, said.errors] : [child.stdout!, child.stderr!])
+      one.destroy()
+  }
+}
+
+/** They are the program's now. */
+function closeTheirs({ stdin, stdout, stderr }: Pipes): void {
+  closeSync(stdout.theirs)
+  closeSync(stderr.theirs)
+  if (stdin) closeSync(stdin.theirs)
 }
 
 function begin(
@@ -92,23 +136,6 @@ function begin(
 
 const exitOf = (code: number | null, signal: NodeJS.Signals | null): Exit =>
   signal === null ? { code: code ?? EXIT_NOT_RUN } : { signal: signal.slice('SIG'.length) }
-
-/** See `printed` of a program. */
-async function printedAhead(
-  { output, errors }: { readonly output: CommandOutput; readonly errors: CommandOutput },
-  exited: Promise<Exit>,
-  clock: Clock,
-): Promise<Printed | null> {
-  await new Promise<void>(resolve => {
-    const timer = clock.after(AHEAD_MS, resolve)
-    void exited.then(() => {
-      timer.cancel()
-      resolve()
-    })
-  })
-  const isAll = [output, errors].map(one => one.readAhead())
-  return isAll.includes(false) ? null : { output: output.ahead, errors: errors.ahead }
-}
 
 /** The signal of an SSH request, `INT` or `TERM`; null where this system has none of that name. */
 export function signalOf(name: string): NodeJS.Signals | null {

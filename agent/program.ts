@@ -27,8 +27,8 @@ export interface Program {
   readonly input: Writable
   readonly exited: Promise<Exit>
   /**
-   * All that it prints, where it has soon ended; null where it goes on: then that is read as it comes.
-   * Absent where it is not known to be short; called once, and before anybody reads.
+   * All that it prints, where it has soon ended; null where it goes on, or nobody knows that it may be short: then that is read
+   * as it comes. Absent on a terminal; called once, and before anybody reads.
    */
   printed?(): Promise<Printed | null>
   /** Of what it shows; absent where it is not recorded. */

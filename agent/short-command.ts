@@ -13,7 +13,7 @@ import {
   CommandOutput,
   CommandRefused,
 } from '../src/box/messages.ts'
-import { COMMAND_PIECE_MAX } from '../src/box/short-command.ts'
+import { COMMAND_PIECE_MAX, endOnce } from '../src/box/short-command.ts'
 
 /** What an SSH session has for its listeners, until it is begun. */
 export const newSession = (): Session => new EventEmitter() as Session
@@ -28,6 +28,7 @@ export function beginShortly(session: Session, command: string, accept: () => Se
   const opened = () => {
     const channel = accept()
     channel.on('error', () => {})
+    endOnce(channel)
     channel.once('close', over)
     // Nothing more is to come; its end is to be seen.
     channel.resume()
@@ -42,7 +43,7 @@ type Told = (error?: Error | null) => void
 
 /** The part of a channel of ssh2 that a session uses where nothing more comes from the client. */
 class ShortChannel extends Writable {
-  readonly stderr: Writable
+  private errors: Writable | null = null
   private readonly channel: ServerChannel
   /** How it has ended, to be told after all that it printed. */
   private ending: Uint8Array | null = null
@@ -53,10 +54,15 @@ class ShortChannel extends Writable {
     super({ emitClose: false, autoDestroy: false })
     this.channel = channel
     this.over = over
-    this.stderr = new Writable({
+    channel.once('close', () => this.emit('close'))
+  }
+
+  /** Most commands have nothing to say here. */
+  get stderr(): Writable {
+    this.errors ??= new Writable({
       write: (piece: Uint8Array, _encoding, told) => this.tell(CommandErrors, piece, told),
     })
-    channel.once('close', () => this.emit('close'))
+    return this.errors
   }
 
   override _write(piece: Uint8Array, _encoding: string, told: Told): void {

@@ -21,7 +21,7 @@ import { RECORDED_BANNER } from './session-recording.ts'
 import { ShortAnswer } from './short-answer.ts'
 import { beginShortly, newSession } from './short-command.ts'
 import type { Caller, SshServerOptions } from './ssh-server.ts'
-import { SshSession } from './ssh-session.ts'
+import { SshSession, type SshSessionOptions } from './ssh-session.ts'
 import { Typing } from './typing.ts'
 
 /** Logging in takes three round trips, and nobody types anything. */
@@ -56,11 +56,9 @@ export class SshConnection {
   private readonly carrier: Carrier
   private readonly options: SshServerOptions
   private readonly shells: LastingShells
-  private readonly screens: OpenScreens
-  private readonly pipes: PipeShelf
   private readonly answer: ShortAnswer
-  /** Whether its person was told at the login that all of it is recorded. */
-  private readonly isToldOfRecording: boolean
+  /** What all sessions get. */
+  private readonly common: SshSessionOptions
   private readonly sessions = new Set<SshSession>()
   private forwarding: Forwarding | null = null
   private timer: Timer
@@ -77,8 +75,6 @@ export class SshConnection {
     { caller, shells, screens, pipes, ...options }: SshServerOptions & ConnectionParts,
   ) {
     this.shells = shells
-    this.screens = screens
-    this.pipes = pipes
     this.heardAt = options.clock.elapsed()
     const { clock } = options
     const typing = new Typing(clock)
@@ -86,9 +82,17 @@ export class SshConnection {
     this.carrier = { stream, typing, clock }
     this.answer = new ShortAnswer(stream, clock)
     this.caller = caller
-    this.isToldOfRecording = caller.isRecorded()
     this.account = caller.user ?? options.account
     this.options = options
+    // Its person is told at the login where all of it is recorded.
+    const isToldOfRecording = caller.isRecorded()
+    const { account, carrier } = this
+    const { log, recorder, approvals } = options
+    const answer = () => (this.sessions.size === 1 && !this.forwarding?.isBusy ? this.answer : null)
+    this.common = {
+      ...{ account, caller, carrier, clock, log, recorder, approvals },
+      ...{ shells, screens, pipes, answer, heardAt: () => this.heardAt, isToldOfRecording },
+    }
     this.timer = options.clock.after(LOGIN_MS, () => this.giveUp('login took too long'))
     // Each session and each forwarded connection may wait for it to drain.
     stream.setMaxListeners(0)
@@ -107,7 +111,7 @@ export class SshConnection {
       algorithms: { compress: ['none'] },
       keepaliveInterval: KEEPALIVE_MS,
       keepaliveCountMax: KEEPALIVES_MISSED_MAX,
-      ...(this.isToldOfRecording && { banner: RECORDED_BANNER }),
+      ...(isToldOfRecording && { banner: RECORDED_BANNER }),
     } as ssh2.ServerConfig)
     server.on('connection', (client, { header }) => this.greet(client, header.comments))
     // Any Duplex will do (packaging: tried with OpenSSH); the types ask for a socket.
@@ -193,18 +197,7 @@ export class SshConnection {
   }
 
   private open(session: ssh2.Session, input: Uint8Array | null = null): void {
-    const { clock, log, recorder, approvals } = this.options
-    const { account, caller, carrier, shells, screens, pipes, isToldOfRecording } = this
-    const heardAt = () => this.heardAt
-    const answer = () => (this.sessions.size === 1 && !this.forwarding?.isBusy ? this.answer : null)
-    const opened = new SshSession(
-      session,
-      {
-        ...{ account, caller, carrier, clock, log, recorder, approvals },
-        ...{ shells, screens, pipes, answer, heardAt, isToldOfRecording },
-      },
-      input,
-    )
+    const opened = new SshSession(session, this.common, input)
     this.sessions.add(opened)
     this.rest()
     session.on('close', () => {

@@ -271,6 +271,7 @@ export class SshSession {
     detail: string,
   ): boolean {
     const { terminal, options } = this
+    if (!options.caller.isRecorded()) return true
     const begun = recordingOrTold({ ...options, what, detail, terminal }, channel.stderr)
     this.recording = begun === 'refused' ? null : begun
     if (begun === 'refused') tellExit(channel, { code: EXIT_NOT_STARTED })

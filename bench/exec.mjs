@@ -3,7 +3,7 @@
  *
  *     node exec.mjs [--rounds 3] [box-50 ssh2-50 ansible-50 pssh-50 box-200]
  *
- * `box` is so many agents (targets/agents.mjs), ten in a process, behind hubs of fifty each, and a running `box up`: asked over its API by a
+ * `box` is so many agents (targets/agents.mjs), five in a process, behind hubs of fifty each, and a running `box up`: asked over its API by a
  * process that is there, as a page or a program does, and by a whole `box exec` from its start. `ssh2` is a process with an open
  * session to each of so many addresses of one OpenSSH server, `ansible` its `raw` over the connections it keeps, the second
  * time, and `pssh` parallel-ssh, which keeps none. Those need root, `openssh-server`, `ansible-core`, `pssh`.
@@ -28,7 +28,7 @@ const LOOK_EVERY_MS = 200
 /** By then devices are through with what they do once after their start, and no two figures have that in them. */
 const SETTLED_MS = 20_000
 /** Starting a program copies what the kernel knows of the memory of who starts it: fifty devices in one process would pay for each other. */
-const DEVICES_A_PROCESS = 10
+const DEVICES_A_PROCESS = 5
 
 /** Milliseconds of each, after some that do not count. */
 async function times(once, warm = WARM, count = TIMES) {

@@ -11,6 +11,7 @@ import {
   CommandOutput,
   CommandRefused,
 } from '../src/box/messages.ts'
+import { endOnce } from '../src/box/short-command.ts'
 import { dispatch } from '../src/wire/dispatch.ts'
 import { MessageSplitter } from '../src/wire/framing.ts'
 import { WireError } from '../src/wire/layout.ts'
@@ -43,6 +44,7 @@ export class ShortProcess implements Running {
       this.tell = { ended: resolve, failed: reject }
     })
     channel.on('error', () => {})
+    endOnce(channel)
     channel.on('data', (piece: Uint8Array) => {
       this.take(piece)
       // The next piece may be here as well.
