@@ -1,8 +1,10 @@
 /** A command and its input, in the place of a path. */
 
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { Writable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
-import { askedShortly, askShortly, isAskedShortly } from '../../src/box/short-command.ts'
+import { askedShortly, askShortly, endOnce, isAskedShortly } from '../../src/box/short-command.ts'
 
 const NOTHING = new Uint8Array(0)
 
@@ -31,4 +33,28 @@ describe('what is asked for', () => {
     for (const words of ['', '{', '[]', 'null', '{"line":1,"input":""}', '{"line":"x"}'])
       expect(askedShortly(mark + words)).toBeNull()
   })
+})
+
+it('lets a channel end but once, that ends what has ended', async () => {
+  let ends = 0
+  class Channel extends Writable {
+    override _write(_chunk: unknown, _encoding: string, done: () => void) {
+      done()
+    }
+    override end(): this {
+      ends++
+      return super.end()
+    }
+    override destroy(): this {
+      this.end()
+      return this
+    }
+  }
+  const channel = new Channel()
+  endOnce(channel)
+  channel.write('all')
+  channel.end()
+  await once(channel, 'finish')
+  channel.destroy()
+  expect(ends).toBe(1)
 })
