@@ -315,6 +315,13 @@ class StreamEnds {
   }
 
   private send(raw: Uint8Array): void {
-    if (!this.over && !this.channel.send(raw)) this.heldBack = true
+    if (this.over) return
+    const wasHeldBack = this.heldBack
+    this.heldBack = !this.channel.send(raw)
+    // There is room again, and nobody else says so: see `send` of a channel.
+    if (wasHeldBack && !this.heldBack)
+      queueMicrotask(() => {
+        if (!this.heldBack && !this.over) this.drained()
+      })
   }
 }

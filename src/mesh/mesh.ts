@@ -91,7 +91,7 @@ export interface Channel {
   path(): readonly PeerId[] | null
   /** Begins delivery. Once; before it, nothing is delivered. */
   attach(events: ChannelEvents): void
-  /** Takes one message, at most MESSAGE_SIZE_MAX bytes, which must not change afterwards. False: wait for `drained`. Ignored once closed. */
+  /** Takes one message, at most MESSAGE_SIZE_MAX bytes, which must not change afterwards. False: wait for `drained`; what is sent all the same and hears true takes that back. Ignored once closed. */
   send(message: Uint8Array): boolean
   /** Holds the sender back, and lets it go on. */
   pause(): void

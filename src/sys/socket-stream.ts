@@ -49,7 +49,11 @@ export function dialledStream(
 ): Stream {
   const socket = new Socket({
     ...OPTIONS,
-    onread: readingInto((read: Uint8Array) => stream.received(read)),
+    onread: readingInto(read => {
+      stream.received(read)
+      // Whoever pauses before there is a connection is not asked else.
+      return !socket.isPaused()
+    }),
   } as SocketConstructorOpts)
   const stream = new SocketStream(socket, remote, null)
   stream.attach(events)
@@ -70,13 +74,10 @@ export function dialledStream(
   return stream
 }
 
-/** Reads into one buffer. Node takes 64 KiB for each piece else, mostly to give them back at once: the heap grew by megabytes. */
-const readingInto = (received: (chunk: Uint8Array) => void) => ({
+/** Reads into one buffer. Node takes 64 KiB for each piece else, mostly to give them back at once: the heap grew by megabytes. `received` says whether to go on. */
+const readingInto = (received: (chunk: Uint8Array) => boolean) => ({
   buffer: new Uint8Array(READ_BYTES),
-  callback: (size: number, buffer: Uint8Array): boolean => {
-    received(buffer.slice(0, size))
-    return true
-  },
+  callback: (size: number, buffer: Uint8Array): boolean => received(buffer.slice(0, size)),
 })
 
 class SocketStream implements Stream {

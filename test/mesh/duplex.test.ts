@@ -252,12 +252,16 @@ describe('a stream whose channel is held back while somebody types', () => {
       events.drained()
       await world.pass(0)
     }
+    /** There is room again, which only who sends hears. */
+    const free = () => {
+      hasRoom = true
+    }
     const write = async (size: number) => {
       stream.write(Buffer.alloc(size))
       await world.pass(0)
     }
     const end = () => events.closed(new BoxError('CHANNEL_LOST'))
-    return { world, stream, sent, hold, drain, write, end }
+    return { world, stream, sent, hold, drain, free, write, end }
   }
 
   test('sends what is small all the same, and all else when there is room', async () => {
@@ -273,6 +277,23 @@ describe('a stream whose channel is held back while somebody types', () => {
     expect(sent).toEqual([16_000, 80, 90])
     await drain()
     expect(sent).toEqual([16_000, 80, 90, 2_070])
+  })
+
+  test('goes on where what is small hears that there is room', async () => {
+    const { world, stream, sent, hold, free, write } = heldStream()
+    stream.hurry(true)
+    await hold()
+    let isRoom = false
+    void stream.untilRoom().then(() => {
+      isRoom = true
+    })
+    await world.pass(1_000)
+    expect(isRoom).toBe(false)
+    free()
+    await write(80)
+    expect(isRoom).toBe(true)
+    await write(2_000)
+    expect(sent).toEqual([16_000, 80, 2_000])
   })
 
   test('sends nothing more where nobody types', async () => {

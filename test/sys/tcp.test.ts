@@ -113,6 +113,29 @@ describe('a TCP stream', () => {
     },
   )
 
+  test('that is paused before it is connected takes one piece at most, and then the rest', async () => {
+    const size = 30_000_000
+    let sender!: Socket
+    const near = dial(
+      await rawServer(socket => {
+        sender = socket
+        socket.write(new Uint8Array(size))
+      }),
+    )
+    near.stream.pause()
+    await near.until(() => near.story.includes('opened'))
+    // The system takes some of it, and then no more.
+    let taken = -1
+    while (sender === undefined || taken !== sender.writableLength) {
+      taken = sender?.writableLength ?? -1
+      await new Promise(resolve => setTimeout(resolve, 50))
+    }
+    const received = () => near.chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+    expect(received()).toBeLessThanOrEqual(64 * 1_024)
+    near.stream.resume()
+    await near.until(() => received() === size)
+  })
+
   test('says what was written before it closes, and both sides end in good order', async () => {
     const { near, far } = await pair()
     near.stream.write(new Uint8Array(1_000_000).fill(7))

@@ -147,7 +147,7 @@ export class CadetChannel implements Channel {
       throw new BoxError('LIMIT_EXCEEDED', 'The channel is held back; wait for `drained`.')
     this.outgoing.push(message)
     this.sendAll()
-    this.heldBack = this.outgoing.isFull
+    this.heldBack = this.outgoing.mustWait()
     return !this.heldBack
   }
 
@@ -162,6 +162,7 @@ export class CadetChannel implements Channel {
 
   hurry(isOn: boolean): void {
     this.outgoing.hurry(isOn)
+    this.sendAll()
     this.tellDrained()
   }
 
@@ -304,7 +305,7 @@ export class CadetChannel implements Channel {
   }
 
   private tellDrained(): void {
-    if (!this.heldBack || this.outgoing.isFull || this.state.is !== 'open') return
+    if (!this.heldBack || this.state.is !== 'open' || this.outgoing.mustWait()) return
     this.heldBack = false
     this.events?.drained()
   }

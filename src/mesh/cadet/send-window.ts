@@ -73,8 +73,12 @@ export class SendWindow {
   }
 
   /** Whether to wait with more: something waits already, or enough is under way before what is small and waited for. */
-  get isFull(): boolean {
-    return this.unsent > 0 || (this.flight.isHurried && this.missingBytes >= this.flight.current)
+  mustWait(): boolean {
+    if (this.unsent > 0) return true
+    if (!this.flight.isHurried || this.missingBytes < this.flight.current) return false
+    // Whoever is told to wait has more: else nothing would be learned of a way that becomes slower.
+    this.flight.reached()
+    return true
   }
 
   /** Whether the peer is one of ours, which acknowledges late and waits for late acknowledgements. */

@@ -17,12 +17,12 @@ interface Way {
   readonly width: number
 }
 
-/** Somebody who always has more to say, over a way with one narrow place before which all of it waits. */
+/** Somebody who always has more to say, when it need not wait, over a way with one narrow place before which all of it waits. */
 class Transfer {
   private readonly world = new World(127)
   private readonly window = new SendWindow()
   private readonly via = { roundTrip: new RoundTrip(), confirm() {} } as unknown as Connection
-  private readonly way: Way
+  private way: Way
   private readonly saidAt: number[] = []
   private waits: number[] = []
   private freeAt = 0
@@ -52,17 +52,22 @@ class Transfer {
     this.world.run(1_000)
   }
 
+  /** The way becomes another one. */
+  change(way: Way): void {
+    this.way = way
+  }
+
   private send(): void {
     const { window, world } = this
     for (;;) {
-      if (window.unsent === 0) {
+      const message = window.ready()
+      if (message) {
+        window.transmitted(message, this.via, world.elapsed())
+        this.carry(message.sequence, message.size)
+      } else if (!window.mustWait()) {
         window.push(new Uint8Array(this.size))
         this.saidAt.push(world.elapsed())
-      }
-      const message = window.ready()
-      if (!message) return
-      window.transmitted(message, this.via, world.elapsed())
-      this.carry(message.sequence, message.size)
+      } else return
     }
   }
 
@@ -122,6 +127,22 @@ test.for([
   expect(used).toBeGreaterThan(0.98)
 })
 
+test.for([
+  { latencyMs: 30, width: 4_000, narrow: 1_000, waitMs: 90 },
+  { latencyMs: 5, width: 10_000, narrow: 2_000, waitMs: 50 },
+])('a way that becomes narrow while somebody types is found to be, $latencyMs ms', options => {
+  const { latencyMs, width, narrow, waitMs } = options
+  const transfer = new Transfer({ latencyMs, width })
+  transfer.watch(5_000)
+  transfer.hurry(true)
+  transfer.watch(5_000)
+  transfer.change({ latencyMs, width: narrow })
+  transfer.watch(20_000)
+  const { lateMs, used } = transfer.watch(60_000)
+  expect(lateMs).toBeLessThan(waitMs)
+  expect(used).toBeGreaterThan(0.8)
+})
+
 test('what is small does not wait for room on the way while somebody types, but for what is before it', () => {
   const window = new SendWindow()
   const via = { roundTrip: new RoundTrip(), confirm() {} } as unknown as Connection
@@ -154,14 +175,14 @@ test('what is small does not wait for room on the way while somebody types, but 
   has(following)
   expect(window.settled).toBe(true)
 
-  expect([say(SIZE_TYPING), window.isFull]).toEqual([1, false])
-  expect([say(SIZE_TYPING), window.isFull]).toEqual([1, true])
+  expect([say(SIZE_TYPING), window.mustWait()]).toEqual([1, false])
+  expect([say(SIZE_TYPING), window.mustWait()]).toEqual([1, true])
   expect(say(80)).toBe(1)
   expect(say(SIZE_TYPING)).toBe(0)
   expect(say(80)).toBe(0)
   has(window.base + 1)
   expect(send()).toBe(2)
-  expect(window.isFull).toBe(true)
+  expect(window.mustWait()).toBe(true)
   window.hurry(false)
-  expect(window.isFull).toBe(false)
+  expect(window.mustWait()).toBe(false)
 })
