@@ -6,11 +6,11 @@ import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { closeSync, constants, openSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { constants as osConstants } from 'node:os'
-import { type Readable, Writable } from 'node:stream'
+import { Readable, Writable } from 'node:stream'
 import type { Clock, Timer } from '../src/base/clock.ts'
 import { CommandOutput } from './command-output.ts'
 import type { Identity } from './environment.ts'
-import type { PipeShelf, Pipes } from './pipe-shelf.ts'
+import { closeAll, type PipeShelf, type Pipes } from './pipe-shelf.ts'
 import { signalGroup } from './process-group.ts'
 import type { Exit, Printed, Program } from './program.ts'
 import { startSeat } from './seat/seat.ts'
@@ -34,6 +34,11 @@ interface Said {
   readonly errors: CommandOutput
 }
 
+interface Plain {
+  readonly output: Readable
+  readonly errors: Readable
+}
+
 /** What a shell reports where it cannot run the program at all. */
 const EXIT_NOT_RUN = 127
 
@@ -42,12 +47,18 @@ const AHEAD_MS = 50
 
 const { O_RDONLY, O_WRONLY, O_NONBLOCK } = constants
 
-/** Runs the command. Fails where the machine has no process left. */
+/** Runs the command. Fails where it can be none, or the machine has no memory left; where it has no process left, it was not run. */
 export async function exec(options: ExecOptions): Promise<Program> {
   const { clock, pipes: shelf, hasInput, ...what } = options
   const pipes = await shelf.take(what.as, hasInput)
   const stdin = hasInput ? (pipes?.stdin?.theirs ?? 'pipe') : 'ignore'
-  const child = begin(what, [stdin, pipes?.stdout.theirs ?? 'pipe', pipes?.stderr.theirs ?? 'pipe'])
+  let child: ChildProcess
+  try {
+    child = begin(what, [stdin, pipes?.stdout.theirs ?? 'pipe', pipes?.stderr.theirs ?? 'pipe'])
+  } catch (error) {
+    if (pipes) closeAll(pipes)
+    throw error
+  }
   if (pipes) closeTheirs(pipes)
   return new Command(child, pipes, options)
 }
@@ -60,6 +71,8 @@ class Command implements Program {
   private readonly clock: Clock
   /** Null where the machine cannot make pipes that may be opened again. */
   private readonly said: Said | null
+  /** Of child_process, in place of those. */
+  private readonly plain: Plain | null
   private readonly hasInput: boolean
 
   constructor(child: ChildProcess, pipes: Pipes | null, { clock, hasInput }: ExecOptions) {
@@ -75,6 +88,9 @@ class Command implements Program {
       output: new CommandOutput(pipes.stdout.ours),
       errors: new CommandOutput(pipes.stderr.ours),
     }
+    this.plain = pipes
+      ? null
+      : { output: child.stdout ?? nothing(), errors: child.stderr ?? nothing() }
     const stdin = pipes?.stdin
     this.input = stdin ? writing(stdin.ours) : (child.stdin ?? nowhere())
     if (stdin) wakeReaders(this.input, stdin.ours, this.exited, clock)
@@ -83,11 +99,11 @@ class Command implements Program {
   }
 
   get output(): Readable {
-    return this.said?.output.stream ?? this.child.stdout!
+    return this.said?.output.stream ?? this.plain!.output
   }
 
   get errors(): Readable {
-    return this.said?.errors.stream ?? this.child.stderr!
+    return this.said?.errors.stream ?? this.plain!.errors
   }
 
   async printed(): Promise<Printed | null> {
@@ -109,11 +125,12 @@ class Command implements Program {
   }
 
   hangUp(): void {
-    const { child, said } = this
+    const { child, said, plain } = this
     if (child.exitCode === null && child.signalCode === null) this.signal('SIGHUP')
     this.input.destroy()
-    for (const one of said ? [said.output, said.errors] : [child.stdout!, child.stderr!])
-      one.destroy()
+    const heard = said ?? plain!
+    heard.output.destroy()
+    heard.errors.destroy()
   }
 }
 
@@ -163,7 +180,11 @@ function wakeReaders(input: Writable, fd: number, exited: Promise<Exit>, clock: 
     let timer: Timer
     const poke = (ms: number) => {
       timer = clock.after(ms, () => {
-        closeSync(openSync(`/proc/self/fd/${reader}`, O_WRONLY | O_NONBLOCK))
+        try {
+          closeSync(openSync(`/proc/self/fd/${reader}`, O_WRONLY | O_NONBLOCK))
+        } catch {
+          // No descriptor is left. There may be one the next time.
+        }
         poke(Math.min(2 * ms, POKE_MAX_MS))
       })
     }
@@ -174,6 +195,9 @@ function wakeReaders(input: Writable, fd: number, exited: Promise<Exit>, clock: 
     })
   })
 }
+
+/** Out of a program that could not be started for want of descriptors: Node makes no streams then. */
+const nothing = (): Readable => Readable.from([])
 
 /** For a program that reads nothing. */
 const nowhere = (): Writable => new Writable({ write: (_chunk, _encoding, done) => done() })

@@ -8,8 +8,16 @@
  * On the shelf each is one descriptor; its two ends are opened for whoever takes it.
  */
 
-import { execFile } from 'node:child_process'
-import { closeSync, constants, fchownSync, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import {
+  closeSync,
+  constants,
+  fchownSync,
+  mkdtempSync,
+  openSync,
+  rmdirSync,
+  unlinkSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Identity } from './environment.ts'
@@ -59,18 +67,7 @@ export class PipeShelf {
 
   /** Pipes that whoever runs the command may open again; null where the machine cannot make them. */
   async take(as: Identity | null, hasInput = true): Promise<Pipes | null> {
-    const count = hasInput ? PIPES_EACH : PIPES_EACH - 1
-    this.isWanted = true
-    this.users++
-    while (this.shelf.length < count) {
-      this.making ??= this.fill().finally(() => {
-        this.making = null
-      })
-      if (!(await this.making)) break
-    }
-    this.users--
-    const held = this.shelf.length < count ? [] : this.shelf.splice(-count)
-    if (!this.isWanted) this.clear()
+    const held = await this.hold(hasInput ? PIPES_EACH : PIPES_EACH - 1)
     const pipes = opened(held)
     for (const fd of held) closeSync(fd)
     if (!pipes) return null
@@ -87,29 +84,69 @@ export class PipeShelf {
     for (const fd of this.shelf.splice(0)) closeSync(fd)
   }
 
-  /** False where it failed. */
+  /** So many, off the shelf; none where there are too few and no more can be made. */
+  private async hold(count: number): Promise<readonly number[]> {
+    this.isWanted = true
+    this.users++
+    try {
+      while (this.shelf.length < count) {
+        this.making ??= this.fill().finally(() => {
+          this.making = null
+        })
+        if (!(await this.making)) break
+      }
+      return this.shelf.length < count ? [] : this.shelf.splice(-count)
+    } finally {
+      this.users--
+      if (!this.isWanted) this.clear()
+    }
+  }
+
+  /** False where it failed, and nothing was added. */
   private async fill(): Promise<boolean> {
     const count = this.next
     this.next = Math.min(GROWTH * count, AT_ONCE_MAX)
     for (const place of this.places) if (await this.make(count, place)) return true
-    return this.shelf.length > 0
+    this.next = 1 // What there is not for many, there may be for one.
+    return false
   }
 
   private async make(count: number, place: string): Promise<boolean> {
-    let directory: string | null = null
+    let directory: string
     try {
       directory = mkdtempSync(join(place, 'box-exec-'))
-      const paths = Array.from({ length: PIPES_EACH * count }, (_, i) =>
-        join(directory!, String(i)),
-      )
-      await this.mkfifo(paths)
-      for (const path of paths) this.shelf.push(openSync(path, O_RDWR))
-      return true
     } catch {
       return false
-    } finally {
-      if (directory) rmSync(directory, { recursive: true, force: true })
     }
+    const paths = Array.from({ length: PIPES_EACH * count }, (_, i) => join(directory, String(i)))
+    const held: number[] = []
+    try {
+      await this.mkfifo(paths)
+      for (const path of paths) held.push(openSync(path, O_RDWR))
+    } catch {
+      for (const fd of held) closeSync(fd)
+      return false
+    } finally {
+      removeNames(directory, paths)
+    }
+    this.shelf.push(...held)
+    return true
+  }
+}
+
+/** One by one: rmSync needs a descriptor to look what there is, and there may be none left. */
+function removeNames(directory: string, paths: readonly string[]): void {
+  for (const path of paths) {
+    try {
+      unlinkSync(path)
+    } catch {
+      // It was not made.
+    }
+  }
+  try {
+    rmdirSync(directory)
+  } catch {
+    // Somebody has put something in, or has removed it.
   }
 }
 
@@ -161,7 +198,8 @@ function given(pipes: Pipes, { uid, gid }: Identity): boolean {
   }
 }
 
-function closeAll(pipes: Pipes): void {
+/** Both ends of each. */
+export function closeAll(pipes: Pipes): void {
   for (const pipe of all(pipes)) closePipe(pipe)
 }
 
@@ -172,5 +210,8 @@ function closePipe({ ours, theirs }: Pipe): void {
 
 const startMkfifo: MakeNamedPipes = paths =>
   new Promise((resolve, reject) => {
-    execFile('mkfifo', ['-m', '600', ...paths], error => (error ? reject(error) : resolve()))
+    // Without streams: where descriptors run out while it is started, Node never closes those it has begun.
+    const child = spawn('mkfifo', ['-m', '600', ...paths], { stdio: 'ignore' })
+    child.once('error', reject)
+    child.once('exit', code => (code === 0 ? resolve() : reject(new Error(`mkfifo: exit ${code}`))))
   })

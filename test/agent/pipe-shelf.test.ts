@@ -1,12 +1,48 @@
 import { execFileSync } from 'node:child_process'
-import { closeSync, fstatSync, readdirSync, readSync, statSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  fstatSync,
+  mkdtempSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type Pipe, PipeShelf, type Pipes } from '../../agent/pipe-shelf.ts'
+
+/** How many descriptors may still be opened. */
+const room = vi.hoisted(() => ({ left: Number.POSITIVE_INFINITY }))
+
+vi.mock(import('node:fs'), async original => {
+  const real = await original()
+  const need = () => {
+    if (room.left > 0) return
+    throw Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE' })
+  }
+  const openSync: typeof real.openSync = (...args) => {
+    need()
+    room.left--
+    return real.openSync(...args)
+  }
+  const closing: typeof real.closeSync = fd => {
+    real.closeSync(fd)
+    room.left++
+  }
+  /** It reads the directory. */
+  const removing: typeof real.rmSync = (...args) => {
+    need()
+    real.rmSync(...args)
+  }
+  return { ...real, openSync, closeSync: closing, rmSync: removing }
+})
 
 const openCount = () => readdirSync('/proc/self/fd').length
 const fdsOf = (pipes: Pipes) =>
-  (Object.values(pipes) as Pipe[]).flatMap(({ ours, theirs }) => [ours, theirs])
+  (Object.values(pipes) as (Pipe | null)[]).flatMap(pipe => (pipe ? [pipe.ours, pipe.theirs] : []))
 const text = (fd: number) => {
   const bytes = Buffer.alloc(16)
   return bytes.toString('latin1', 0, readSync(fd, bytes))
@@ -31,8 +67,9 @@ describe('pipes for commands', () => {
     for (const pipes of given.splice(0)) for (const fd of fdsOf(pipes)) closeSync(fd)
   })
 
-  const ask = async (as: Parameters<PipeShelf['take']>[0] = null) => {
-    const pipes = await shelf.take(as)
+  const ask = async (...how: Partial<Parameters<PipeShelf['take']>>) => {
+    const [as = null, hasInput] = how
+    const pipes = await shelf.take(as, hasInput)
     if (pipes) given.push(pipes)
     return pipes
   }
@@ -117,5 +154,70 @@ describe('pipes for commands', () => {
     expect(await ask()).toBeNull()
     places.push(tmpdir())
     expect(await ask()).not.toBeNull()
+  })
+
+  it('are none where too few are left and no more can be made: that is tried once', async () => {
+    const place = tmpdir()
+    shelf = new PipeShelf(paths => mkfifo(paths), [place])
+    await ask(null, false)
+    const working = mkfifo
+    let tried = 0
+    mkfifo = paths => (++tried > 10 ? working(paths) : Promise.reject(new Error('no process left')))
+    expect(await ask(null, false)).toBeNull()
+    expect(tried).toBe(1)
+  })
+
+  it('are made for one command after they could not be made for many', async () => {
+    await take(1)
+    const working = mkfifo
+    mkfifo = () => Promise.reject(new Error('no process left'))
+    expect(await ask()).toBeNull()
+    mkfifo = working
+    await take(1)
+    expect(started).toEqual([1, 1])
+  })
+
+  describe('where descriptors are short', () => {
+    let place: string
+
+    beforeEach(() => {
+      place = mkdtempSync(join(tmpdir(), 'box-shelf-'))
+      shelf = new PipeShelf(paths => mkfifo(paths), [place])
+    })
+    afterEach(() => {
+      room.left = Number.POSITIVE_INFINITY
+      rmSync(place, { recursive: true })
+    })
+
+    // Three are held, and of those the two ends opened.
+    it.for([0, 1, 2, 3, 4, 5, 6, 7, 8])(
+      'are none with room for %i, and leave nothing',
+      async left => {
+        const before = openCount()
+        room.left = left
+        expect(await ask()).toBeNull()
+        expect([openCount(), room.left, readdirSync(place)]).toEqual([before, left, []])
+        shelf.clear()
+        room.left = Number.POSITIVE_INFINITY
+        expect(await ask()).not.toBeNull()
+        await take(1)
+        shelf.clear()
+        expect(openCount()).toBe(before + 2 * 6)
+      },
+    )
+
+    it('are given with room for all of them', async () => {
+      room.left = 9
+      expect(await ask()).not.toBeNull()
+      expect(room.left).toBe(3)
+    })
+
+    it('wait on the shelf for nobody where only some could be opened', async () => {
+      await take(1)
+      const before = openCount()
+      room.left = 20
+      expect(await ask()).toBeNull()
+      expect([openCount(), readdirSync(place)]).toEqual([before, []])
+    })
   })
 })
