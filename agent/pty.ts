@@ -106,6 +106,8 @@ export class Pty implements Program {
     this.open = false
     this.letGo()
     this.terminal._socket.destroy()
+    // Whoever reads it is not to wait for ever.
+    this.output.destroy()
   }
 
   private watch(): Promise<Exit> {

@@ -56,3 +56,25 @@ test('writes all at once where nobody types', async () => {
   await world.pass(0)
   expect(written).toEqual([MUCH.length])
 })
+
+test('waits for nothing any more once its channel has gone', async () => {
+  const world = new World(1)
+  const stream = new PassThrough() as CarryingStream
+  const typing = new Typing(world)
+  // As ssh2: what is written to a channel that is not open is not heard of again.
+  const channel = new Writable({ write: () => {} })
+  const to = new SessionOutput(channel as unknown as ServerChannel, {
+    stream,
+    typing,
+    clock: world,
+  })
+  const written: string[] = []
+  void to.write(MUCH, 'output').then(() => written.push('one'))
+  void to.write(MUCH, 'output').then(() => written.push('two'))
+  await world.pass(0)
+  expect(written).toEqual([])
+  channel.emit('close')
+  await world.pass(0)
+  expect(written).toEqual(['one', 'two'])
+  await to.write(MUCH, 'output')
+})
