@@ -1,5 +1,6 @@
 /** The channel of an SSH session, joined to a program: what is typed goes in, what is printed comes out, then the exit. */
 
+import { constants } from 'node:os'
 import type { Readable } from 'node:stream'
 import type { ServerChannel } from 'ssh2'
 import type { Carrier } from './carrier.ts'
@@ -11,6 +12,9 @@ type Write = (chunk: Uint8Array) => Promise<void>
 
 /** A program that could not be started at all: what a shell reports. */
 export const EXIT_NOT_STARTED = 126
+
+/** The signals that ssh2 1.17.0 can name to a client (RFC 4254 section 6.10); it throws for all others, and for names of one's own. */
+const NAMED = /^(ABRT|ALRM|FPE|HUP|ILL|INT|KILL|PIPE|QUIT|SEGV|TERM|USR1|USR2)$/
 
 /** For whoever looked at a shell that has gone to another connection of the same person. */
 export const TAKEN_OVER = '\r\nThis shell was taken over from elsewhere: box ssh --resume.\r\n'
@@ -70,9 +74,18 @@ export function tellText(channel: ServerChannel | undefined, text: string): void
 
 export function tellExit(channel: ServerChannel, exit: Exit): void {
   if ('code' in exit) channel.exit(exit.code)
-  else channel.exit(exit.signal, false, '')
+  else if (canName(channel, exit.signal)) channel.exit(exit.signal, false, '')
+  else channel.exit(codeOf(exit.signal))
   channel.end()
 }
+
+/** A short command (short-command.ts) has no channel of ssh2, and a name for each. */
+const canName = (channel: ServerChannel, signal: string): boolean =>
+  NAMED.test(signal) || !('incoming' in channel)
+
+/** As a shell of this device has it. */
+const codeOf = (signal: string): number =>
+  128 + ((constants.signals as Readonly<Record<string, number>>)[`SIG${signal}`] ?? 0)
 
 /** A path as one word of a shell. */
 export const quoted = (path: string): string => `'${path.replaceAll("'", "'\\''")}'`

@@ -17,6 +17,7 @@ import { Forwarding } from './forwarding.ts'
 import type { LastingShells } from './lasting-shells.ts'
 import type { OpenScreens } from './open-screens.ts'
 import type { PipeShelf } from './pipe-shelf.ts'
+import { RefusedSessions } from './refused-sessions.ts'
 import { RECORDED_BANNER } from './session-recording.ts'
 import { ShortAnswer } from './short-answer.ts'
 import { beginShortly, newSession } from './short-command.ts'
@@ -60,6 +61,7 @@ export class SshConnection {
   /** What all sessions get. */
   private readonly common: SshSessionOptions
   private readonly sessions = new Set<SshSession>()
+  private readonly refused = new RefusedSessions()
   private forwarding: Forwarding | null = null
   private timer: Timer
   private client: Connection | null = null
@@ -88,7 +90,7 @@ export class SshConnection {
     const isToldOfRecording = caller.isRecorded()
     const { account, carrier } = this
     const { log, recorder, approvals } = options
-    const answer = () => (this.sessions.size === 1 && !this.forwarding?.isBusy ? this.answer : null)
+    const answer = () => (this.inUse === 1 && !this.forwarding?.isBusy ? this.answer : null)
     this.common = {
       ...{ account, caller, carrier, clock, log, recorder, approvals },
       ...{ shells, screens, pipes, answer, heardAt: () => this.heardAt, isToldOfRecording },
@@ -160,8 +162,13 @@ export class SshConnection {
     client.on('authentication', context => this.authenticate(context))
     client.on('ready', () => this.ready())
     client.on('session', (accept, reject) => {
-      if (this.sessions.size >= SESSIONS_MAX) reject()
-      else this.open(accept())
+      if (!this.makeRoom()) {
+        reject()
+        return
+      }
+      const session = accept()
+      this.open(session)
+      this.refused.watch(client, session, changed)
     })
     client.on('openssh.streamlocal', (accept, reject, { socketPath }) => {
       if (isAskedShortly(socketPath)) this.openShortly(socketPath, accept, reject)
@@ -192,8 +199,18 @@ export class SshConnection {
     if (this.isEnding) return
     this.answer.release()
     this.timer.cancel()
-    if (this.sessions.size === 0 && !this.forwarding?.isBusy)
+    if (this.inUse === 0 && !this.forwarding?.isBusy)
       this.timer = this.options.clock.after(IDLE_MS, () => this.giveUp('idle'))
+  }
+
+  /** Sessions in which something runs, or may yet. */
+  private get inUse(): number {
+    return this.sessions.size - this.refused.size
+  }
+
+  /** Whether there is a place for one more session. */
+  private makeRoom(): boolean {
+    return this.sessions.size < SESSIONS_MAX || this.refused.closeOldest()
   }
 
   private open(session: ssh2.Session, input: Uint8Array | null = null): void {
@@ -208,8 +225,7 @@ export class SshConnection {
 
   private openShortly(path: string, accept: () => ServerChannel, reject: () => void): void {
     const asked = askedShortly(path)
-    const isFull = this.sessions.size >= SESSIONS_MAX || this.unheard >= UNHEARD_MAX
-    if (!asked || isFull) {
+    if (!asked || this.unheard >= UNHEARD_MAX || !this.makeRoom()) {
       reject()
       return
     }

@@ -15,6 +15,7 @@ import {
   SHELLS_SUBSYSTEM,
   shellsText,
 } from '../src/box/kept-shells.ts'
+import type { RecordedKind } from '../src/box/recording.ts'
 import type { ApprovalDesk } from './approval-desk.ts'
 import type { Carrier } from './carrier.ts'
 import { type Account, RequestedVariables } from './environment.ts'
@@ -77,7 +78,8 @@ const GONE = new BoxError('CHANNEL_CLOSED', 'The client has gone.')
 
 interface Verdict {
   readonly accept: () => ServerChannel
-  readonly reject: () => void
+  /** Absent where the client wants no answer, whatever the types of ssh2 say. */
+  readonly reject?: () => void
 }
 
 /** How it ended for the client; null where that went away before. */
@@ -135,7 +137,7 @@ export class SshSession {
       if (name === SHELLS_SUBSYSTEM)
         permits(options, 'shell', '')
           ? tellText(accept(), shellsText(options.shells.list(options.caller)))
-          : reject()
+          : reject?.()
       else if (name === 'sftp') this.begin('files', name, verdict, c => this.serveFiles(c))
       else if (isRecordingsName(name)) {
         const read = (c: ServerChannel) =>
@@ -149,7 +151,7 @@ export class SshSession {
       } else if (name.startsWith(APPROVED_SUBSYSTEM)) {
         const command = name.slice(APPROVED_SUBSYSTEM.length)
         this.begin('exec', command, verdict, c => this.run(c, command), 'asked')
-      } else reject()
+      } else reject?.()
     })
     session.on('close', () => this.hangUp())
   }
@@ -197,8 +199,8 @@ export class SshSession {
     const { keep, resume } = this.names
     if (resume !== undefined) {
       const shell = this.terminal && shells.find(caller, resume)
-      if (!shell) verdict.reject()
-      else if (caller.isRecorded() && !shell.program.recording) verdict.reject()
+      if (!shell) verdict.reject?.()
+      else if (caller.isRecorded() && !shell.program.recording) verdict.reject?.()
       else this.begin('shell', resume, verdict, channel => this.goOn(channel, shell), 'resumed')
       return
     }
@@ -221,7 +223,7 @@ export class SshSession {
     if (!permits(this.options, right, detail)) {
       caller.note(right, detail, 'refused')
       log.note('info', 'ssh', 'not permitted', { right })
-      reject()
+      reject?.()
       return
     }
     const isHeld =
@@ -265,11 +267,7 @@ export class SshSession {
   }
 
   /** Begins the recording, where there is to be one. False where there cannot be: the client is told, and nothing runs. */
-  private record(
-    channel: ServerChannel,
-    what: 'shell' | 'exec' | 'files',
-    detail: string,
-  ): boolean {
+  private record(channel: ServerChannel, what: RecordedKind, detail: string): boolean {
     const { terminal, options } = this
     if (!options.caller.isRecorded()) return true
     const begun = recordingOrTold({ ...options, what, detail, terminal }, channel.stderr)

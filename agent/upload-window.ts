@@ -103,7 +103,8 @@ class UploadWindow {
 
   private give(bytes: number): void {
     const { incoming, outgoing, _client } = this.insides
-    if (bytes <= 0 || outgoing.state === 'closed') return
+    // Who has said that it closes says nothing more (RFC 4254 section 5.3).
+    if (bytes <= 0 || outgoing.state === 'closing' || outgoing.state === 'closed') return
     incoming.window += bytes
     _client._protocol.channelWindowAdjust(outgoing.id, bytes)
   }

@@ -6,24 +6,16 @@ import { BoxError } from '../src/base/errors.ts'
 import { whyNotRun } from '../src/box/approval.ts'
 import type { Size } from './terminal.ts'
 
-/** Numbers of signals a program usually ends by, for exit codes as a shell gives them. */
-const SIGNALS: Readonly<Record<string, number>> = {
-  HUP: 1,
-  INT: 2,
-  QUIT: 3,
-  ILL: 4,
-  ABRT: 6,
-  FPE: 8,
-  KILL: 9,
-  SEGV: 11,
-  PIPE: 13,
-  ALRM: 14,
-  TERM: 15,
-}
+/** Of Linux, from 1 on: a device has its numbers, and this machine may have others. */
+const SIGNALS: readonly string[] = [
+  ...['HUP', 'INT', 'QUIT', 'ILL', 'TRAP', 'ABRT', 'BUS', 'FPE', 'KILL', 'USR1', 'SEGV'],
+  ...['USR2', 'PIPE', 'ALRM', 'TERM', 'STKFLT', 'CHLD', 'CONT', 'STOP', 'TSTP', 'TTIN'],
+  ...['TTOU', 'URG', 'XCPU', 'XFSZ', 'VTALRM', 'PROF', 'WINCH', 'IO', 'PWR', 'SYS'],
+]
 
-/** The exit code of a shell where a program was ended by this signal, with or without `SIG`. */
+/** The exit code of a shell where a program was ended by this signal, with or without `SIG`; 128 for one that we do not know. */
 export const exitCodeOf = (signal: string): number =>
-  128 + (SIGNALS[signal.replace(/^SIG/, '')] ?? 0)
+  129 + SIGNALS.indexOf(signal.replace(/^SIG/, ''))
 
 /** Why a program has no end, and why it was not begun. */
 export const LOST_EARLY = 'The session ended before the program did.'

@@ -33,15 +33,13 @@ function become({ uid, gid, groups }: Identity): void {
 
 /** The signals of its group are the command's: this process stays until that has ended. */
 function run({ shell, command, cwd, env }: Work<'run'>): void {
-  const deaf = () => {}
   const names = Object.keys(constants.signals) as NodeJS.Signals[]
-  const taken = names.filter(name => !LEFT_ALONE.test(name))
-  for (const name of taken) process.on(name, deaf)
+  for (const name of names) if (!LEFT_ALONE.test(name)) process.on(name, () => {})
   const child = spawn(shell, ['-c', command], { cwd, env, stdio: 'inherit' })
   child.once('error', () => process.exit(EXIT_NOT_RUN))
   child.once('exit', (code, signal) => {
     if (signal === null) process.exit(code ?? EXIT_NOT_RUN)
-    for (const name of taken) process.removeListener(name, deaf)
+    process.removeAllListeners(signal) // Also that of `become`: it would be deaf to its own.
     process.kill(process.pid, signal)
   })
 }

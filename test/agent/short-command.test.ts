@@ -80,9 +80,12 @@ describe('a short command', () => {
     ['TERM', 143],
     ['KILL', 137],
     ['SEGV', 139],
+    ['USR1', 138],
+    ['BUS', 135],
   ] as const)('is ended by SIG%s', async ([name, code]) => {
     await open()
     expect((await run(`kill -${name} $$`)).code).toBe(code)
+    expect(notes.at(-1)).toMatch(new RegExp(` signal ${name}$`))
   })
 
   it('has its errors apart from its output, and its input whole', async () => {

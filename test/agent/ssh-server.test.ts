@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { constants } from 'node:os'
 import type { Client } from 'ssh2'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { SshServer } from '../../agent/ssh-server.ts'
@@ -28,6 +29,26 @@ describe('a command', () => {
       signal: `SIG${name}`,
     })
   })
+
+  test.for([
+    ['BUS', false],
+    ['XCPU', false],
+    ['SYS', false],
+    ['TRAP', true],
+  ] as const)(
+    'ended by SIG%s, for which ssh2 has no name, exits as in a shell',
+    async ([name, pty]) => {
+      const notes: string[] = []
+      const note = (_what: string, _detail: string, result: string) => void notes.push(result)
+      const noted = await login(server, { note })
+      expect(await run(noted, `ulimit -c 0; kill -${name} $$`, { pty })).toMatchObject({
+        code: 128 + constants.signals[`SIG${name}`],
+        signal: null,
+      })
+      expect(notes).toEqual(['done', 'begun', `signal ${name}`])
+      noted.end()
+    },
+  )
 
   test('has its errors apart from its output', async () => {
     const { out, err } = await run(client, 'echo out; echo err >&2')
