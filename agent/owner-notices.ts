@@ -79,7 +79,7 @@ export class OwnerNotices {
     const { grants, audit, clock, ended } = this.options
     const { issuer } = revocation
     const revoked = grants.heirOf(revocation.revoked)
-    const name = grants.find(revoked, clock.now())?.holder ?? ''
+    const name = grants.given(revoked)?.holder ?? ''
     if (!applyRevocation(grants, revocation, clock.now())) return
     ended(revoked)
     const detail = `${name} ${zoneToText(revoked)}`.trim()

@@ -138,15 +138,27 @@ export async function tellRevocations(
   if (busy.has(name)) return
   busy.add(name)
   try {
-    const all = untoldTo(state, device.zone, context.ego().secret)
-    for (const signed of all) await tellOne(context, device, signed, timeoutMs)
-    if (all.length > 0) await told(state, device.zone)
-  } catch (error) {
-    // It has heard it, and does not have to do what we say: asking again would change nothing.
-    if (error instanceof BoxError && error.code === 'NOT_PERMITTED') await told(state, device.zone)
-    throw error
+    let failure: BoxError | null = null
+    for (const signed of untoldTo(state, device.zone, context.ego().secret)) {
+      const refusal = await refusalOf(tellOne(context, device, signed, timeoutMs))
+      failure ??= refusal
+      // It has heard one that it need not follow: asking again would change nothing.
+      if (!refusal || refusal.code === 'NOT_PERMITTED') await told(state, device.zone, signed)
+    }
+    if (failure) throw failure
   } finally {
     busy.delete(name)
+  }
+}
+
+/** What the device says against it, which may be another thing with the next; null where nothing. Fails where it is not there. */
+async function refusalOf(telling: Promise<void>): Promise<BoxError | null> {
+  try {
+    await telling
+    return null
+  } catch (error) {
+    if (error instanceof BoxError && error.family !== 'unreachable') return error
+    throw error
   }
 }
 

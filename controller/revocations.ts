@@ -7,7 +7,7 @@ import { equalBytes } from '../src/base/bytes.ts'
 import { BoxError } from '../src/base/errors.ts'
 import type { ZoneKey } from '../src/base/ids.ts'
 import { NOTICES_MAX, type OwnerNotice } from '../src/box/owner-notices.ts'
-import { readRevocation, signRevocation } from '../src/box/revocation.ts'
+import { type Revocation, readRevocation, signRevocation } from '../src/box/revocation.ts'
 import type { ZoneSecret } from '../src/crypto/zone-key.ts'
 import { zoneFromText, zoneToText } from '../src/gns/name.ts'
 import type { State } from './state.ts'
@@ -60,14 +60,18 @@ export const untoldTo = (state: State, device: ZoneKey, own: ZoneSecret): readon
     includes(untold, device) ? [byUs(signed, own)] : [],
   )
 
-/** It has heard of all that is kept. Fails with STATE_UNWRITABLE. */
-export const told = (state: State, device: ZoneKey): Promise<void> =>
-  change(state, all =>
-    all.map(({ signed, untold }) => ({
-      signed,
-      untold: untold.filter(one => zoneToText(one) !== zoneToText(device)),
-    })),
+/** It has heard this one. Fails with STATE_UNWRITABLE. */
+export async function told(state: State, device: ZoneKey, heard: Uint8Array): Promise<void> {
+  const { revoked, number } = readRevocation(heard)
+  // We may have signed it anew.
+  const isIt = (one: Revocation) => one.number === number && equalBytes(one.revoked, revoked)
+  await change(state, all =>
+    all.map(kept => {
+      if (!isIt(readRevocation(kept.signed))) return kept
+      return { ...kept, untold: kept.untold.filter(zone => !equalBytes(zone, device)) }
+    }),
   )
+}
 
 /** Of a device that has another key: it has heard what it had heard. To be called under the lock of the state. */
 export function withZone(state: State, before: ZoneKey, after: ZoneKey): void {

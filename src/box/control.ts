@@ -188,10 +188,12 @@ async function askPage(
   return { entries, more: more === true }
 }
 
-const revocationRefusal = (code: unknown): BoxError =>
-  code === 'NOT_PERMITTED'
-    ? new BoxError('NOT_PERMITTED', 'Only who may grant there can revoke.')
-    : new BoxError('STATE_UNEXPECTED', 'The device does not take this revocation.')
+function revocationRefusal(code: unknown): BoxError {
+  if (code === 'CLOCK_WRONG') return new BoxError('CLOCK_WRONG')
+  if (code === 'NOT_PERMITTED')
+    return new BoxError('NOT_PERMITTED', 'Only who may grant there can revoke.')
+  return new BoxError('STATE_UNEXPECTED', 'The device does not take this revocation.')
+}
 
 function verdictRefusal(code: unknown): BoxError {
   if (code === 'APPROVAL_UNKNOWN') return new BoxError('APPROVAL_UNKNOWN')

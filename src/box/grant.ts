@@ -27,11 +27,14 @@ export interface Grant {
   readonly rights: readonly Right[]
   /** Milliseconds since 1970; null: until revoked. */
   readonly until: number | null
+  /** By the clock of the device. */
   readonly since: number
   /** How far the rights go. */
   readonly scope: Scope
   /** Of the statement that made it (grant-statement.ts); 0: made by pairing. */
   readonly number: number
+  /** Where it was made by pairing: of the latest statement about the zone before that, if there was one. */
+  readonly earlier?: number
 }
 
 const FILE = 'grants'
@@ -77,14 +80,19 @@ export class GrantBook {
 
   /** The grant of this zone that holds at `now`; null where there is none. */
   find(zone: ZoneKey, now: number): Grant | null {
-    const grant = this.grants.find(one => equalBytes(one.zone, zone))
-    if (!grant || grant.rights.length === 0) return null // Its end is kept for its number.
-    return grant.until === null || grant.until > now ? grant : null
+    const grant = this.given(zone)
+    return grant && (grant.until === null || grant.until > now) ? grant : null
+  }
+
+  /** What this zone was granted and nobody has ended, also where its time is over; null where that is nothing. */
+  given(zone: ZoneKey): Grant | null {
+    const grant = this.entry(zone)
+    return grant && grant.rights.length > 0 ? grant : null // Its end is kept for its number.
   }
 
   /** The number of the latest statement about this zone, also one that ended its rights; 0 where there is none. */
   lastNumber(zone: ZoneKey): number {
-    return this.grants.find(one => equalBytes(one.zone, zone))?.number ?? 0
+    return this.entry(zone)?.number ?? 0
   }
 
   allows(zone: ZoneKey, right: Right, now: number): boolean {
@@ -96,7 +104,10 @@ export class GrantBook {
     const others = this.grants.filter(({ zone }) => !equalBytes(zone, grant.zone))
     if (others.length >= GRANTS_MAX)
       throw new BoxError('LIMIT_EXCEEDED', `There are ${GRANTS_MAX} grants already.`)
-    this.replace([...others, grant])
+    const before = this.entry(grant.zone)
+    const earlier = Math.max(before?.number ?? 0, before?.earlier ?? 0)
+    // Or what was said before somebody was paired again could be said again.
+    this.replace([...others, grant.number === 0 && earlier > 0 ? { ...grant, earlier } : grant])
   }
 
   /** Takes away all that the zone was granted; false where that was nothing. */
@@ -113,7 +124,7 @@ export class GrantBook {
    */
   mayRetire({ before, number }: Succession, now: number): boolean {
     const last = this.retired.find(({ zone }) => equalBytes(zone, before))
-    const since = this.grants.find(({ zone }) => equalBytes(zone, before))?.since ?? 0
+    const since = this.entry(before)?.since ?? 0
     return number > (last?.number ?? 0) && number > since - SKEW_MS && number <= now + SKEW_MS
   }
 
@@ -145,6 +156,10 @@ export class GrantBook {
       retired: [...retired, { zone: before, after, number }].slice(-GRANTS_MAX),
     })
     return true
+  }
+
+  private entry(zone: ZoneKey): Grant | undefined {
+    return this.grants.find(one => equalBytes(one.zone, zone))
   }
 
   private replace(grants: readonly Grant[]): void {
@@ -182,6 +197,10 @@ export const ownerGrant = (
   scope: WHOLE_SCOPE,
   number: 0,
 })
+
+/** Whoever may grant for a time takes nothing from anybody who may for good. */
+export const mayTakeFrom = (own: Grant, theirs: Grant | null): boolean =>
+  own.until === null || !theirs?.rights.includes('admin') || theirs.until !== null
 
 /**
  * What a version that knows of no demands reads, where an upgrade was put back: of a grant with one, nothing. Whoever
@@ -228,10 +247,8 @@ function parseRetired(entry: unknown): Retired {
 
 /** From JSON. Throws TypeError. */
 export function parseGrant(entry: unknown): Grant {
-  const { zone, holder, deviceName, until, since, scope, number, ...given } = entry as Record<
-    keyof Grant | 'allRights',
-    unknown
-  >
+  const { zone, holder, deviceName, until, since, scope, number, earlier, ...given } =
+    entry as Record<keyof Grant | 'allRights', unknown>
   const said = given.allRights ?? given.rights
   if (typeof zone !== 'string' || typeof holder !== 'string' || typeof deviceName !== 'string')
     throw new TypeError('a text is missing')
@@ -240,7 +257,8 @@ export function parseGrant(entry: unknown): Grant {
     throw new TypeError('a time is missing')
   // Books of 0.1.0 have neither scope nor number.
   if (number !== undefined && typeof number !== 'number') throw new TypeError('no number')
-  const terms = { scope: parseScope(scope), number: number ?? 0 }
+  const past = typeof earlier === 'number' ? { earlier } : {}
+  const terms = { scope: parseScope(scope), number: number ?? 0, ...past }
   // Who was paired has every right, those too that there were not yet.
   const isOwner = terms.number === 0 && FIRST_RIGHTS.every(right => said.includes(right))
   const rights = isOwner ? RIGHTS : said

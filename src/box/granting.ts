@@ -7,7 +7,7 @@ import { equalBytes } from '../base/bytes.ts'
 import { BoxError } from '../base/errors.ts'
 import type { ZoneKey } from '../base/ids.ts'
 import { isApprovable } from './approval.ts'
-import type { Grant, GrantBook } from './grant.ts'
+import { type Grant, type GrantBook, mayTakeFrom } from './grant.ts'
 import type { GrantStatement } from './grant-statement.ts'
 import { isWhole, reachesAll } from './scope.ts'
 
@@ -34,6 +34,9 @@ export function applyGrant(
   if (!own?.rights.includes('admin')) throw new BoxError('NOT_PERMITTED')
   if (!mayGive(own, statement))
     throw new BoxError('NOT_PERMITTED', 'Nobody can grant more than they have.')
+  // All that they can give ends, and so narrows it.
+  if (!mayTakeFrom(own, book.find(holder, now)))
+    throw new BoxError('NOT_PERMITTED', 'Who may grant for a time narrows nobody who may for good.')
   if (number <= book.lastNumber(holder) || number > now + AHEAD_MAX_MS)
     throw new BoxError('INPUT_INVALID', 'The device has a later grant, or your clock is wrong.')
   const deviceName = own.deviceName

@@ -9,7 +9,7 @@ import { type ZoneKey, zoneKey } from '../base/ids.ts'
 import { verifyZoneSignature, type ZoneSecret } from '../crypto/zone-key.ts'
 import { struct } from '../wire/fields.ts'
 import { bytes, rest, u16, u64, WireError } from '../wire/layout.ts'
-import type { GrantBook } from './grant.ts'
+import { type Grant, type GrantBook, mayTakeFrom } from './grant.ts'
 import { SIGNATURE_SIZE, ZONE_SIZE } from './messages.ts'
 import { isWhole } from './scope.ts'
 
@@ -65,7 +65,8 @@ export function readRevocation(raw: Uint8Array): Revocation {
 
 /**
  * Takes away what the key was granted. False where that was nothing, or was granted after it: whoever brings an old
- * statement brings nothing new. Throws NOT_PERMITTED where the signer may not, STATE_UNWRITABLE.
+ * statement brings nothing new. Throws NOT_PERMITTED where the signer may not, CLOCK_WRONG where nobody can tell what
+ * came first, STATE_UNWRITABLE.
  */
 export function applyRevocation(book: GrantBook, revocation: Revocation, now: number): boolean {
   const { issuer, number } = revocation
@@ -75,13 +76,28 @@ export function applyRevocation(book: GrantBook, revocation: Revocation, now: nu
   if (!own?.rights.includes('admin') || !isWhole(own.scope)) throw new BoxError('NOT_PERMITTED')
   if (equalBytes(issuer, revoked)) return false
   if (number > now + SKEW_MS) throw new BoxError('INPUT_INVALID', 'Your clock is wrong.')
-  const grant = book.find(revoked, now)
-  if (!grant || number <= grant.number || number <= grant.since) return false
-  if (own.until !== null && grant.rights.includes('admin') && grant.until === null)
+  // Also what is over: by a clock that is ahead it would hold again once that is set.
+  const grant = book.given(revoked)
+  if (!grant || isBefore(number, grant, now)) return false
+  if (!mayTakeFrom(own, grant))
     throw new BoxError(
       'NOT_PERMITTED',
       'Who may grant for a time puts out nobody who may for good.',
     )
   book.set({ ...grant, rights: [], number })
   return true
+}
+
+/**
+ * Whether a revocation is older than the grant. A grant has the time of whoever signed it to compare with. Of a pairing
+ * there is only what the clock of the device said, which may have been ahead: then a key that is lost rather ends once
+ * more, and what was followed before the pairing is known by its number.
+ */
+function isBefore(number: number, { number: given, since, earlier = 0 }: Grant, now: number) {
+  if (given !== 0) {
+    if (number <= given && given > now + SKEW_MS) throw new BoxError('CLOCK_WRONG')
+    return number <= given
+  }
+  if (number === earlier || number <= Math.min(earlier, since)) return true
+  return since <= now && number <= since - SKEW_MS
 }

@@ -113,6 +113,21 @@ describe('a device takes', () => {
     expect(apply(to, guest, { ...self, until: NOW + 100 })).toBe('NOT_PERMITTED')
   })
 
+  test('nothing from whoever may grant for a time about somebody who may for good', () => {
+    const to = book()
+    const until = NOW + 100
+    apply(to, owner, { holder: guest.zone, rights: RIGHTS, until })
+    const second = { holder: stranger.zone, number: NOW + 1 }
+    expect(apply(to, owner, { ...second, rights: ['admin'] })).toBe('taken')
+    for (const holder of [owner.zone, stranger.zone])
+      for (const rights of [[], ['status'], RIGHTS] as const)
+        expect(apply(to, guest, { holder, number: NOW + 2, rights, until })).toBe('NOT_PERMITTED')
+    expect(to.allows(stranger.zone, 'admin', NOW)).toBe(true)
+    // Who may for good may; and others they may put out.
+    expect(apply(to, owner, { ...second, number: NOW + 3, rights: ['shell'] })).toBe('taken')
+    expect(apply(to, guest, { ...second, number: NOW + 4, rights: [] })).toBe('taken')
+  })
+
   test('no rights at all from whoever has only some of a right', () => {
     const to = book()
     const scope = { ...WHOLE_SCOPE, commands: ['uptime'] }

@@ -338,6 +338,24 @@ describe('box revoke @all', { timeout: 60_000 }, () => {
     await expect.poll(() => isOwner('cellar', lost.zone), { timeout: 10_000 }).toBe(false)
   })
 
+  test('ends it where the clock of a device was ahead; who cannot tell is told again', async () => {
+    const now = systemClock.now()
+    const given = ownerGrant(lost.zone, names, now + 3_600_000)
+    inside('attic').grants.set(given)
+    inside('cellar').grants.set({ ...given, number: now + 30 * 24 * 3_600_000 })
+    expect((await everywhere('laptop')).code).not.toBe(0)
+    expect([isOwner('attic', lost.zone), isOwner('cellar', lost.zone)]).toEqual([false, true])
+    const untold = revocations(context().state).flatMap(kept => kept.untold)
+    expect(untold).toEqual([device('cellar').zone])
+    // What it does not take keeps nothing else from it.
+    const other = ZoneSecret.generate('EDKEY', systemRandom)
+    inside('cellar').grants.set(ownerGrant(other.zone, { ...names, holder: 'phone' }, now - 1_000))
+    await everywhere(zoneToText(other.zone))
+    expect(isOwner('cellar', other.zone)).toBe(false)
+    const left = revocations(context().state).map(kept => kept.untold.length)
+    expect(left.toSorted()).toEqual([0, 1])
+  })
+
   test('revokes neither nobody nor ourselves', async () => {
     await expect(everywhere('nobody')).rejects.toMatchObject({ code: 'INPUT_INVALID' })
     const own = zoneToText(context().ego().secret.zone)
