@@ -40,6 +40,8 @@ export interface JobNote {
   readonly work: Omit<Work, 'input'>
   readonly expiresAt: number
   readonly takenAt: number
+  /** From when a schedule counts while its last time lies ahead of the clock; null where it does not. */
+  readonly anchor: number | null
   readonly is: JobState
   readonly why: string | null
   readonly revision: number
@@ -65,6 +67,8 @@ const decoder = new TextDecoder()
 export class JobMemory {
   private readonly store: Store
   private readonly notes = new Map<string, JobNote>()
+  /** Their notes cannot be read, and stay: what was done is not done again. */
+  private readonly damaged = new Set<string>()
   private seen: Seen[] = []
   /** By signer: this number and all below are refused. */
   private floors: Record<string, number> = {}
@@ -77,7 +81,9 @@ export class JobMemory {
     for (const name of names.filter(name => name.startsWith(NOTE))) {
       const note = this.readNote(name.slice(NOTE.length))
       if (note) this.notes.set(note.id, note)
-      else log.note('error', 'jobs', 'job is damaged', { name })
+      if (note) continue
+      this.damaged.add(name.slice(NOTE.length))
+      log.note('error', 'jobs', 'job is damaged', { name })
     }
     for (const name of names) {
       const [, id] = /^job(?:order|output)-(\w+)(?:-\d+)?$/.exec(name) ?? []
@@ -95,7 +101,8 @@ export class JobMemory {
 
   /** Whether it was here, or must not come. */
   knows({ id, signer, number }: Seen): boolean {
-    if (this.notes.has(id) || this.seen.some(one => one.id === id)) return true
+    if (this.notes.has(id) || this.damaged.has(id) || this.seen.some(one => one.id === id))
+      return true
     return number <= (this.floors[signer] ?? 0)
   }
 
@@ -106,8 +113,8 @@ export class JobMemory {
 
   /** When this returns, it survives a crash. Throws STATE_UNWRITABLE. */
   set(note: JobNote): void {
-    const { id, takenAt, is, why, revision, runs } = note
-    const value = { version: VERSION, takenAt, is, why, revision, runs }
+    const { id, takenAt, anchor, is, why, revision, runs } = note
+    const value = { version: VERSION, takenAt, anchor, is, why, revision, runs }
     this.store.set(NOTE + id, encoder.encode(JSON.stringify(value)))
     this.notes.set(id, note)
   }
@@ -127,6 +134,11 @@ export class JobMemory {
     const head = Uint8Array.of(out.bytes.length >>> 8, out.bytes.length & 0xff)
     const value = new Uint8Array([...head, ...out.bytes, ...err.bytes])
     this.store.set(this.outputName(id, count), value)
+  }
+
+  /** Of the run whose place this one takes. */
+  dropOutput(id: string, count: number): void {
+    if (count >= RUNS_KEPT) this.store.delete(this.outputName(id, count))
   }
 
   outputOf(id: string, count: number): { out: Uint8Array; err: Uint8Array } {
@@ -197,17 +209,17 @@ export function readJobNote(text: string, order: Uint8Array): JobNote {
   if (demand.do !== 'run') throw new BoxError('STATE_UNREADABLE')
   const { input: _, ...work } = demand
   try {
-    const { version, takenAt, is, why, revision, runs } = JSON.parse(text) as JobNote & {
-      version: number
-    }
+    // An earlier version noted no anchor.
+    const said = JSON.parse(text) as JobNote & { version: number }
+    const { version, takenAt, anchor = null, is, why, revision, runs } = said
     const isRight =
       version === VERSION &&
       JOB_STATES.includes(is) &&
-      [takenAt, revision].every(Number.isSafeInteger) &&
+      [takenAt, revision, anchor ?? 0].every(Number.isSafeInteger) &&
       (why === null || typeof why === 'string')
     if (!(isRight && Array.isArray(runs) && runs.every(isRun))) throw new TypeError('no note')
     const about = { signer: zoneToText(signer), number, work, expiresAt }
-    return { id: jobId(signer, number), ...about, takenAt, is, why, revision, runs }
+    return { id: jobId(signer, number), ...about, takenAt, anchor, is, why, revision, runs }
   } catch (cause) {
     throw new BoxError('STATE_UNREADABLE', 'What is kept of a job is damaged.', cause)
   }

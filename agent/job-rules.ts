@@ -17,6 +17,8 @@ import { refusalOf } from './session-account.ts'
 const AHEAD_MAX_MS = 24 * 3_600_000
 /** Later than so, a time of day is missed, and the next one is meant. */
 const LATE_MAX_MS = 10 * 60_000
+/** A clock that is put back by no more was set right: what has run by it is not run again. */
+const BACK_MAX_MS = 10 * 60_000
 
 export interface JobRuleOptions {
   readonly clock: Clock
@@ -77,10 +79,19 @@ export class JobRules {
 
 /** When a schedule runs next; null where it is none, or has no further time. Missed runs do not pile up: of
  * intervals one is made up for, of times of day none. */
-export function dueAt({ work, takenAt, runs, is }: JobNote, now: number): number | null {
+export function dueAt(note: JobNote, now: number): number | null {
+  const { work, is } = note
   if (is !== 'scheduled' || work.every === null) return null
   const schedule = parseSchedule(work.every)
-  // A clock may have been put back.
-  const last = Math.min(runs.at(-1)?.began ?? takenAt, now)
+  const last = anchorOf(note, now) ?? lastOf(note)
   return nextTime(schedule, schedule.is === 'interval' ? last : Math.max(last, now - LATE_MAX_MS))
 }
+
+/** From when a schedule counts whose last time was told by a clock that ran ahead; null where that is not so. */
+export function anchorOf(note: JobNote, now: number): number | null {
+  const isAhead = (at: number) => at > now + BACK_MAX_MS
+  if (note.is !== 'scheduled' || !isAhead(lastOf(note))) return null
+  return note.anchor === null || isAhead(note.anchor) ? now : note.anchor
+}
+
+const lastOf = ({ takenAt, runs }: JobNote): number => runs.at(-1)?.began ?? takenAt

@@ -20,7 +20,7 @@ import {
 import { zoneFromText, zoneToText } from '../src/gns/name.ts'
 import { type AuditNotes, asUser } from './audit-notes.ts'
 import { JobMemory, type JobNote, RUNS_KEPT, type RunNote } from './job-memory.ts'
-import { dueAt, type JobRuleOptions, JobRules } from './job-rules.ts'
+import { anchorOf, dueAt, type JobRuleOptions, JobRules } from './job-rules.ts'
 import type { RunEnd, RunJob, RunRequest } from './job-run.ts'
 import { resultOf } from './program.ts'
 import type { Recording } from './recording.ts'
@@ -51,6 +51,8 @@ export class Jobs {
   private readonly memory: JobMemory
   private readonly rules: JobRules
   private readonly running = new Map<string, AbortController>()
+  /** The ends of runs that a full disk did not take yet. */
+  private readonly unsaved = new Map<string, Partial<RunNote>>()
   /** How often the jobs of each person have changed in this process. */
   private readonly changes = new Map<string, number>()
   private timer: Timer | null = null
@@ -64,8 +66,6 @@ export class Jobs {
     this.changed = options.changed ?? (() => {})
     this.rules = new JobRules(options)
     this.memory = new JobMemory(options.store, options.log)
-    for (const note of this.memory.all())
-      if (note.runs.some(isOpen)) this.safely(note.id, () => this.interrupted(note))
     this.look()
   }
 
@@ -143,10 +143,8 @@ export class Jobs {
     const now = this.rules.mustHold(said)
     this.makeRoom(about.signer, work.every !== null)
     const is = work.every === null ? 'waiting' : 'scheduled'
-    this.memory.add(
-      { ...about, work: noted, expiresAt, takenAt: now, is, why: null, revision: 1, runs: [] },
-      signed,
-    )
+    const fresh = { takenAt: now, anchor: null, is, why: null, revision: 1, runs: [] } as const
+    this.memory.add({ ...about, work: noted, expiresAt, ...fresh }, signed)
     this.note(signer, `${id}: ${textOf(work)}`, is)
     this.tell(about.signer)
     return id
@@ -157,6 +155,7 @@ export class Jobs {
     const id = jobId(signer, job)
     const text = zoneToText(signer)
     this.rules.mustReach(said.signer, text)
+    this.saveEnds() // What is over is not cancelled.
     const note = this.memory.get(id)
     if (!note) {
       this.memory.refuse({ id, signer: text, number: job })
@@ -192,16 +191,25 @@ export class Jobs {
     this.timer = null
     if (this.closed) return
     const { clock } = this.options
+    this.saveEnds()
+    for (const note of this.memory.all())
+      if (!this.isBusy(note.id) && note.runs.some(isOpen))
+        this.safely(note.id, () => this.interrupted(note))
     const planned = this.memory.all().filter(({ is }) => !isOver(is))
     for (const note of planned.toSorted((a, b) => a.number - b.number)) {
-      if (!this.running.has(note.id)) this.lookAt(note, clock.now())
+      if (!this.isBusy(note.id)) this.lookAt(note, clock.now())
     }
-    const open = this.memory.all().filter(({ id, is }) => !(isOver(is) || this.running.has(id)))
-    if (open.length === 0) return
+    const open = this.memory.all().filter(({ id, is }) => !(isOver(is) || this.isBusy(id)))
+    if (open.length === 0 && this.unsaved.size === 0) return
     const now = clock.now()
     const soonest = Math.min(...open.map(note => (dueAt(note, now) ?? note.expiresAt) - now))
     const inMs = Math.min(Math.max(soonest, 1_000), LOOK_AGAIN_MS)
     this.timer = clock.after(inMs, () => this.look())
+  }
+
+  /** It runs, or its end waits for the disk. */
+  private isBusy(id: string): boolean {
+    return this.running.has(id) || this.unsaved.has(id)
   }
 
   private lookAt(note: JobNote, now: number): void {
@@ -211,22 +219,23 @@ export class Jobs {
       )
       return
     }
+    const anchor = anchorOf(note, now)
+    if (anchor !== note.anchor) {
+      this.safely(note.id, () => this.put(note, { anchor }))
+      return
+    }
     if (this.running.size >= RUNNING_MAX) return
     const due = dueAt(note, now)
     if (due === null ? this.isNext(note) : due <= now) this.begin(note)
   }
 
-  /** Each person's jobs run one after the other, in the order of their numbers. */
+  /** Each person's jobs run one after the other, in the order of their numbers; none waits for a disk. */
   private isNext({ signer, number, is }: JobNote): boolean {
     if (is !== 'waiting') return false // A run without an end, which could not be written down.
     return !this.memory
       .all()
-      .some(
-        other =>
-          other.signer === signer &&
-          other.number < number &&
-          (other.is === 'waiting' || other.is === 'begun'),
-      )
+      .filter(other => other.signer === signer && other.number < number)
+      .some(({ id, is }) => is === 'waiting' || (is === 'begun' && this.running.has(id)))
   }
 
   private begin(note: JobNote): void {
@@ -247,7 +256,8 @@ export class Jobs {
     // What cannot be written down as begun is not begun; it is tried again.
     const input = this.safely(id, () => {
       const input = memory.inputOf(id)
-      this.put(note, { is: work.every === null ? 'begun' : 'scheduled', runs })
+      memory.dropOutput(id, count)
+      this.put(note, { is: work.every === null ? 'begun' : 'scheduled', runs, anchor: null })
       return input
     })
     if (!input) return
@@ -298,13 +308,23 @@ export class Jobs {
     this.running.delete(id)
     const note = this.memory.get(id)
     if (this.closed || !note) return // The next process tells that it was interrupted.
-    this.safely(id, () => {
-      const runs = [...note.runs]
-      runs.push({ ...runs.pop()!, ...end, ended: this.options.clock.now() })
-      this.put(note, { is: note.is === 'begun' ? 'ended' : note.is, runs })
-    })
+    this.unsaved.set(id, { ...end, ended: this.options.clock.now() })
+    this.saveEnds()
     this.note(zoneFromText(note.signer), `${id}: ${textOf(note.work)}`, result)
     this.look()
+  }
+
+  private saveEnds(): void {
+    for (const [id, end] of this.unsaved) {
+      const isSaved = this.safely(id, () => {
+        const note = this.memory.get(id)
+        if (!note) return true
+        const runs = [...note.runs.slice(0, -1), { ...note.runs.at(-1)!, ...end }]
+        this.put(note, { is: note.is === 'begun' ? 'ended' : note.is, runs })
+        return true
+      })
+      if (isSaved) this.unsaved.delete(id)
+    }
   }
 
   /** Undefined where it cannot be written down: a full disk stops no device. */

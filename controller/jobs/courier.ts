@@ -6,6 +6,7 @@
 import { BoxError } from '../../src/base/errors.ts'
 import { openParcel, PARCEL_BYTES_MAX, packParcel } from '../../src/box/bundle/parcel.ts'
 import { type JobReport, openReports, REPORTS_BYTES_MAX } from '../../src/box/job-report.ts'
+import { openJob } from '../../src/box/job-statement.ts'
 import type { Service } from '../../src/box/ports.ts'
 import { readWaiting } from '../../src/box/push-report.ts'
 import { PushTalk } from '../../src/box/push-talk.ts'
@@ -53,15 +54,31 @@ export async function settle(
   return settled
 }
 
-/** What was never offered to anybody, and may begin no more. */
+/**
+ * What was never offered to anybody, and may begin no more; and what was cancelled by way of a relay, when its
+ * cancellation is over too: a device tells nothing of a job that it never had.
+ */
 async function closeExpired({ state, clock }: Context): Promise<void> {
   const book = new JobBook(state)
-  const why = 'Its time was over before the device was there.'
-  for (const job of book.open())
-    if (!job.offered && job.expiresAt <= clock.now())
-      await book.change(job, now =>
-        now.offered ? now : { ...now, closed: { is: 'expired', why } },
-      )
+  for (const job of book.open()) {
+    if (!endOf(job, clock.now())) continue
+    await book.change(job, found => {
+      const closed = found.closed ?? endOf(found, clock.now())
+      return closed ? { ...found, closed } : found
+    })
+  }
+}
+
+/** What it is closed as, where nobody will say more about it. */
+function endOf(
+  { offered, expiresAt, cancel, report }: QueuedJob,
+  now: number,
+): QueuedJob['closed'] {
+  if (!offered && expiresAt <= now)
+    return { is: 'expired', why: 'Its time was over before the device was there.' }
+  if (cancel && !report && openJob(cancel).expiresAt <= now)
+    return { is: 'cancelled', why: 'The device has said nothing of it.' }
+  return null
 }
 
 /** The devices for which something is open. */
@@ -97,15 +114,20 @@ async function bring(book: JobBook, talk: PushTalk, found: QueuedJob): Promise<v
   // Before it is said: an answer may get lost. Meanwhile it may have been cancelled.
   const job = await book.change(found, now => (isDone(now) ? now : { ...now, offered: true }))
   if (!job || isDone(job)) return
+  let isCancelled = false
   try {
-    if (!job.report) await talk.give('job', job.signed)
+    // First: what the device has not got yet, it then never begins.
     if (job.cancel) await talk.give('job', job.cancel)
+    isCancelled = job.cancel !== null
+    if (!job.report) await talk.give('job', job.signed)
   } catch (error) {
     if (!(error instanceof BoxError) || error.family === 'unreachable') throw error
     // A clock will be set; all else is said for good.
     if (error.family === 'setup') return
-    const why = error.detail
-    await book.change(job, now => (now.report ? now : { ...now, closed: { is: 'refused', why } }))
+    const closed = isCancelled
+      ? ({ is: 'cancelled', why: 'The device has nothing of it.' } as const)
+      : ({ is: 'refused', why: error.detail } as const)
+    await book.change(job, now => (now.report ? now : { ...now, closed }))
   }
 }
 
@@ -139,10 +161,8 @@ async function leaveWithRelays(context: Context, device: Device, timeoutMs: numb
     const job = await book.change(found, now => (isDone(now) ? now : { ...now, offered: true }))
     if (job && !isDone(job)) jobs.push(job)
   }
-  const contents = jobs.flatMap(({ signed, cancel, report }) => [
-    ...(report ? [] : [signed]),
-    ...(cancel ? [cancel] : []),
-  ])
+  // Of one that is cancelled the end alone: the device then never begins it.
+  const contents = jobs.flatMap(({ signed, cancel, report }) => cancel ?? (report ? [] : signed))
   if (contents.length === 0) return
   const parcel = packParcel({ signed: new Uint8Array(0), contents }, device.zone, random)
   if (!parcel) {

@@ -5,6 +5,7 @@ import type { DeviceKeys } from '../../agent/device-keys.ts'
 import type { Account } from '../../agent/environment.ts'
 import type { RunEnd, RunRequest } from '../../agent/job-run.ts'
 import { Jobs } from '../../agent/jobs.ts'
+import type { Clock } from '../../src/base/clock.ts'
 import { BoxError } from '../../src/base/errors.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { memoryStore, type Store } from '../../src/base/store.ts'
@@ -39,6 +40,12 @@ export class JobPlace {
   /** Writes until the process is killed; before the write, or after it. */
   writesLeft = Number.POSITIVE_INFINITY
   crashesAfter = false
+  /** Nothing more can be written, and the process goes on. */
+  isFull = false
+  /** What cannot be written, by its name. */
+  fullFor: (name: string) => boolean = () => false
+  /** By how much the clock of the device is ahead. */
+  aheadMs = 0
   jobs: Jobs
   private readonly ends = new Map<string, (end: RunEnd) => void>()
   private number: number
@@ -73,7 +80,8 @@ export class JobPlace {
       isAlive = false
       throw killedError()
     }
-    const mayWrite = () => {
+    const mayWrite = (name: string) => {
+      if (this.isFull || this.fullFor(name)) throw new BoxError('STATE_UNWRITABLE', 'full')
       if (!isAlive) throw killedError()
       if (this.writesLeft-- <= 0 && !this.crashesAfter) killed()
     }
@@ -83,15 +91,20 @@ export class JobPlace {
     const store: Store = {
       ...this.store,
       set: (name, value) => {
-        mayWrite()
+        mayWrite(name)
         this.store.set(name, value)
         wrote()
       },
       delete: name => {
-        mayWrite()
+        mayWrite(name)
         this.store.delete(name)
         wrote()
       },
+    }
+    const clock: Clock = {
+      now: () => world.now() + this.aheadMs,
+      elapsed: () => world.elapsed(),
+      after: (ms, run) => world.after(ms, run),
     }
     const audit = new AuditNotes({
       ...{
@@ -103,7 +116,7 @@ export class JobPlace {
       },
     })
     return new Jobs({
-      ...{ store, clock: world, log: silentLog, device, grants, audit, user: 'root' },
+      ...{ store, clock, log: silentLog, device, grants, audit, user: 'root' },
       accounts: { find: user => this.accounts.get(user) ?? 'USER_UNKNOWN' },
       record: () => null,
       run: request => {

@@ -4,6 +4,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { AuditNotes } from '../../agent/audit-notes.ts'
 import { serveJobs } from '../../agent/job-service.ts'
 import { Jobs } from '../../agent/jobs.ts'
+import { ParcelShelf, type ShelfName } from '../../agent/parcel-shelf.ts'
+import { serveRelay } from '../../agent/relay-service.ts'
 import { exec as execCommand } from '../../controller/commands/exec.ts'
 import { jobs as command } from '../../controller/commands/jobs.ts'
 import { settle } from '../../controller/jobs/courier.ts'
@@ -13,13 +15,14 @@ import { cancelJob, queueJobs } from '../../controller/jobs/queue.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { memoryStore } from '../../src/base/store.ts'
 import { AuditLog, memoryEntries } from '../../src/box/audit.ts'
+import { openParcel } from '../../src/box/bundle/parcel.ts'
 import { GrantBook, ownerGrant } from '../../src/box/grant.ts'
 import { openJob } from '../../src/box/job-statement.ts'
 import { PushTalk } from '../../src/box/push-talk.ts'
 import { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import { keysOf } from '../agent/only-key.ts'
 import { utf8 } from '../vectors.ts'
-import { type Controller, deviceOf, Rig, type RigDevice } from './rig.ts'
+import { type Controller, deviceOf, Rig, RigDevice } from './rig.ts'
 
 // What exec loads when it needs it: the time of a World does not wait for that.
 import '../../controller/remote-command.ts'
@@ -150,6 +153,89 @@ test('a job whose answer was lost is the same job when it is brought again', asy
   expect(jobs.reports(owner.context.ego().secret.zone)).toMatchObject([
     { id: job!.id, is: 'cancelled' },
   ])
+})
+
+test('a job that is cancelled before the device has it is not begun, and is over', async () => {
+  await queue('reboot')
+  const serve = kitchen.serving.jobs!
+  kitchen.serving.jobs = ({ channel }) => {
+    const talk = new PushTalk(channel, rig.world)
+    void talk.asked().then(() => talk.close())
+  }
+  expect((await look())[0]!.error?.family).toBe('unreachable')
+  await cancelJob(owner.context, book().all()[0]!)
+  kitchen.serving.jobs = serve
+  await look()
+  expect(started).toEqual([])
+  expect(states()).toEqual(['cancelled: The device has nothing of it.'])
+  expect(book().open()).toEqual([])
+})
+
+describe('by way of a relay', () => {
+  let shelf: ParcelShelf
+  let relay: RigDevice
+
+  beforeEach(async () => {
+    const { world } = rig
+    relay = new RigDevice(rig)
+    const about = { zone: relay.secret.zone, tags: ['relay'], pairedAt: world.now(), last: null }
+    await owner.context.fleet.add({ name: 'hub', ...about })
+    const store = memoryStore()
+    const shelfOf = (name: ShelfName) => new ParcelShelf(store, () => world.now(), name)
+    shelf = shelfOf('jobs')
+    const audit = new AuditNotes({
+      ...{ audit: new AuditLog(memoryEntries()), grants: new GrantBook(memoryStore()) },
+      ...{ device: relay.secret, clock: world, log: silentLog },
+    })
+    relay.serving.relay = session =>
+      void serveRelay(session, {
+        ...{ clock: world, log: silentLog, audit, allows: () => true, shelf: shelfOf('parcel') },
+        post: { jobs: shelf, results: shelfOf('results') },
+      })
+    kitchen.stop()
+  })
+
+  /** What the device does at its next start. */
+  function fetchJobs(): void {
+    const [kept] = shelf.waitingFor(kitchen.secret.zone)
+    const { contents } = openParcel(kitchen.secret, shelf.get(kept!)!)
+    for (const signed of contents) {
+      try {
+        jobs.take(signed)
+      } catch {}
+    }
+  }
+
+  test('a job that is cancelled before the device fetches it is not begun, and is over some day', async () => {
+    await queue('reboot')
+    await look()
+    expect(states()).toEqual(['waits at hub'])
+    await cancelJob(owner.context, book().all()[0]!)
+    await look()
+    fetchJobs()
+    expect(started).toEqual([])
+    relay.stop()
+    await rig.world.pass(8 * DAY_MS)
+    await look()
+    // It may have been begun unseen: its cancellation goes on waiting for the device.
+    expect(states()).toEqual(['to be cancelled when the device is back'])
+    await rig.world.pass(30 * DAY_MS)
+    await look()
+    expect(states()).toEqual(['cancelled: The device has said nothing of it.'])
+    expect(book().open()).toEqual([])
+  })
+
+  test('a job that has begun unseen is ended', async () => {
+    exit = null
+    await queue('sleep')
+    await look()
+    fetchJobs()
+    expect(started).toEqual(['sleep'])
+    await cancelJob(owner.context, book().all()[0]!)
+    await look()
+    fetchJobs()
+    expect(jobs.reports(owner.context.ego().secret.zone)).toMatchObject([{ is: 'cancelled' }])
+  })
 })
 
 test('what never left is cancelled at once, and what is too late is closed', async () => {
