@@ -86,6 +86,8 @@ export async function runCommand(
         end()
       })
     try {
+      // Whoever wanted it may have gone while the device was reached: that calls no listener any more.
+      signal.throwIfAborted()
       isBegun = true
       const isShort = input instanceof Uint8Array && !approved
       const starting = isShort ? ssh.command(line, input) : withInput(ssh, line, input, approved)
@@ -103,7 +105,7 @@ export async function runCommand(
     } finally {
       timer?.cancel()
       signal.removeEventListener('abort', end)
-      giveBack(exitCode !== null)
+      giveBack(exitCode !== null || !isBegun)
     }
   } catch (cause) {
     signal.throwIfAborted()

@@ -231,7 +231,8 @@ const drained = (raw: ServerResponse): Promise<void> =>
       raw.off('drain', done).off('close', done)
       resolve()
     }
-    raw.once('drain', done).once('close', done)
+    if (raw.destroyed) resolve()
+    else raw.once('drain', done).once('close', done)
   })
 
 /** Each of what goes on costs something for as long as it does. */
