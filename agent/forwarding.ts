@@ -46,6 +46,8 @@ export class Forwarding {
   private readonly sockets = new Set<Socket>()
   /** What is listened on, by its name in the protocol. */
   private readonly listeners = new Map<string, Listener>()
+  /** Listeners that are not there yet. */
+  private beginning = 0
   private readonly connecting = new Set<AbortController>()
   private maker: Sockets | null = null
   private closed = false
@@ -138,14 +140,20 @@ export class Forwarding {
 
   /** Resolves to the port, 0 for a socket. Fails where it may not be, or cannot. */
   private async listen(endpoint: Endpoint): Promise<number> {
-    if (!this.permits(endpoint, allowsListening) || this.listeners.size >= LISTENERS_MAX)
+    const isFull = this.listeners.size + this.beginning >= LISTENERS_MAX
+    if (isFull || !this.permits(endpoint, allowsListening))
       throw Object.assign(new Error('not permitted'), { code: 'EPERM' })
     const wanted = 'path' in endpoint ? 0 : endpoint.port
-    const listener = await this.socketsFor().listen(endpoint, (socket, port) =>
-      this.offer(socket, endpoint, wanted || port),
-    )
-    const found = 'path' in endpoint ? endpoint : { ...endpoint, port: listener.port }
-    return this.listens(found, listener)
+    this.beginning++
+    try {
+      const listener = await this.socketsFor().listen(endpoint, (socket, port) =>
+        this.offer(socket, endpoint, wanted || port),
+      )
+      const found = 'path' in endpoint ? endpoint : { ...endpoint, port: listener.port }
+      return this.listens(found, listener)
+    } finally {
+      this.beginning--
+    }
   }
 
   private listens(endpoint: Endpoint, listener: Listener): number {

@@ -15,6 +15,8 @@ const PART_CHARS = 32 * 1_024
 const PART_MS = 2_000
 /** What comes at once is cut into events of this size, so that no part is larger than a reader takes. */
 const EVENT_BYTES = 16 * 1_024
+/** Of what is said of files: a path has 4,096 bytes, and a request has two. What is longer was refused anyway. */
+const LINE_MAX = 16 * 1_024
 /** As Pty has it. */
 const SIZE_MAX = 1_000
 
@@ -96,7 +98,9 @@ export class Recording {
 
   /** A line that no program printed: what was done with files. */
   say(line: string): void {
-    this.add('o', `${line}\r\n`)
+    const { length } = line
+    const told = length > LINE_MAX ? `${line.slice(0, LINE_MAX)}… (${length} characters)` : line
+    this.add('o', `${told}\r\n`)
   }
 
   /** Once: nothing is taken afterwards. */

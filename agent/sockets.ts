@@ -103,8 +103,12 @@ function listening(
     server.once('listening', resolve)
     // A Unix socket is made in the call, for our user only.
     const before = 'path' in where ? process.umask(SOCKET_UMASK) : null
-    server.listen({ ...where, backlog: BACKLOG })
-    if (before !== null) process.umask(before)
+    try {
+      server.listen({ ...where, backlog: BACKLOG })
+    } finally {
+      // Also where the call has thrown: all that this process makes is made with it.
+      if (before !== null) process.umask(before)
+    }
   })
 }
 

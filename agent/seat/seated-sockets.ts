@@ -30,7 +30,12 @@ export class SeatedSockets implements Sockets {
   connect(at: Endpoint, signal: AbortSignal): Promise<Socket> {
     return new Promise((resolve, reject) => {
       const number = ++this.last
-      const end = () => this.tell({ number, do: 'end' })
+      const end = () => {
+        over()
+        this.tell({ number, do: 'end' })
+        // It may have lost the connection on its way here, or stand still: it is not waited for.
+        reject(errorOf('ETIMEDOUT'))
+      }
       const over = () => {
         signal.removeEventListener('abort', end)
         this.asked.delete(number)
@@ -93,9 +98,15 @@ export class SeatedSockets implements Sockets {
   }
 
   private tell(order: SocketOrder): void {
-    if (this.isClosed) return
-    this.seat ??= this.start()
-    this.seat.send(order, error => error && this.lose())
+    // What it had has ended with it.
+    if (this.isClosed || (order.do === 'end' && !this.seat)) return
+    try {
+      this.seat ??= this.start()
+      // Without descriptors Node makes none of the functions for that; its error comes.
+      this.seat.send?.(order, error => error && this.lose())
+    } catch {
+      queueMicrotask(() => this.lose())
+    }
   }
 
   private start(): ChildProcess {

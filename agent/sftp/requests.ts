@@ -207,8 +207,8 @@ function openFlags(flags: number): number {
   if (flags & OPEN.create) how |= constants.O_CREAT
   if (flags & OPEN.truncate) how |= constants.O_TRUNC
   if (flags & OPEN.exclusive) how |= constants.O_EXCL
-  // A pipe without a writer would keep the whole session waiting.
-  return how | constants.O_NONBLOCK
+  // A pipe without a writer would keep the whole session waiting, and ^C on a terminal that became ours would end the agent.
+  return how | constants.O_NONBLOCK | constants.O_NOCTTY
 }
 
 const opened = (id: number, handle: string): Reply => packets.Handle.encode({ id, handle })
@@ -272,10 +272,14 @@ async function readDirectory(
 ): Promise<Reply> {
   const one = place.handles.find(handle)
   if (one?.is !== 'directory') throw noHandle()
-  const names = await nextNames(one)
-  if (names.length === 0) return status(id, RESULT.eof, 'End of file')
-  const found = await Promise.all(names.map(name => entryOf(one, name, place)))
-  return packets.Names.encode({ id, entries: found.flatMap(entry => entry ?? []) })
+  for (;;) {
+    const names = await nextNames(one)
+    if (names.length === 0) return status(id, RESULT.eof, 'End of file')
+    const found = await Promise.all(names.map(name => entryOf(one, name, place)))
+    const entries = found.flatMap(entry => entry ?? [])
+    // Where all of them have gone there may be others: no entries at all would be taken for the end.
+    if (entries.length > 0) return packets.Names.encode({ id, entries })
+  }
 }
 
 async function nextNames(one: ReadingDirectory): Promise<string[]> {
@@ -310,20 +314,28 @@ async function entryOf(
   }
 }
 
+/** False where the file system has no links, as FAT and some network file systems: on with the next best. */
+async function hasLinked(from: Buffer, to: Buffer): Promise<boolean> {
+  try {
+    await link(from, to)
+    return true
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST') throw new SftpError(RESULT.failure, 'the new name exists')
+    if (['EPERM', 'ENOSYS', 'EOPNOTSUPP', 'ENOTSUP', 'EMLINK', 'EXDEV'].includes(code ?? ''))
+      return false
+    throw error
+  }
+}
+
 /** Version 3 renames nothing over what exists. rename(2) would; link(2) does not. */
 async function moveWithout(from: Buffer, to: Buffer): Promise<void> {
-  if ((await lstat(from)).isFile()) {
-    try {
-      await link(from, to)
-      await unlink(from)
-      return
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      if (code === 'EEXIST') throw new SftpError(RESULT.failure, 'the new name exists')
-      // FAT and some network file systems have no links: on with the next best.
-      if (!['EPERM', 'ENOSYS', 'EOPNOTSUPP', 'ENOTSUP', 'EMLINK', 'EXDEV'].includes(code ?? ''))
-        throw error
-    }
+  if ((await lstat(from)).isFile() && (await hasLinked(from, to))) {
+    await unlink(from).catch(async (error: unknown) => {
+      await unlink(to)
+      throw error
+    })
+    return
   }
   const exists = await lstat(to).then(
     () => true,

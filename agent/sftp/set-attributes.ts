@@ -1,6 +1,7 @@
 /** Sets what a client wants of a file: size, mode, owner, times, in the order in which that works. */
 
-import { chmod, chown, type FileHandle, lchown, lutimes, truncate, utimes } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { chmod, chown, type FileHandle, lchown, lutimes, open, utimes } from 'node:fs/promises'
 import type { Attributes } from './packets.ts'
 
 const MODE_BITS = 0o7777
@@ -21,6 +22,17 @@ export const setObject = (path: Buffer, attributes: Attributes): Promise<void> =
     owner: (uid, gid) => chown(path, uid, gid),
     times: (accessed, modified) => utimes(path, accessed, modified),
   })
+
+/** As requests.ts opens files: it waits for nobody, and takes no terminal. */
+async function truncate(path: Buffer, size: number): Promise<void> {
+  const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants
+  const file = await open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY)
+  try {
+    await file.truncate(size)
+  } finally {
+    await file.close()
+  }
+}
 
 /** Of a symbolic link itself. Linux has no mode for these. */
 export const setLink = (path: Buffer, attributes: Attributes): Promise<void> =>

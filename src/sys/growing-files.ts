@@ -59,15 +59,24 @@ export function growingFiles(directory: string): GrowingFiles {
       attempt('STATE_UNWRITABLE', pathOf(name), () => {
         makeDirectory(directory)
         const file = openSync(pathOf(name), 'ax', OWNER_FILE)
-        syncDirectory(directory)
-        return growing(file, pathOf(name), 0)
+        return orClosed(file, () => {
+          try {
+            syncDirectory(directory)
+          } catch (cause) {
+            rmSync(pathOf(name), { force: true })
+            throw cause
+          }
+          return growing(file, pathOf(name), 0)
+        })
       }),
     goOn: (name, size) =>
       attempt('STATE_UNWRITABLE', pathOf(name), () => {
         const { O_WRONLY, O_APPEND, O_NOFOLLOW } = constants
         const file = openSync(pathOf(name), O_WRONLY | O_APPEND | O_NOFOLLOW)
-        ftruncateSync(file, size)
-        return growing(file, pathOf(name), size)
+        return orClosed(file, () => {
+          ftruncateSync(file, size)
+          return growing(file, pathOf(name), size)
+        })
       }),
     read: (name, from, size) =>
       attempt('STATE_UNREADABLE', pathOf(name), () => readPiece(pathOf(name), from, size)),
@@ -79,6 +88,16 @@ export function growingFiles(directory: string): GrowingFiles {
         const { bavail, bsize } = statfsSync(isMade ? directory : dirname(directory))
         return bavail * bsize
       }),
+  }
+}
+
+/** Closes the file where it cannot be used after all. */
+function orClosed<T>(file: number, use: () => T): T {
+  try {
+    return use()
+  } catch (cause) {
+    closeSync(file)
+    throw cause
   }
 }
 

@@ -195,6 +195,33 @@ describe('a listener on the device', () => {
     for (let i = 1; i < 16; i++) await listenAt(client, at(`in${i}`))
     await expect(listenAt(client, at('in16'))).rejects.toThrow()
   })
+
+  test('is one of sixteen, also of many that are asked for at once', async () => {
+    const listen = () =>
+      new Promise<number>((resolve, reject) => {
+        client.forwardIn('localhost', 0, (error, port) => (error ? reject(error) : resolve(port)))
+      })
+    // In one piece, as a busy network brings it.
+    const { _sock: carrier } = client as unknown as { _sock: Duplex }
+    const pieces: Buffer[] = []
+    const { write } = carrier
+    carrier.write = (piece: Buffer) => pieces.push(piece) > 0
+    const asking = Array.from({ length: 40 }, listen)
+    carrier.write = write
+    carrier.write(Buffer.concat(pieces))
+    const asked = await Promise.allSettled(asking)
+    const made = asked.filter(one => one.status === 'fulfilled')
+    expect(made).toHaveLength(16)
+    await new Promise(resolve => client.unforwardIn('localhost', made[0]!.value, resolve))
+    await listen()
+  })
+
+  test('without a path is none, and leaves to others what they make', async () => {
+    const before = process.umask()
+    await expect(listenAt(client, '')).rejects.toThrow()
+    const after = process.umask(before)
+    expect(after).toBe(before)
+  })
 })
 
 describe('a grant', () => {

@@ -1,8 +1,10 @@
+import { inflateRawSync } from 'node:zlib'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { Recorder, type RecorderOptions } from '../../agent/recorder.ts'
 import type { Recording } from '../../agent/recording.ts'
 import { entryOf } from '../../agent/recordings-service.ts'
 import { silentLog } from '../../src/base/log.ts'
+import { CONTENT_BYTES_MAX, RecordingReader } from '../../src/box/recording.ts'
 import { ZoneSecret } from '../../src/crypto/zone-key.ts'
 import { seededRandom } from '../sim/random.ts'
 import { World } from '../sim/world.ts'
@@ -41,6 +43,22 @@ const noise = (size: number) =>
   Buffer.from(Buffer.from(world.random.bytes(size)).toString('base64'))
 
 describe('a recorder', () => {
+  test('cuts a line that nobody needs whole, so that every part can be read', () => {
+    const recorder = recorderWith({ sizeMax: 10_000_000 })
+    const recording = begin(recorder)
+    recording.say(`remove ${'\ufffd'.repeat(260_000)}`)
+    recording.say('remove here')
+    recording.end('exit 0')
+    const reader = new RecordingReader([device.zone], recording.id)
+    const text = files
+      .list()
+      .flatMap(({ name, size }) => reader.take(files.read(name, 0, size)))
+      .map(({ content }) => inflateRawSync(content, { maxOutputLength: CONTENT_BYTES_MAX }))
+      .join('')
+    expect(text).toContain('(260007 characters)')
+    expect(text).toContain('remove here')
+  })
+
   test('has written that somebody is recorded before anything is done', () => {
     const recorder = recorderWith()
     const { id } = begin(recorder)

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -68,4 +68,13 @@ test('how much is free is known before the folder is there, and after', () => {
   expect(existsSync(folder())).toBe(false)
   files.create('a').close()
   expect(files.free()).toBeGreaterThan(0)
+})
+
+test('a file that cannot be gone on with is left as it is, and not held open', () => {
+  const files = growingFiles(folder())
+  files.create('a').close()
+  const held = () => readdirSync('/proc/self/fd').length
+  const before = held()
+  for (let i = 0; i < 5; i++) expect(() => files.goOn('a', 1.5)).toThrow()
+  expect(held()).toBe(before)
 })
