@@ -119,7 +119,7 @@ function proveOnTrial(agent: Agent, log: Log, failed: () => void): { close(): vo
       giveWayHere(directory)
       failed()
     },
-    isOver: () => trialOf(directory) === null,
+    isOver: () => trialOf(directory)?.version !== VERSION,
     check: () => agent.check(),
     isReachable: () => {
       // An owner's word is more than a hub, and ends the trial by itself.
@@ -127,7 +127,7 @@ function proveOnTrial(agent: Agent, log: Log, failed: () => void): { close(): vo
       const { hubs, hubs_configured } = agent.status()
       return hubs_configured === 0 || hubs > 0
     },
-    passed: () => endTrial(directory),
+    passed: () => endTrial(directory, VERSION),
   })
 }
 

@@ -79,7 +79,7 @@ export function machineUpgrader(state: string, now: number, restart: () => void)
     },
     drop: () => rmSync(incoming, { force: true }),
     restart,
-    prove: () => endTrial(versions!),
+    prove: () => endTrial(versions!, VERSION),
   }
 }
 

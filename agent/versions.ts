@@ -84,7 +84,7 @@ export function takeRelease({ directory, release, machine, ...rest }: UpgradeOpt
     try {
       step('switch')
     } catch (error) {
-      endTrial(directory)
+      endTrial(directory, version)
       throw error
     }
     switchTo(directory, version)
@@ -154,8 +154,9 @@ export function trialOf(directory: string): Trial | null {
   return version && before ? { version, before } : null
 }
 
-/** The version on trial has proven itself. */
-export function endTrial(directory: string): void {
+/** This version has proven itself; the trial of another one, which may have begun meanwhile, goes on. */
+export function endTrial(directory: string, version: string): void {
+  if (trialOf(directory)?.version !== version) return
   rmSync(join(directory, 'trial'), { force: true })
   rmSync(join(directory, 'awaits'), { force: true })
 }

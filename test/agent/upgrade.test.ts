@@ -62,11 +62,22 @@ test('a release becomes the current version, on trial; proven, it stays', () => 
   expect(take(directory, releaseFile('1.1.0'))).toBe('1.0.0')
   expect(trialOf(directory)).toEqual({ version: '1.1.0', before: '1.0.0' })
   expect(start()).toBe('running 1.1.0\n')
-  endTrial(directory)
+  endTrial(directory, '1.1.0')
   for (let n = 0; n < 2 * TRIES_MAX; n++) expect(start()).toBe('running 1.1.0\n')
   take(directory, releaseFile('1.2.0'))
   // The one before the one before is not needed any more.
   expect(readdirSync(directory).toSorted()).toEqual(['1.1.0', '1.2.0', 'current', 'start', 'trial'])
+})
+
+test('a version that proves itself late ends no trial of the next one', () => {
+  const { directory, start } = machine()
+  take(directory, releaseFile('1.1.0'))
+  endTrial(directory, '1.1.0')
+  take(directory, releaseFile('1.2.0'))
+  endTrial(directory, '1.1.0')
+  expect(trialOf(directory)).toEqual({ version: '1.2.0', before: '1.1.0' })
+  for (let n = 0; n < TRIES_MAX; n++) expect(start()).toBe('running 1.2.0\n')
+  expect(start()).toBe('running 1.1.0\n')
 })
 
 test('a version that is started too often without proving itself gives way', () => {
@@ -154,7 +165,7 @@ test.for(STEPS)(
     expect(spawnSync(process.execPath, words).signal).toBe('SIGKILL')
     const isSwitched = step === 'end'
     expect(running()?.said).toBe(`running ${isSwitched ? '1.1.0' : '1.0.0'}`)
-    endTrial(directory)
+    endTrial(directory, '1.1.0')
     take(directory, releaseFile('1.2.0'))
     expect(running()?.said).toBe('running 1.2.0')
     expect(readdirSync(directory).filter(name => name.startsWith('.'))).toEqual([])

@@ -99,7 +99,7 @@ export class UpgradeTown {
         const turn = this.turn(name).finally(() => this.turns.delete(turn))
         this.turns.add(turn)
       },
-      prove: () => endTrial(versions),
+      prove: () => endTrial(versions, version),
     }
   }
 
