@@ -10,7 +10,7 @@ import { Readable, Writable } from 'node:stream'
 import type { Clock, Timer } from '../src/base/clock.ts'
 import { CommandOutput } from './command-output.ts'
 import type { Identity } from './environment.ts'
-import { closeAll, type PipeShelf, type Pipes } from './pipe-shelf.ts'
+import { closeAll, closeTheirs, type PipeShelf, type Pipes } from './pipe-shelf.ts'
 import { signalGroup } from './process-group.ts'
 import type { Exit, Printed, Program } from './program.ts'
 import { startSeat } from './seat/seat.ts'
@@ -132,13 +132,6 @@ class Command implements Program {
     heard.output.destroy()
     heard.errors.destroy()
   }
-}
-
-/** They are the program's now. */
-function closeTheirs({ stdin, stdout, stderr }: Pipes): void {
-  closeSync(stdout.theirs)
-  closeSync(stderr.theirs)
-  if (stdin) closeSync(stdin.theirs)
 }
 
 function begin(

@@ -79,11 +79,13 @@ export class JobMemory {
     this.readSeen()
     const names = store.names()
     for (const name of names.filter(name => name.startsWith(NOTE))) {
-      const note = this.readNote(name.slice(NOTE.length))
+      const id = name.slice(NOTE.length)
+      const note = this.readNote(id)
       if (note) this.notes.set(note.id, note)
-      if (note) continue
-      this.damaged.add(name.slice(NOTE.length))
-      log.note('error', 'jobs', 'job is damaged', { name })
+      else {
+        this.damaged.add(id)
+        log.note('error', 'jobs', 'job is damaged', { name })
+      }
     }
     for (const name of names) {
       const [, id] = /^job(?:order|output)-(\w+)(?:-\d+)?$/.exec(name) ?? []

@@ -198,6 +198,11 @@ function given(pipes: Pipes, { uid, gid }: Identity): boolean {
   }
 }
 
+/** They are the program's now. */
+export function closeTheirs(pipes: Pipes): void {
+  for (const { theirs } of all(pipes)) closeSync(theirs)
+}
+
 /** Both ends of each. */
 export function closeAll(pipes: Pipes): void {
   for (const pipe of all(pipes)) closePipe(pipe)

@@ -67,8 +67,8 @@ export class SessionOutput {
     })
     // ssh2 does not look whether the carrier keeps up; without this, ^C would wait behind megabytes.
     const { stream, typing } = this.carrier
-    const { untilRoom } = stream
-    if (typing.isOn && untilRoom) await this.wait(done => void untilRoom().then(done))
+    if (typing.isOn && stream.untilRoom)
+      await this.wait(done => void stream.untilRoom?.().then(done))
     if (stream.writableNeedDrain) await this.wait(done => stream.once('drain', done))
   }
 

@@ -23,7 +23,7 @@ import * as packets from './packets.ts'
 import { type Attributes, type Entry, OPEN, RESULT } from './packets.ts'
 import type { People } from './people.ts'
 import { OutsideError, onDisk, type Region } from './region.ts'
-import { setFile, setObject } from './set-attributes.ts'
+import { CAUTIOUS, setFile, setObject } from './set-attributes.ts'
 
 /** Of one request. Clients ask for 64 at once, far more than a window of SSH (2 MB) holds. */
 export const READ_MAX = 64 * 1024
@@ -207,8 +207,7 @@ function openFlags(flags: number): number {
   if (flags & OPEN.create) how |= constants.O_CREAT
   if (flags & OPEN.truncate) how |= constants.O_TRUNC
   if (flags & OPEN.exclusive) how |= constants.O_EXCL
-  // A pipe without a writer would keep the whole session waiting, and ^C on a terminal that became ours would end the agent.
-  return how | constants.O_NONBLOCK | constants.O_NOCTTY
+  return how | CAUTIOUS
 }
 
 const opened = (id: number, handle: string): Reply => packets.Handle.encode({ id, handle })

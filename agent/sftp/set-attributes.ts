@@ -5,6 +5,11 @@ import { chmod, chown, type FileHandle, lchown, lutimes, open, utimes } from 'no
 import type { Attributes } from './packets.ts'
 
 const MODE_BITS = 0o7777
+/**
+ * How any file is opened: a pipe without a writer would keep the whole session waiting, and ^C on a terminal that became
+ * ours would end the agent.
+ */
+export const CAUTIOUS = constants.O_NONBLOCK | constants.O_NOCTTY
 
 /** How each is set. */
 interface Setters {
@@ -23,10 +28,8 @@ export const setObject = (path: Buffer, attributes: Attributes): Promise<void> =
     times: (accessed, modified) => utimes(path, accessed, modified),
   })
 
-/** As requests.ts opens files: it waits for nobody, and takes no terminal. */
 async function truncate(path: Buffer, size: number): Promise<void> {
-  const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants
-  const file = await open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY)
+  const file = await open(path, constants.O_WRONLY | CAUTIOUS)
   try {
     await file.truncate(size)
   } finally {

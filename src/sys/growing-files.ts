@@ -59,24 +59,26 @@ export function growingFiles(directory: string): GrowingFiles {
       attempt('STATE_UNWRITABLE', pathOf(name), () => {
         makeDirectory(directory)
         const file = openSync(pathOf(name), 'ax', OWNER_FILE)
-        return orClosed(file, () => {
-          try {
-            syncDirectory(directory)
-          } catch (cause) {
-            rmSync(pathOf(name), { force: true })
-            throw cause
-          }
-          return growing(file, pathOf(name), 0)
-        })
+        try {
+          syncDirectory(directory)
+        } catch (cause) {
+          closeSync(file)
+          rmSync(pathOf(name), { force: true })
+          throw cause
+        }
+        return growing(file, pathOf(name), 0)
       }),
     goOn: (name, size) =>
       attempt('STATE_UNWRITABLE', pathOf(name), () => {
         const { O_WRONLY, O_APPEND, O_NOFOLLOW } = constants
         const file = openSync(pathOf(name), O_WRONLY | O_APPEND | O_NOFOLLOW)
-        return orClosed(file, () => {
+        try {
           ftruncateSync(file, size)
-          return growing(file, pathOf(name), size)
-        })
+        } catch (cause) {
+          closeSync(file)
+          throw cause
+        }
+        return growing(file, pathOf(name), size)
       }),
     read: (name, from, size) =>
       attempt('STATE_UNREADABLE', pathOf(name), () => readPiece(pathOf(name), from, size)),
@@ -88,16 +90,6 @@ export function growingFiles(directory: string): GrowingFiles {
         const { bavail, bsize } = statfsSync(isMade ? directory : dirname(directory))
         return bavail * bsize
       }),
-  }
-}
-
-/** Closes the file where it cannot be used after all. */
-function orClosed<T>(file: number, use: () => T): T {
-  try {
-    return use()
-  } catch (cause) {
-    closeSync(file)
-    throw cause
   }
 }
 
